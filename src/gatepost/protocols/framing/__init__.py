@@ -1,0 +1,1 @@
+"""Cutting a stream of octets into lines and counted blocks."""

@@ -1,0 +1,52 @@
+"""A network of IP addresses, as in a list of trusted proxies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+
+IpAddress = IPv4Address | IPv6Address
+
+
+def unmapped(address: IpAddress) -> IpAddress:
+    """The IPv4 address inside an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), else the address itself."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+@dataclass(frozen=True, slots=True)
+class IpMask:
+    """An address or a network in CIDR form, any prefix length, `/0` included. Host bits are cleared: the stored form is canonical.
+
+    >>> str(IpMask.parse("10.1.2.3/8"))
+    '10.0.0.0/8'
+    >>> str(IpMask.parse("10.1.2.3"))
+    '10.1.2.3'
+    """
+
+    network: IPv4Network | IPv6Network
+
+    @classmethod
+    def parse(cls, text: str) -> IpMask:
+        """Raises ValueError with words for the operator."""
+        try:
+            network = ip_network(text.strip(), strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{text!r} is neither an IP address nor a network; write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32"
+            ) from None
+        if isinstance(network, IPv6Network):
+            mapped = network.network_address.ipv4_mapped
+            if mapped is not None and network.prefixlen >= 96:
+                network = IPv4Network((mapped, network.prefixlen - 96))
+        return cls(network)
+
+    def contains(self, address: IpAddress) -> bool:
+        """Whether the address lies in the network; an IPv4-mapped IPv6 address counts as IPv4."""
+        return unmapped(address) in self.network
+
+    def __str__(self) -> str:
+        if self.network.prefixlen == self.network.max_prefixlen:
+            return str(self.network.network_address)
+        return str(self.network)
