@@ -1,0 +1,88 @@
+"""The port through which a /set reaches the running server. The worker implements it; tests may fake it.
+
+    async with applier.change() as change:              # one change at a time on this node, over all workers
+        failures = await change.prepare(new_plan)        # real binds, real TLS contexts; again after dropping what failed
+        ... commit to the store ...
+        await change.activate(revision)                  # returns when every worker runs it
+    # leaving without activate releases everything that was prepared: nothing has changed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from gatepost.plan.plan import Plan
+from gatepost.values.ids import Id
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyFailure:
+    """Why a prepared plan cannot run. `property_name` is the wire name (`bind`, `tlsDisableCipherSuites`, ...) on the
+    object `object_id` (a listener, or a certificate)."""
+
+    object_id: Id
+    property_name: str
+    description: str
+    value: str | None = None  # the socket address that could not be bound
+    errno_name: str | None = None  # EADDRINUSE
+
+
+class ApplyError(Exception):
+    """The change could not be carried through for a reason that is not the change's (a worker died, a time-out)."""
+
+
+class Change(Protocol):
+    """One change of the running server."""
+
+    @property
+    def running_plan(self) -> Plan:
+        """What all workers run now."""
+
+    async def prepare(self, plan: Plan) -> Sequence[ApplyFailure]:
+        """Bind and build everything that `plan` needs beyond what runs. May be called again with another plan."""
+
+    async def activate(self, revision: int) -> None:
+        """Run the plan prepared last. Call it after the commit. Returns when every worker has acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressStatus:
+    """One bound address of a listener. Socket options: name → (configured or None, what the kernel has)."""
+
+    address: str
+    workers_accepting: int
+    accept_queue: int
+    accept_queue_limit: int
+    socket_options: Mapping[str, tuple[int | None, int]]
+    note: str | None = None  # "no IPv6 on this host: bound 0.0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStatus:
+    """What one listener of this node does now. `state`: starting, active, draining, failed, stopped."""
+
+    listener_id: Id
+    name: str
+    state: str
+    reason: str | None  # why it failed: address, errno and text
+    addresses: Sequence[AddressStatus]
+    connections: int
+    connections_peak: int
+    accepted: int
+    refused: Mapping[str, int]  # by reason
+    tls_handshakes: int
+    tls_failures: int
+    running_revision: int
+
+
+class Applier(Protocol):
+    """The running server, as the API sees it."""
+
+    def change(self) -> AbstractAsyncContextManager[Change]:
+        """Raises ApplyError when the turn does not come within a minute."""
+
+    async def statuses(self) -> Sequence[ListenerStatus]:
+        """All listeners of this node, by name."""
