@@ -1,1 +1,1 @@
-"""The plan: a plain value that says everything a worker needs to know. Pure: derived from the registry, compared, never run here."""
+"""The plan says everything a worker needs to know. Pure: derived from the registry, compared, never run here."""

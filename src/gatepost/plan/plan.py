@@ -58,9 +58,6 @@ class CertificatePlan(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"CertificatePlan(id={self.id!r}, names={self.names!r})"
 
-    def __rich_repr__(self) -> object:
-        yield "id", self.id
-
 
 class ListenerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One listener. `tls=None`: TLS is not offered."""

@@ -1,0 +1,165 @@
+"""Every message between supervisor and workers, in one file. MessagePack on the channel.
+
+A change runs like this (W: the worker that has the request, S: the supervisor):
+
+    W BeginChange → S ChangeGranted           one change at a time; granted in order of asking
+    W PrepareChange → S ChangePrepared        as often as needed; sockets are bound, nothing accepts yet
+    W ActivateChange → S ApplyPlan to all workers → each PlanApplied
+                       S ReleaseSockets to all workers → each SocketsReleased     (only where sockets are given up)
+                     → S ChangeEnded to W
+    or W AbandonChange                        everything prepared is released; also when W dies
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from gatepost.plan.plan import Plan
+from gatepost.values.ids import Id
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    pass
+
+
+# --- worker → supervisor --------------------------------------------------------------------------------------------
+
+
+class BeginChange(_Message, frozen=True, kw_only=True):
+    """Asks for the turn to change what the node runs."""
+
+
+class PrepareChange(_Message, frozen=True, kw_only=True):
+    """Bind what this plan needs beyond what runs."""
+
+    plan: Plan
+
+
+class ActivateChange(_Message, frozen=True, kw_only=True):
+    """The plan prepared last is committed to the store as `revision`: run it."""
+
+    revision: int
+
+
+class AbandonChange(_Message, frozen=True, kw_only=True):
+    """Release the turn and everything prepared."""
+
+
+class PlanApplied(_Message, frozen=True, kw_only=True):
+    """Answer to ApplyPlan. `error`: the worker could not run it (it goes on with what it had)."""
+
+    number: int
+    error: str | None = None
+
+
+class SocketsReleased(_Message, frozen=True, kw_only=True):
+    """Answer to ReleaseSockets."""
+
+    number: int
+
+
+class StatusQuestion(_Message, frozen=True, kw_only=True):
+    """Asks for the state of all listeners as the supervisor sees them."""
+
+    number: int
+
+
+FromWorker: TypeAlias = (
+    BeginChange | PrepareChange | ActivateChange | AbandonChange | PlanApplied | SocketsReleased | StatusQuestion
+)
+
+
+# --- supervisor → worker --------------------------------------------------------------------------------------------
+
+
+class GrantedSocket(msgspec.Struct, frozen=True, kw_only=True):
+    """One listening socket that the worker accepts from. `is_attached`: its descriptor comes with this message, in the
+    order of the list; otherwise the worker has it already."""
+
+    number: int
+    address: str
+    listener_id: Id
+    is_attached: bool
+
+
+class ApplyPlan(_Message, frozen=True, kw_only=True):
+    """Run this plan. Sockets that are not listed any more stay open and are accepted empty until ReleaseSockets."""
+
+    number: int
+    plan: Plan
+    sockets: tuple[GrantedSocket, ...]
+    counter_slots: dict[Id, int]
+
+
+class ReleaseSockets(_Message, frozen=True, kw_only=True):
+    """Close these sockets: nothing can be waiting in them any more."""
+
+    number: int
+    sockets: tuple[int, ...]
+
+
+class ChangeGranted(_Message, frozen=True, kw_only=True):
+    """The turn is yours."""
+
+    running_plan: Plan
+
+
+class BindFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that could not be bound."""
+
+    listener_id: Id
+    address: str
+    errno_name: str
+    text: str
+
+
+class ChangePrepared(_Message, frozen=True, kw_only=True):
+    """Answer to PrepareChange. With failures, nothing of this plan is held."""
+
+    failures: tuple[BindFailure, ...] = ()
+
+
+class ChangeEnded(_Message, frozen=True, kw_only=True):
+    """Answer to ActivateChange. `errors`: workers that could not follow, in words."""
+
+    errors: tuple[str, ...] = ()
+
+
+class SocketStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One address as the kernel has it."""
+
+    listener_id: Id
+    address: str
+    accept_queue: int
+    accept_queue_limit: int
+    socket_options: dict[str, tuple[int | None, int]]
+    note: str | None = None
+
+
+class StatusAnswer(_Message, frozen=True, kw_only=True):
+    """Answer to StatusQuestion."""
+
+    number: int
+    plan: Plan
+    sockets: tuple[SocketStatus, ...]
+    failures: tuple[BindFailure, ...]
+    counter_slots: dict[Id, int]
+    workers_running: int
+
+
+class Reconcile(_Message, frozen=True, kw_only=True):
+    """What runs may differ from what is stored (a worker died between commit and activation, files changed): read the
+    store, and make a change when it differs."""
+
+
+class Drain(_Message, frozen=True, kw_only=True):
+    """Stop accepting, take leave of every client, end when the last connection is gone. `timeout` in seconds."""
+
+    timeout: float
+
+
+FromSupervisor: TypeAlias = (
+    ApplyPlan | ReleaseSockets | ChangeGranted | ChangePrepared | ChangeEnded | StatusAnswer | Reconcile | Drain
+)

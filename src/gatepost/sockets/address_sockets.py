@@ -1,0 +1,136 @@
+"""All listening sockets of one address: one for each worker (SO_REUSEPORT), or one that the workers share.
+
+The supervisor keeps them; workers get duplicates. Changing from one form to the other never closes a socket that clients
+may be waiting in: see `packet_filter`.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv6Address
+
+from gatepost.plan.plan import SocketPlan
+from gatepost.sockets import listening_socket, options, packet_filter
+from gatepost.values.socket_address import SocketAddress
+
+_socket_numbers = itertools.count(1)
+_IPPROTO_TCP_REPAIR = 19  # tcp(7) TCP_REPAIR: with CAP_NET_ADMIN a bind is not checked for conflicts
+
+
+class KeptSocket:
+    """A listening socket with a number that names it between supervisor and workers."""
+
+    __slots__ = ("number", "sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.number = next(_socket_numbers)
+        self.sock = sock
+
+
+class AddressSockets:
+    """The sockets of one address. `sockets[i % len(sockets)]` is what worker i accepts from."""
+
+    def __init__(self, address: SocketAddress, plan: SocketPlan, sockets: Sequence[socket.socket]) -> None:
+        self.address = address
+        self.plan = plan
+        self.sockets = [KeptSocket(sock) for sock in sockets]
+        self.note: str | None = None
+        if listening_socket.fell_back_to_ipv4(address, sockets[0]):
+            self.note = f"this host has no IPv6: bound 0.0.0.0:{address.port} for {address}"
+
+    @classmethod
+    def bind(cls, address: SocketAddress, plan: SocketPlan, worker_count: int) -> AddressSockets:
+        """Bind, not listening yet. Raises OSError; then nothing stays bound."""
+        bound: list[socket.socket] = []
+        try:
+            for _ in range(worker_count if plan.reuse_port else 1):
+                bound.append(listening_socket.bind(address, plan))  # noqa: PERF401 - what is bound must be known when one fails
+        except BaseException:
+            for sock in bound:
+                sock.close()
+            raise
+        return cls(address, plan, bound)
+
+    def listen(self) -> None:
+        """Let clients in."""
+        for kept in self.sockets:
+            kept.sock.listen(self.plan.backlog)
+
+    def for_worker(self, index: int) -> KeptSocket:
+        """The socket that worker `index` accepts from."""
+        return self.sockets[index % len(self.sockets)]
+
+    def set_live(self, plan: SocketPlan) -> None:
+        """Apply what can be changed on open sockets; `plan.reuse_port` is left as it is here."""
+        for kept in self.sockets:
+            options.set_live(kept.sock, self.plan, plan)
+        self.plan = plan
+
+    def spread(self, worker_count: int, plan: SocketPlan) -> None:
+        """From one shared socket to one for each worker. The shared one stays in place as the first worker's."""
+        self.sockets[0].sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            added = [listening_socket.bind(self.address, plan) for _ in range(worker_count - len(self.sockets))]
+        except OSError:
+            self.sockets[0].sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+            raise
+        for sock in added:
+            sock.listen(plan.backlog)
+        self.sockets += [KeptSocket(sock) for sock in added]
+
+    def gather(self) -> list[KeptSocket]:
+        """From one socket for each worker to one shared: new connections all go to the first from now on. The others are
+        returned; they have to be accepted empty and closed, then `gathered()` is called."""
+        if len(self.sockets) > 1:
+            packet_filter.steer_new_connections(self.sockets[0].sock, 0)
+        self.sockets, leaving = self.sockets[:1], self.sockets[1:]
+        return leaving
+
+    def gathered(self) -> None:
+        """The sockets that `gather` returned are closed: no other process may join the address any more."""
+        sock = self.sockets[0].sock
+        packet_filter.stop_steering(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+        make_port_exclusive(self.address)
+
+    def stop_new_connections(self) -> None:
+        """Before it is closed: no new connection gets in, those that are in can still be accepted."""
+        for kept in self.sockets:
+            packet_filter.drop_new_connections(kept.sock)
+
+    def close(self) -> None:
+        """Give the address up."""
+        for kept in self.sockets:
+            kept.sock.close()
+
+
+def make_port_exclusive(address: SocketAddress) -> None:
+    """Make the kernel forget that sockets of this port once shared it.
+
+    It remembers "all have SO_REUSEPORT" per port and lets a process of the same user join without looking at the sockets,
+    even after the flag is cleared; the memory goes when a socket without the flag binds the port. So one does, for a moment,
+    at an address that does not clash, or unchecked where we may (CAP_NET_ADMIN). It never listens.
+    """
+    for candidate, unchecked in _neighbours(address):
+        is_ipv6 = isinstance(candidate.ip, IPv6Address)
+        with socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                if is_ipv6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                if unchecked:
+                    probe.setsockopt(socket.IPPROTO_TCP, _IPPROTO_TCP_REPAIR, 1)
+                probe.bind((str(candidate.ip), candidate.port))
+                return
+            except OSError as error:
+                if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EPERM, errno.EAFNOSUPPORT):
+                    raise
+
+
+def _neighbours(address: SocketAddress) -> list[tuple[SocketAddress, bool]]:
+    texts = (f"127.91.7.3:{address.port}", f"127.91.7.4:{address.port}", f"[::1]:{address.port}")
+    candidates = [SocketAddress.parse(text) for text in texts]
+    unclashing = [(candidate, False) for candidate in candidates if not candidate.clashes_with(address)]
+    return [*unclashing, (candidates[0], True)]

@@ -1,0 +1,96 @@
+"""Making one listening socket, and looking at its accept queue."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+
+from gatepost.plan.plan import SocketPlan
+from gatepost.sockets import options
+from gatepost.values.socket_address import SocketAddress
+
+_LISTEN_FDS_START = 3  # sd_listen_fds(3)
+
+
+def bind(address: SocketAddress, plan: SocketPlan) -> socket.socket:
+    """A socket bound to exactly this address, not listening yet: a client cannot connect before `listen`.
+
+    Raises OSError as bind(2) does. `[::]` takes IPv4 too, whatever net.ipv6.bindv6only says; on a host without IPv6 it
+    becomes 0.0.0.0 (`fell_back_to_ipv4` tells). The protocol is named, because some stacks apply TCP_NODELAY only then.
+    """
+    try:
+        return _bind(address, plan)
+    except OSError as error:
+        if address.is_dual_stack and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            return _bind(SocketAddress.parse(f"0.0.0.0:{address.port}"), plan)
+        raise
+
+
+def _bind(address: SocketAddress, plan: SocketPlan) -> socket.socket:
+    is_ipv6 = isinstance(address.ip, IPv6Address)
+    sock = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        sock.setblocking(False)
+        options.set_before_bind(sock, plan)
+        if is_ipv6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address.is_dual_stack else 1)
+        sock.bind(_sockaddr(address))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _sockaddr(address: SocketAddress) -> tuple[str, int] | tuple[str, int, int, int]:
+    if isinstance(address.ip, IPv6Address):
+        return str(address.ip), address.port, 0, socket.if_nametoindex(address.scope) if address.scope else 0
+    return str(address.ip), address.port
+
+
+def fell_back_to_ipv4(address: SocketAddress, sock: socket.socket) -> bool:
+    """Whether `bind` had to take 0.0.0.0 for `[::]`."""
+    return address.is_dual_stack and sock.family == socket.AF_INET
+
+
+def bound_address(sock: socket.socket) -> SocketAddress:
+    """The address that the kernel says this socket is bound to."""
+    host, port, *rest = sock.getsockname()
+    if sock.family == socket.AF_INET:
+        return SocketAddress.parse(f"{host}:{port}")
+    host = host.partition("%")[0]
+    scope = f"%{socket.if_indextoname(rest[1])}" if rest[1] else ""
+    return SocketAddress.parse(f"[{host}{scope}]:{port}")
+
+
+def inherited_sockets(environment: dict[str, str], pid: int) -> dict[SocketAddress, socket.socket]:
+    """Listening TCP sockets passed by the service manager (sd_listen_fds(3)), by address. Others are left alone."""
+    if environment.get("LISTEN_PID") != str(pid):
+        return {}
+    sockets: dict[SocketAddress, socket.socket] = {}
+    for descriptor in range(_LISTEN_FDS_START, _LISTEN_FDS_START + int(environment.get("LISTEN_FDS", "0"))):
+        sock = socket.socket(fileno=descriptor)
+        if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
+            sock.detach()
+            continue
+        sock.setblocking(False)
+        sock.set_inheritable(False)
+        sockets[bound_address(sock)] = sock
+    return sockets
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptQueue:
+    """How many connections wait to be accepted, and how many may (the backlog as clamped by net.core.somaxconn)."""
+
+    length: int
+    limit: int
+
+
+def accept_queue(sock: socket.socket) -> AcceptQueue:
+    """Read from TCP_INFO: of a listening socket, tcpi_unacked is the queue's length and tcpi_sacked its limit."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    unacked, sacked = struct.unpack_from("=II", info, 24)
+    return AcceptQueue(length=unacked, limit=sacked)

@@ -1,0 +1,60 @@
+"""Classic BPF programs that decide which listening socket gets a new connection, so that none is lost in one being closed.
+
+Closing a listening socket resets what waits in its accept queue. So before one is closed, new connections are first
+steered away from it (its siblings take them) or, where there is no sibling, their SYN is dropped (the client retries and is
+refused once the socket is gone); then the queue is accepted empty; then it is closed. See socket(7), SO_ATTACH_FILTER and
+SO_ATTACH_REUSEPORT_CBPF.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import socket
+import struct
+
+_SO_ATTACH_FILTER = 26
+_SO_ATTACH_REUSEPORT_CBPF = 51
+_SO_DETACH_REUSEPORT_BPF = 68
+
+_RETURN = 0x06  # BPF_RET | BPF_K
+_LOAD_OCTET = 0x30  # BPF_LD | BPF_B | BPF_ABS
+_JUMP_IF_BITS = 0x45  # BPF_JMP | BPF_JSET | BPF_K
+_TCP_FLAGS_OFFSET = 13  # RFC 9293 section 3.1; a TCP socket's filter sees the packet from the TCP header on
+_SYN = 0x02
+_WHOLE_PACKET = 0xFFFFFFFF
+
+_Instruction = tuple[int, int, int, int]
+
+
+def steer_new_connections(sock: socket.socket, index: int) -> None:
+    """Give all new connections of the SO_REUSEPORT group of `sock` to its member `index` (order of listen(2))."""
+    _attach(sock, _SO_ATTACH_REUSEPORT_CBPF, ((_RETURN, 0, 0, index),))
+
+
+def stop_steering(sock: socket.socket) -> None:
+    """Back to the kernel's choice by hash. Nothing to do where no program is attached."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_REUSEPORT_BPF, 0)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+
+
+def drop_new_connections(sock: socket.socket) -> None:
+    """Drop each SYN to `sock`. Handshakes under way still complete: their last packet has no SYN flag."""
+    _attach(
+        sock,
+        _SO_ATTACH_FILTER,
+        (
+            (_LOAD_OCTET, 0, 0, _TCP_FLAGS_OFFSET),
+            (_JUMP_IF_BITS, 0, 1, _SYN),
+            (_RETURN, 0, 0, 0),
+            (_RETURN, 0, 0, _WHOLE_PACKET),
+        ),
+    )
+
+
+def _attach(sock: socket.socket, option: int, program: tuple[_Instruction, ...]) -> None:
+    instructions = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
+    sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("HP", len(program), ctypes.addressof(instructions)))
