@@ -1,0 +1,170 @@
+"""What a plan file and the command line need to know about an object type, read out of the schema document.
+
+The server makes the schema document from its own declarations (at boot in memory, for clients at /api/schema); the
+commands and the plan resolution read it through this module alone. Pure: no I/O, and no import of the declarations, so
+that a client works with the server that it talks to and not with the version that it was installed with.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SINGLETON_ID = "singleton"
+_TYPE_PREFIX = re.compile(r"(?i:x):")
+
+
+class UnknownObjectTypeError(ValueError):
+    """A name that is no object type; the message says which there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyShape:
+    """One property of an object type, with the words of the schema document (`type`, `format`, `update`)."""
+
+    name: str
+    type_name: str  # string, number, boolean, enum, set, map, object, objectList, objectId, utcDateTime, blobId
+    format: str | None = None  # of a string or number, or of the members of a set
+    member_type: str | None = None  # of a set: string, enum, objectId
+    choices: tuple[str, ...] = ()  # of an enum, or of a set of enum members
+    referenced_type: str | None = None  # of an objectId, or of a set of them: without `x:`
+    is_nullable: bool = False
+    minimum: int | None = None
+    maximum: int | None = None
+    min_items: int | None = None
+    update: str = "mutable"  # mutable, immutable, serverSet
+    has_default: bool = False
+    default: object = None
+    description: str = ""
+    live_effect: str | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether its wire form is `{"<member>": true}`."""
+        return self.type_name == "set"
+
+    @property
+    def is_duration(self) -> bool:
+        """Whether its wire form is integer milliseconds."""
+        return self.type_name == "number" and self.format == "duration"
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it holds the id, or a set of ids, of other objects."""
+        return "objectId" in (self.type_name, self.member_type)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the server takes it and never gives it back."""
+        return self.type_name == "string" and self.format in ("secret", "secretText")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectShape:
+    """One object type. `name` is without `x:`; `properties` stand in the order of the schema document."""
+
+    name: str
+    is_singleton: bool
+    properties: Mapping[str, PropertyShape]
+    description: str = ""
+    label_property: str | None = None  # what people call an object by
+    columns: tuple[tuple[str, str], ...] = ()  # (property, label) of a list of objects
+
+    @property
+    def wire_name(self) -> str:
+        """The type name in method calls: `x:NetworkListener`."""
+        return f"x:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectShapes:
+    """All object types of a server."""
+
+    by_name: Mapping[str, ObjectShape]
+
+    def find(self, name: str) -> ObjectShape:
+        """The type of that name, whatever its case, with or without `x:`. Raises UnknownObjectTypeError."""
+        wanted = bare_type_name(name).casefold()
+        for shape in self.by_name.values():
+            if shape.name.casefold() == wanted:
+                return shape
+        known = sorted(self.by_name)
+        hint = did_you_mean(bare_type_name(name), known) or f"; there are {', '.join(known) or 'none'}"
+        raise UnknownObjectTypeError(f"{name!r} is not an object type{hint}")
+
+
+def bare_type_name(name: str) -> str:
+    """`NetworkListener` of `x:NetworkListener`."""
+    return _TYPE_PREFIX.sub("", name.strip(), count=1)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'bind'?`, or nothing where no known name is close."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    return f"; did you mean {by_folded[close[0]]!r}?" if close else ""
+
+
+def shapes_of(document: Mapping[str, Any]) -> ObjectShapes:
+    """The object types of a schema document (its members `objects`, `schemas`, `fields`, `lists`, `enums`).
+
+    Properties of a type with variants are those of all its variants. Members that are not known are passed over.
+    """
+    names = (bare_type_name(wire_name) for wire_name in document.get("objects", {}))
+    return ObjectShapes({name: _object_shape(document, name) for name in names})
+
+
+def _object_shape(document: Mapping[str, Any], name: str) -> ObjectShape:
+    wire_name = f"x:{name}"
+    described = document["objects"][wire_name]
+    listed = document.get("lists", {}).get(wire_name, {})
+    properties: dict[str, PropertyShape] = {}
+    for schema_name in _schema_names(document, wire_name):
+        fields = document.get("fields", {}).get(schema_name, {})
+        defaults = fields.get("defaults", {})
+        for key, declared in fields.get("properties", {}).items():
+            properties[key] = _property_shape(key, declared, defaults, document.get("enums", {}))
+    return ObjectShape(
+        name=name,
+        is_singleton=described.get("type") == "singleton",
+        properties=properties,
+        description=described.get("description") or "",
+        label_property=listed.get("labelProperty") or ("name" if "name" in properties else None),
+        columns=tuple((column["name"], column.get("label") or column["name"]) for column in listed.get("columns", ())),
+    )
+
+
+def _schema_names(document: Mapping[str, Any], wire_name: str) -> list[str]:
+    schema = document.get("schemas", {}).get(wire_name, {})
+    if schema.get("type") == "multiple":
+        return [variant["schemaName"] for variant in schema.get("variants", ())]
+    return [schema.get("schemaName", wire_name)]
+
+
+def _property_shape(
+    name: str, declared: Mapping[str, Any], defaults: Mapping[str, Any], enums: Mapping[str, Any]
+) -> PropertyShape:
+    kind = declared.get("type", {})
+    member = kind.get("class", {})
+    innermost = member or kind
+    referenced = innermost.get("objectName")
+    return PropertyShape(
+        name=name,
+        type_name=kind.get("type", "string"),
+        format=innermost.get("format"),
+        member_type=member.get("type"),
+        choices=tuple(choice["name"] for choice in enums.get(innermost.get("enumName", ""), ())),
+        referenced_type=bare_type_name(referenced) if referenced else None,
+        is_nullable=bool(kind.get("nullable")),
+        minimum=kind.get("min"),
+        maximum=kind.get("max"),
+        min_items=kind.get("minItems"),
+        update=declared.get("update", "mutable"),
+        has_default=name in defaults,
+        default=defaults.get(name),
+        description=declared.get("description") or "",
+        live_effect=declared.get("liveEffect"),
+    )
