@@ -1,0 +1,128 @@
+"""Checking a login name and a password, for every protocol. Implements `session.reactions.Authenticator`.
+
+Answers alike, in words and in time, whether or not the account exists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from gatepost.mail.directory import Directory, DirectoryAccount
+from gatepost.session.link import Peer
+from gatepost.session.login_pace import LoginPace
+from gatepost.session.password_hash import PasswordVerifier, TooManyWaiting, hash_of_nobody
+from gatepost.session.reactions import AuthenticationFailed
+from gatepost.store.interface import StoreError
+from gatepost.values.secret import Secret
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class RecentLogins:
+    """Credentials that were right a short while ago, so that a client that logs in with every request costs no argon2.
+
+    Neither passwords nor hashes are kept: only HMACs under a key that lives as long as the process. The hash is part of
+    what is remembered, so a changed password is not remembered any more.
+    """
+
+    def __init__(self, *, lifetime: float = 300.0, most_entries: int = 10_000) -> None:
+        self._key = secrets.token_bytes(32)
+        self._lifetime = lifetime  # seconds
+        self._most_entries = most_entries
+        self._expiry: OrderedDict[bytes, float] = OrderedDict()
+
+    def remember(self, account: DirectoryAccount, password: Secret, now: float) -> None:
+        """The password was verified at `now`."""
+        token = self._token(account, password)
+        self._expiry[token] = now + self._lifetime
+        self._expiry.move_to_end(token)
+        if len(self._expiry) > self._most_entries:
+            self._expiry.popitem(last=False)
+
+    def knows(self, account: DirectoryAccount, password: Secret, now: float) -> bool:
+        """Whether these very credentials were verified within the lifetime."""
+        token = self._token(account, password)
+        expiry = self._expiry.get(token)
+        if expiry is None:
+            return False
+        if expiry <= now:
+            del self._expiry[token]
+            return False
+        return True
+
+    def _token(self, account: DirectoryAccount, password: Secret) -> bytes:
+        mac = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in (account.id, account.password_hash.reveal(), password.reveal()):
+            octets = part.encode("utf-8", "surrogatepass")
+            mac.update(len(octets).to_bytes(4, "big") + octets)  # the length keeps parts from flowing into each other
+        return mac.digest()
+
+
+class PasswordAuthenticator:
+    """Verifies passwords against the directory, slows down those who guess."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        verifier: PasswordVerifier | None = None,
+        pace: LoginPace | None = None,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._directory = directory
+        self._verifier = verifier or PasswordVerifier()
+        self._pace = pace or LoginPace()
+        self._recent_logins = RecentLogins()
+        self._clock = clock
+        self._sleep = sleep
+        hash_of_nobody()  # made now, so that the first unknown name does not take longer than the others
+
+    async def authenticate(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
+        """The account that logged in. Raises AuthenticationFailed; `is_temporary` when the store or the queue is at fault."""
+        account = await self._find(login_name)
+        if account is not None and self._recent_logins.knows(account, password, self._clock()):
+            return account
+        pace_name = account.login_name if account is not None else login_name.casefold()
+        if await self._wait_for_turn(peer, pace_name):
+            account = await self._find(login_name)  # it may have changed in the meantime
+        is_right = await self._verify(account, password)
+        if account is None or not is_right:
+            self._pace.failed(peer.source_address, pace_name, self._clock())
+            raise AuthenticationFailed
+        self._pace.succeeded(peer.source_address, pace_name)
+        self._recent_logins.remember(account, password, self._clock())
+        return account
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self._verifier.close()
+
+    async def _find(self, login_name: str) -> DirectoryAccount | None:
+        try:
+            return await self._directory.login(login_name)
+        except StoreError as error:
+            raise AuthenticationFailed(is_temporary=True) from error
+
+    async def _wait_for_turn(self, peer: Peer, pace_name: str) -> bool:
+        """Whether there was anything to wait for."""
+        seconds = self._pace.turn(peer.source_address, pace_name, self._clock())
+        if seconds is None:
+            raise AuthenticationFailed(is_temporary=True)
+        if seconds <= 0:
+            return False
+        await self._sleep(seconds)
+        return True
+
+    async def _verify(self, account: DirectoryAccount | None, password: Secret) -> bool:
+        try:
+            return await self._verifier.verify(account.password_hash if account else hash_of_nobody(), password)
+        except TooManyWaiting:
+            raise AuthenticationFailed(is_temporary=True) from None

@@ -1,0 +1,74 @@
+"""Hashing passwords with argon2id, and verifying them away from the event loop.
+
+Called by `authentication` and, to store a new password, by the room `management` and by `compose`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from gatepost.values.secret import Secret
+
+# 19 MiB, two passes, one lane: the least that OWASP's password storage advice calls equal to its stronger choices. More
+# memory would be paid by every worker for every login that runs at the same time, and one lane keeps a verification on
+# one core, so that a burst of logins cannot take them all.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
+
+
+class TooManyWaiting(Exception):
+    """So many verifications are waiting already that this one was not taken."""
+
+
+def hash_password(text: str) -> str:
+    """The argon2id hash of a password as a PHC string. Takes some 20 ms of a core: call it in a thread."""
+    return _HASHER.hash(_octets(text))
+
+
+def is_password_of(password_hash: Secret, password: Secret) -> bool:
+    """Whether the password is the hashed one; False for a hash that is damaged or of another kind. Blocks for some 20 ms."""
+    try:
+        return _HASHER.verify(password_hash.reveal(), _octets(password.reveal()))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+@functools.cache
+def hash_of_nobody() -> Secret:
+    """A hash that no password belongs to, to verify against where there is no account: it takes the same time."""
+    return Secret(_HASHER.hash(_HASHER.hash(b"")))
+
+
+class PasswordVerifier:
+    """A few threads that verify passwords (argon2 lets go of the interpreter while it works) and a bounded queue."""
+
+    def __init__(self, *, threads: int = 2, most_waiting: int = 64) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="password")
+        self._most_waiting = most_waiting
+        self._waiting = 0
+
+    async def verify(self, password_hash: Secret, password: Secret) -> bool:
+        """Like `is_password_of`, without blocking. Raises TooManyWaiting."""
+        if self._waiting >= self._most_waiting:
+            raise TooManyWaiting
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor, is_password_of, password_hash, password)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Drop what is waiting and let the threads end."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _octets(text: str) -> bytes:
+    # RFC 8265 section 4.2.2: OpaqueString composes, so that one keyboard's "é" is the other's. Never fails: what is no
+    # valid text just is no one's password.
+    return unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")
