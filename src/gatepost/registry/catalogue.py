@@ -1,0 +1,17 @@
+"""All object types of the registry: the one list that the API, the schema document and the store are driven by. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gatepost.registry.account import ACCOUNT
+from gatepost.registry.certificate import CERTIFICATE
+from gatepost.registry.declaration import ObjectType
+from gatepost.registry.domain import DOMAIN
+from gatepost.registry.network_listener import NETWORK_LISTENER
+from gatepost.registry.system_settings import SYSTEM_SETTINGS
+
+OBJECT_TYPES: Mapping[str, ObjectType[Any]] = {
+    object_type.name: object_type for object_type in (NETWORK_LISTENER, SYSTEM_SETTINGS, CERTIFICATE, DOMAIN, ACCOUNT)
+}

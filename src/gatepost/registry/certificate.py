@@ -1,0 +1,152 @@
+"""Certificate: a certificate chain with its private key. The declaration; what the chain says is read by `certificate_pair.py`.
+
+Pure: whether a certificate is valid now is decided with the time that the caller hands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from gatepost.registry.certificate_pair import PairError, read_pair
+from gatepost.registry.declaration import (
+    Effect,
+    FormSection,
+    ListView,
+    MenuPlace,
+    ObjectType,
+    Property,
+    Update,
+    declared_properties,
+)
+from gatepost.registry.kinds import Boolean, Choice, SecretText, SetOf, Text, UtcDateTime
+from gatepost.registry.problem import Problem, ProblemType
+from gatepost.registry.tls import KeyType
+from gatepost.values.secret import Secret
+
+_MAX_PEM = 256 * 1024
+_KEY_TYPE_LABELS = {KeyType.ECDSA: "ECDSA", KeyType.RSA: "RSA", KeyType.ED25519: "Ed25519"}
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A certificate. What is server-set is read out of the chain; `subject_alternative_names` are DNS names and IP
+    addresses, lower-case."""
+
+    name: Annotated[
+        str | None,
+        Property(kind=Text(1, 64), label="Name", help="For people; unique where given."),
+    ] = None
+    certificate: Annotated[
+        str,
+        Property(
+            kind=Text(1, _MAX_PEM, has_lines=True, format="text"),
+            label="Certificate chain",
+            help="PEM text: the server's certificate first, then the intermediate ones.",
+            effect=Effect.NEXT,
+        ),
+    ]
+    private_key: Annotated[
+        Secret,
+        Property(
+            kind=SecretText(1, _MAX_PEM, has_lines=True),
+            label="Private key",
+            help="PEM text, not encrypted. It cannot be read back.",
+            effect=Effect.NEXT,
+        ),
+    ]
+    subject_alternative_names: Annotated[
+        tuple[str, ...],
+        Property(
+            kind=SetOf(Text(1, 255)),
+            label="Names",
+            help="The host names and addresses that it is for.",
+            update=Update.SERVER_SET,
+        ),
+    ] = ()
+    issuer: Annotated[
+        str | None,
+        Property(kind=Text(0, 4096), label="Issuer", help="Who signed it.", update=Update.SERVER_SET),
+    ] = None
+    not_valid_before: Annotated[
+        datetime | None,
+        Property(kind=UtcDateTime(), label="Valid from", help="It is not valid earlier.", update=Update.SERVER_SET),
+    ] = None
+    not_valid_after: Annotated[
+        datetime | None,
+        Property(kind=UtcDateTime(), label="Valid until", help="It has expired then.", update=Update.SERVER_SET),
+    ] = None
+    key_type: Annotated[
+        KeyType | None,
+        Property(
+            kind=Choice(KeyType, _KEY_TYPE_LABELS),
+            label="Key type",
+            help="Two certificates of one name with different key types are both in use.",
+            update=Update.SERVER_SET,
+        ),
+    ] = None
+    is_self_signed: Annotated[
+        bool,
+        Property(
+            kind=Boolean(),
+            label="Made by this server",
+            help="The certificate that the server made for itself at its first start; served where no other fits.",
+            update=Update.SERVER_SET,
+        ),
+    ] = False
+
+
+def _examine(certificate: Certificate, now: datetime) -> tuple[Certificate, Sequence[Problem]]:
+    try:
+        facts = read_pair(certificate.certificate, certificate.private_key.reveal())
+    except PairError as error:
+        return certificate, [Problem(error.property_name, ProblemType.INVALID, str(error))]
+    completed = msgspec.structs.replace(
+        certificate,
+        subject_alternative_names=facts.names,
+        issuer=facts.issuer,
+        not_valid_before=facts.not_valid_before,
+        not_valid_after=facts.not_valid_after,
+        key_type=facts.key_type,
+    )
+    if facts.not_valid_after <= now:
+        words = f"expired at {facts.not_valid_after:%Y-%m-%dT%H:%M:%SZ}; give one that is valid"
+        return completed, [Problem("certificate", ProblemType.INVALID, words)]
+    return completed, ()
+
+
+def complete_certificate(certificate: Certificate, now: datetime) -> Certificate:
+    """The certificate with what the server sets filled in from its chain. Raises ValueError for a pair that is refused."""
+    completed, problems = _examine(certificate, now)
+    if problems:
+        raise ValueError("; ".join(f"{problem.property}: {problem.description}" for problem in problems))
+    return completed
+
+
+CERTIFICATE = ObjectType(
+    name="Certificate",
+    struct=Certificate,
+    properties=declared_properties(Certificate),
+    description="A certificate chain with its private key, for TLS.",
+    form=(
+        FormSection("Certificate", ("name", "certificate", "privateKey")),
+        FormSection(
+            "What it says",
+            ("subjectAlternativeNames", "issuer", "notValidBefore", "notValidAfter", "keyType", "isSelfSigned"),
+        ),
+    ),
+    list_view=ListView(
+        title="Certificates",
+        subtitle="What the server proves its names with",
+        singular="certificate",
+        plural="certificates",
+        label_property="name",
+        columns=("name", "subjectAlternativeNames", "issuer", "notValidAfter", "keyType", "isSelfSigned"),
+        filters=("name", "subjectAlternativeNames", "issuer"),
+    ),
+    menu=MenuPlace("Settings", "settings", "Network", "network", "Certificates"),
+    unique_key=lambda certificate: certificate.name.casefold() if certificate.name else None,
+    examine=_examine,
+)

@@ -1,0 +1,119 @@
+"""What a certificate chain and its private key say, and whether they belong together. Pure: text in, facts out.
+
+Called by the examination of a Certificate; the TLS library has its own word when a context is built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtensionOID, NameOID
+
+from gatepost.registry.tls import KeyType
+
+_MIN_RSA_BITS = 2048
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+
+
+class PairError(ValueError):
+    """Why a pair cannot be used; `property_name` is the wire name of the property that is at fault."""
+
+    def __init__(self, property_name: str, message: str) -> None:
+        super().__init__(message)
+        self.property_name = property_name
+
+
+@dataclass(frozen=True, slots=True)
+class PairFacts:
+    """What the first certificate of the chain says. `names` are lower-case; times are in UTC."""
+
+    names: tuple[str, ...]
+    issuer: str
+    not_valid_before: datetime
+    not_valid_after: datetime
+    key_type: KeyType
+
+
+def read_pair(chain_pem: str, private_key_pem: str) -> PairFacts:
+    """The facts of a chain whose first certificate is for the key. Raises PairError."""
+    leaf = _leaf_of(chain_pem)
+    key_type = _key_type(leaf)
+    if _octets(_public_key_of(private_key_pem)) != _octets(leaf.public_key()):
+        raise PairError("privateKey", "the private key does not belong to the first certificate of the chain")
+    return PairFacts(
+        names=_names_of(leaf),
+        issuer=leaf.issuer.rfc4514_string(),
+        not_valid_before=leaf.not_valid_before_utc,
+        not_valid_after=leaf.not_valid_after_utc,
+        key_type=key_type,
+    )
+
+
+def _leaf_of(chain_pem: str) -> x509.Certificate:
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem.encode())
+    except ValueError:
+        raise PairError(
+            "certificate", "is not a chain of certificates in PEM form (-----BEGIN CERTIFICATE-----)"
+        ) from None
+    for certificate, issuer in pairwise(chain):
+        if certificate.issuer != issuer.subject:
+            words = (
+                f"{issuer.subject.rfc4514_string()!r} did not sign the certificate that stands before it in the chain"
+            )
+            raise PairError("certificate", words)
+    return chain[0]
+
+
+def _public_key_of(private_key_pem: str) -> object:
+    try:
+        return serialization.load_pem_private_key(private_key_pem.encode(), password=None).public_key()
+    except TypeError:
+        raise PairError("privateKey", "is encrypted; give it without a passphrase") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise PairError("privateKey", "is not a private key in PEM form (-----BEGIN PRIVATE KEY-----)") from None
+
+
+def _octets(key: object) -> bytes:
+    if not isinstance(key, PublicKey):
+        raise PairError("privateKey", "must be an ECDSA, RSA or Ed25519 key")
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _key_type(leaf: x509.Certificate) -> KeyType:
+    try:
+        key = leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise PairError("certificate", "has a public key that is not known") from None
+    match key:
+        case ec.EllipticCurvePublicKey() if isinstance(key.curve, _CURVES):
+            return KeyType.ECDSA
+        case rsa.RSAPublicKey() if key.key_size >= _MIN_RSA_BITS:
+            return KeyType.RSA
+        case ed25519.Ed25519PublicKey():
+            return KeyType.ED25519
+    words = f"has a key that cannot be used: ECDSA on P-256, P-384 or P-521, RSA from {_MIN_RSA_BITS} bits, or Ed25519"
+    raise PairError("certificate", words)
+
+
+def _names_of(leaf: x509.Certificate) -> tuple[str, ...]:
+    try:
+        extension = leaf.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
+    except x509.ExtensionNotFound:
+        extension = None
+    except ValueError:
+        raise PairError("certificate", "has extensions that cannot be read") from None
+    if isinstance(extension, x509.SubjectAlternativeName):
+        dns_names = extension.get_values_for_type(x509.DNSName)
+        addresses = [str(address) for address in extension.get_values_for_type(x509.IPAddress)]
+        return tuple(dict.fromkeys(name.lower() for name in [*dns_names, *addresses]))
+    common_names = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return tuple(str(attribute.value).lower() for attribute in common_names)
