@@ -36,7 +36,13 @@ _REUSE_FIELDS = ("reuse_address", "reuse_port")
 _APPLIED_NOW = ("backlog", "no_delay", "receive_buffer", "send_buffer", "tos", "ttl")
 _NEXT_CONNECTION = ("protocol", "tls", "is_tls_implicit", "tls_timeout", "proxy_networks")
 _SERVER_FIELDS_NOW = ("max_connections", "drain_timeout")
-_SERVER_FIELDS_NEXT = ("hostname", "proxy_header_timeout", "may_log_in_over_clear_http", "max_message_size", "certificates")
+_SERVER_FIELDS_NEXT = (
+    "hostname",
+    "proxy_header_timeout",
+    "may_log_in_over_clear_http",
+    "max_message_size",
+    "certificates",
+)
 
 
 def difference(old: Plan, new: Plan) -> tuple[Step, ...]:

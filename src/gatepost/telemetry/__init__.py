@@ -1,1 +1,1 @@
-""""""
+"""What the server says about itself: structured events from a closed list of names."""

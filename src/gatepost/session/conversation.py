@@ -1,0 +1,278 @@
+"""One conversation: drives any engine over the transport, has its events answered, watches its deadlines.
+
+Made by the worker for each connection that passed the stages before it. The transport calls it as it would call an
+asyncio.Protocol; the reactions see it as their `Link`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from gatepost.protocols.engine import Close, Engine, Refusal, StartTls
+from gatepost.session.link import Ended, Peer
+from gatepost.session.reactions import ProtocolParts, Reactions
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
+from gatepost.transport.connection_info import ConnectionInfo
+from gatepost.transport.descriptor_transport import DescriptorTransport
+from gatepost.values.ids import Id
+
+
+def peer_of(info: ConnectionInfo) -> Peer:
+    """The addresses of a connection as sessions see them."""
+    (source, source_port), (destination, destination_port) = info.source_address, info.destination_address
+    return Peer(source, source_port, destination, destination_port)
+
+
+class Upgrade(Protocol):
+    """Starts the TLS handshake on the transport; calls one of the two when it has ended."""
+
+    def __call__(
+        self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None], /
+    ) -> None: ...
+
+
+class Conversation:
+    """The way between one engine and one transport."""
+
+    __slots__ = (
+        "_drained",
+        "_engine",
+        "_has_eof",
+        "_is_leaving",
+        "_is_over",
+        "_last_input",
+        "_loop",
+        "_make_reactions",
+        "_reactions",
+        "_sent_at_last_look",
+        "_task",
+        "_timer",
+        "_transport",
+        "_upgrade",
+        "account_id",
+        "login_name",
+        "protocol_name",
+    )
+
+    def __init__(self, protocol_name: str, parts: ProtocolParts, upgrade: Upgrade) -> None:
+        self.protocol_name = protocol_name
+        self._engine: Engine = parts.engine
+        self._make_reactions = parts.make_reactions
+        self._upgrade = upgrade
+        self._reactions: Reactions | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._has_eof = self._is_leaving = self._is_over = False
+        self._sent_at_last_look = 0
+        self.account_id: Id | None = None
+        self.login_name: str | None = None
+
+    # --- called by the transport ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport, /) -> None:
+        """Greet."""
+        assert isinstance(transport, DescriptorTransport)  # noqa: S101 - a wiring error, not input
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._last_input = self._loop.time()
+        self._engine.start()
+        self._timer = self._loop.call_later(self._engine.idle_timeout, self._check_idle)
+        self._pump()
+
+    def data_received(self, data: bytes, /) -> None:
+        """Feed the engine and do what it asks for."""
+        self._last_input = self._loop.time()
+        self._engine.receive_data(data)
+        self._pump()
+        self._regulate()
+
+    def _regulate(self) -> None:
+        if not self._engine.wants_input:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        """The client sends no more: answer what is complete, then close."""
+        self._has_eof = True
+        self._engine.receive_eof()
+        self._pump()
+        return self._task is not None
+
+    def connection_lost(self, exc: Exception | None, /) -> None:  # noqa: ARG002 - asyncio's signature
+        """The connection is closed. A reaction under way (a delivery) is not cut off; what it says is dropped."""
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_exception(Ended())
+        if self._task is None:
+            self._end_reactions()
+
+    def pause_writing(self) -> None:
+        """The client does not keep up: `drained()` waits from now on."""
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    # --- the way through the engine ---------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        if self._task is not None or self._is_over:
+            return
+        event = self._next_event_for_reactions()
+        if event is not None:
+            self._task = self._loop.create_task(self._react(event))
+
+    def _next_event_for_reactions(self) -> object | None:
+        """Deal with everything that needs no waiting; the first event that does, or None."""
+        engine = self._engine
+        while (event := engine.next_event()) is not None:
+            if isinstance(event, Close):
+                self._leave()
+                return None
+            if isinstance(event, StartTls):
+                self._start_tls()
+                return None
+            reactions = self._reactions_made()
+            if not reactions.may_react_at_once(event):
+                self.send_queued()
+                return event
+            reactions.react_at_once(event)
+        self.send_queued()
+        return None
+
+    async def _react(self, first_event: object) -> None:
+        reactions = self._reactions_made()
+        event: object | None = first_event
+        try:
+            while event is not None:
+                await reactions.react(event)
+                if self._is_over:
+                    break
+                if self._is_leaving:
+                    self._say_and_leave(Refusal.SHUTTING_DOWN)
+                    break
+                event = self._next_event_for_reactions()
+        except Ended:
+            pass
+        except Exception as error:  # whatever it is, the client gets the protocol's words
+            events.error(
+                Event.CONVERSATION_FAILED, failure=error, protocol=self.protocol_name, seen=type(event).__name__
+            )
+            self._say_and_leave(Refusal.INTERNAL_ERROR)
+        finally:
+            self._task = None
+        if self._is_over:
+            self._end_reactions()
+        elif self._has_eof:
+            self._leave()
+        else:
+            self._regulate()
+
+    def _reactions_made(self) -> Reactions:
+        if self._reactions is None:
+            self._reactions = self._make_reactions(self)
+        return self._reactions
+
+    def _end_reactions(self) -> None:
+        reactions, self._reactions = self._reactions, None
+        if reactions is not None:
+            self._task = self._loop.create_task(reactions.ended())
+
+    def _start_tls(self) -> None:
+        self.send_queued()
+        self._upgrade(self._transport, self._tls_established, self._tls_failed)
+
+    def _tls_established(self) -> None:
+        self._last_input = self._loop.time()
+        self._engine.tls_established()
+        self._transport.continue_reading()
+        self._pump()
+
+    def _tls_failed(self, reason: str) -> None:  # noqa: ARG002 - the upgrade has logged it
+        self._transport.abort()
+
+    # --- leaving ----------------------------------------------------------------------------------------------------
+
+    def shut_down(self) -> None:
+        """The server is going down: take leave as soon as the command under way is answered."""
+        self._is_leaving = True
+        if self._task is None and not self._is_over:
+            self._say_and_leave(Refusal.SHUTTING_DOWN)
+
+    def _say_and_leave(self, refusal: Refusal) -> None:
+        if not self._is_over and not self._transport.is_closing():
+            self._engine.refuse(refusal)
+            self._leave()
+
+    def _leave(self) -> None:
+        self.send_queued()
+        self._transport.close()
+
+    def _check_idle(self) -> None:
+        if self._is_over:
+            return
+        sent = self._transport.bytes_sent
+        is_stuck = self._transport.get_write_buffer_size() > 0 and sent == self._sent_at_last_look
+        self._sent_at_last_look = sent
+        now = self._loop.time()
+        if self._task is not None and not is_stuck:
+            self._last_input = now  # we are the ones who are being waited for
+        remaining = self._last_input + self._engine.idle_timeout - now
+        if remaining > 0:
+            self._timer = self._loop.call_later(remaining, self._check_idle)
+        elif is_stuck:
+            self._transport.abort()  # it does not even take what was said before
+        else:
+            self._say_and_leave(Refusal.IDLE_TIMEOUT)
+
+    # --- Link: what reactions see -----------------------------------------------------------------------------------
+
+    @property
+    def peer(self) -> Peer:
+        """Who is on the other side."""
+        return peer_of(self._transport.info)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether TLS protects what is read and written now."""
+        return self._transport.tls is not None
+
+    @property
+    def tls_description(self) -> str | None:
+        """Version and cipher suite."""
+        tls = self._transport.tls
+        return f"{tls.version} {tls.cipher_suite}" if tls is not None else None
+
+    def send_queued(self) -> None:
+        """Send what the engine has queued."""
+        data = self._engine.data_to_send()
+        if data:
+            self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken enough."""
+        if self._is_over:
+            raise Ended
+        if self._drained is not None:
+            await self._drained
+
+    def wake(self) -> None:
+        """Ask the engine for its next event, in the next turn of the loop."""
+        self._loop.call_soon(self._pump)
+
+    def authenticated(self, account_id: Id, login_name: str) -> None:
+        """Remember who the client is."""
+        self.account_id, self.login_name = account_id, login_name
+        source = self._transport.info.source_address
+        events.info(Event.LOGIN, protocol=self.protocol_name, login=login_name, source=f"{source[0]}")

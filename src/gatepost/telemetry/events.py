@@ -1,0 +1,90 @@
+"""The log: one line per event on standard error, as text or JSON. Event names come from `Event`, so that they can be
+searched for, counted and documented. Values never hold message content, passwords or keys."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import Enum
+
+import structlog
+
+
+class Event(Enum):
+    """Everything that gatepost logs."""
+
+    SERVER_STARTING = "server.starting"
+    SERVER_READY = "server.ready"
+    SERVER_STOPPING = "server.stopping"
+    SERVER_STOPPED = "server.stopped"
+    WORKER_STARTED = "worker.started"
+    WORKER_DIED = "worker.died"
+    WORKER_LATE = "worker.late"
+    LISTENER_FAILED = "listener.failed"
+    LISTENER_OPENED = "listener.opened"
+    LISTENER_CLOSED = "listener.closed"
+    PLAN_APPLIED = "plan.applied"
+    PLAN_NOT_APPLIED = "plan.not_applied"
+    CHANGE_ABANDONED = "change.abandoned"
+    CONNECTION_REFUSED = "connection.refused"
+    CONNECTION_ACCEPTED = "connection.accepted"
+    CONNECTION_CLOSED = "connection.closed"
+    CONVERSATION_FAILED = "conversation.failed"
+    PROXY_HEADER_REJECTED = "proxy_header.rejected"
+    TLS_FAILED = "tls.failed"
+    ACCEPT_PAUSED = "accept.paused"
+    LOGIN = "login"
+    LOGIN_FAILED = "login.failed"
+    MESSAGE_RECEIVED = "message.received"
+    STORE_FAILED = "store.failed"
+    LOOP_ERROR = "loop.error"
+
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+LOG_LEVELS = tuple(_LEVELS)
+LOG_FORMATS = ("text", "json")
+
+
+def configure(*, log_format: str, log_level: str, process: str) -> None:
+    """Set the log up for this process. `process` is shown in every line: `supervisor`, `worker-1`."""
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=26, sort_keys=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+_log = structlog.get_logger()
+
+
+def debug(event: Event, **values: object) -> None:
+    """For somebody who looks for the cause of something: every connection."""
+    _log.debug(event.value, **values)
+
+
+def info(event: Event, **values: object) -> None:
+    """What an operator wants to find later."""
+    _log.info(event.value, **values)
+
+
+def warning(event: Event, **values: object) -> None:
+    """Something did not go as it should; the server goes on."""
+    _log.warning(event.value, **values)
+
+
+def error(event: Event, *, failure: BaseException | None = None, **values: object) -> None:
+    """A fault of the server, or of what it needs. `failure` is logged with its traceback."""
+    _log.error(event.value, exc_info=failure, **values)

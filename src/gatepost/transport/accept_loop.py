@@ -1,0 +1,94 @@
+"""Accepting from one listening socket: in batches, and without spinning when the process runs out of descriptors."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# accept(2): errors of a connection that was pending; the next one may be fine.
+_ERRORS_OF_ONE_CONNECTION = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EPROTO,
+        errno.ENETDOWN,
+        errno.ENOPROTOOPT,
+        errno.EHOSTDOWN,
+        errno.ENONET,
+        errno.EHOSTUNREACH,
+        errno.EOPNOTSUPP,
+        errno.ENETUNREACH,
+        errno.EPERM,
+    }
+)
+_PAUSE = 0.1  # seconds; clients wait in the accept queue meanwhile, none is reset
+
+Accepted = Callable[[socket.socket, tuple[str, int]], None]
+
+
+class AcceptLoop:
+    """Calls `accepted(sock, address)` for each connection; `sock` does not block and belongs to the callee from then on.
+
+    `out_of_resources(error)` is called once for each pause at EMFILE, ENFILE, ENOBUFS or ENOMEM.
+    """
+
+    __slots__ = ("_accepted", "_batch", "_is_open", "_loop", "_out_of_resources", "_pause", "sock")
+
+    def __init__(
+        self, sock: socket.socket, accepted: Accepted, out_of_resources: Callable[[OSError], None], *, batch: int = 64
+    ) -> None:
+        self.sock = sock
+        self._accepted = accepted
+        self._out_of_resources = out_of_resources
+        self._batch = batch
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self._is_open = True
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    def accept_queued(self) -> None:
+        """Accept everything that waits now."""
+        while self._is_open and self._pause is None and self._accept_one():
+            pass
+
+    def close(self) -> None:
+        """Stop, and close this process's descriptor of the socket."""
+        if self._is_open:
+            self._is_open = False
+            if self._pause is not None:
+                self._pause.cancel()
+            self._loop.remove_reader(self.sock.fileno())
+            self.sock.close()
+
+    def _readable(self) -> None:
+        for _ in range(self._batch):
+            if not self._accept_one():
+                return
+
+    def _accept_one(self) -> bool:
+        try:
+            accepted, address = self.sock.accept()
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            if error.errno in _OUT_OF_RESOURCES:
+                self._pause_accepting(error)
+                return False
+            if error.errno in _ERRORS_OF_ONE_CONNECTION:
+                return True
+            raise
+        accepted.setblocking(False)
+        self._accepted(accepted, address)
+        return self._is_open
+
+    def _pause_accepting(self, error: OSError) -> None:
+        self._loop.remove_reader(self.sock.fileno())
+        self._pause = self._loop.call_later(_PAUSE, self._resume)
+        self._out_of_resources(error)
+
+    def _resume(self) -> None:
+        self._pause = None
+        if self._is_open:
+            self._loop.add_reader(self.sock.fileno(), self._readable)

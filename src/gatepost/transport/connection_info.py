@@ -1,0 +1,67 @@
+"""The addresses of a connection: the kernel's, and those that count after a trusted PROXY header."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Address, ip_address
+
+from gatepost.protocols.proxy_header.header import ProxyHeader, TcpAddresses
+from gatepost.values.ip_mask import IpAddress, unmapped
+
+Endpoint = tuple[IpAddress, int]
+
+
+def endpoint(sockaddr: tuple[object, ...]) -> Endpoint:
+    """Address and port of a socket address of the kernel; an IPv4-mapped IPv6 address becomes IPv4."""
+    host, port = str(sockaddr[0]), int(str(sockaddr[1]))
+    if ":" not in host:
+        return IPv4Address(host), port
+    return unmapped(ip_address(host.partition("%")[0])), port
+
+
+class ConnectionInfo:
+    """Worked out when asked for: most connections of a busy server end without anybody asking for all four."""
+
+    __slots__ = ("_local", "_peer", "_sockaddr", "proxy_header")
+
+    def __init__(self, sock: socket.socket, sockaddr: tuple[object, ...]) -> None:
+        self._sockaddr = sockaddr
+        self._peer: Endpoint | None = None
+        self._local: Endpoint | None = None
+        self.proxy_header: ProxyHeader | None = None
+        if sock.family == socket.AF_UNIX:
+            raise ValueError("connections come over TCP")
+
+    @property
+    def peer_address(self) -> Endpoint:
+        """The other end of the TCP connection, as the kernel says."""
+        if self._peer is None:
+            self._peer = endpoint(self._sockaddr)
+        return self._peer
+
+    def note_local_address(self, sock: socket.socket) -> None:
+        """Ask the kernel for this end, while the descriptor is open."""
+        if self._local is None:
+            self._local = endpoint(sock.getsockname())
+
+    @property
+    def local_address(self) -> Endpoint:
+        """This end of the TCP connection. `note_local_address` comes first."""
+        assert self._local is not None, "note_local_address was not called"  # noqa: S101 - a wiring error, not input
+        return self._local
+
+    @property
+    def source_address(self) -> Endpoint:
+        """Who the client is: the PROXY header's source where a trusted peer sent one."""
+        relayed = self._relayed()
+        return (relayed.source.address, relayed.source.port) if relayed else self.peer_address
+
+    @property
+    def destination_address(self) -> Endpoint:
+        """What the client connected to."""
+        relayed = self._relayed()
+        return (relayed.destination.address, relayed.destination.port) if relayed else self.local_address
+
+    def _relayed(self) -> TcpAddresses | None:
+        header = self.proxy_header
+        return header.addresses if header is not None and isinstance(header.addresses, TcpAddresses) else None

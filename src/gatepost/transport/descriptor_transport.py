@@ -1,0 +1,391 @@
+"""The one owner of a connection's descriptor, from accept to close. Offers asyncio's Transport interface upwards.
+
+Clear or TLS is a property of how octets are read and written, so STARTTLS, implicit TLS and a PROXY header before either
+are the same mechanism on the same descriptor. Stages before the conversation (`stages.py`) borrow the descriptor by
+`watch_reading` / `watch_writing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from gatepost.transport.connection_info import ConnectionInfo
+from gatepost.transport.tls_channel import TlsChannel, TlsFailed, WouldBlockOnRead, WouldBlockOnWrite
+
+_READ_SIZE = 65536  # octets
+_READS_PER_TURN = 4  # TLS may hold records that the kernel does not report as readable; others get their turn too
+_HIGH_WATER = 65536  # octets queued for sending at which the producer is asked to pause
+_LOW_WATER = 16384
+_CLOSE_DEADLINE = 10.0  # seconds for a client to take what is queued when we close
+_LINGER_DEADLINE = 2.0  # seconds to wait for the client's end, so that what we sent is not destroyed by a reset
+
+
+class StreamProtocol(Protocol):
+    """What the transport calls: the part of asyncio.Protocol that is used."""
+
+    def connection_made(self, transport: asyncio.Transport, /) -> None: ...
+
+    def data_received(self, data: bytes, /) -> None: ...
+
+    def eof_received(self) -> bool | None: ...
+
+    def connection_lost(self, exc: Exception | None, /) -> None: ...
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
+
+
+class DescriptorTransport(asyncio.Transport):
+    """One accepted connection. `on_closed(transport)` is called exactly once, when the descriptor is closed."""
+
+    __slots__ = (
+        "_buffer",
+        "_close_timer",
+        "_fd",
+        "_is_closing",
+        "_is_lingering",
+        "_is_paused_reading",
+        "_is_producer_paused",
+        "_is_reading",
+        "_is_writing",
+        "_loop",
+        "_on_closed",
+        "_protocol",
+        "_sock",
+        "_tls",
+        "bytes_received",
+        "bytes_sent",
+        "info",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        info: ConnectionInfo,
+        on_closed: Callable[[DescriptorTransport], None],
+    ) -> None:
+        self._loop = loop
+        self._sock: socket.socket | None = sock
+        self._fd = sock.fileno()
+        self.info = info
+        self._on_closed = on_closed
+        self._protocol: StreamProtocol | None = None
+        self._tls: TlsChannel | None = None
+        self._buffer: bytearray | None = None
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._is_reading = self._is_writing = self._is_paused_reading = self._is_producer_paused = False
+        self._is_closing = self._is_lingering = False
+        self.bytes_received = self.bytes_sent = 0
+
+    # --- for the stages before the conversation, and for upgrades ---------------------------------------------------
+
+    @property
+    def sock(self) -> socket.socket:
+        """The accepted socket. Raises ConnectionResetError when it is closed already."""
+        if self._sock is None:
+            raise ConnectionResetError("the connection is closed")
+        return self._sock
+
+    def watch_reading(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the descriptor is readable, instead of whatever was called before."""
+        self._is_reading = True
+        self._loop.add_reader(self._fd, callback)
+
+    def watch_writing(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the descriptor is writable."""
+        self._is_writing = True
+        self._loop.add_writer(self._fd, callback)
+
+    def unwatch(self) -> None:
+        """Neither."""
+        self._stop_reading()
+        self._stop_writing()
+
+    def begin(self, protocol: StreamProtocol) -> None:
+        """The stages are done: hand octets to `protocol` from now on."""
+        self._protocol = protocol
+        protocol.connection_made(self)
+        if not self._is_closing and not self._is_paused_reading:
+            self.watch_reading(self._read_ready)
+
+    def use_tls(self, channel: TlsChannel) -> None:
+        """From now on octets are read and written through `channel`, whose handshake is complete."""
+        self._tls = channel
+
+    def continue_reading(self) -> None:
+        """After an upgrade: go on as before. What TLS has decrypted already is read in this turn of the loop."""
+        if not self._is_closing and not self._is_paused_reading:
+            self.watch_reading(self._read_ready)
+            self._loop.call_soon(self._read_ready)
+
+    @property
+    def tls(self) -> TlsChannel | None:
+        """The TLS channel, None in clear."""
+        return self._tls
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def _read_ready(self) -> None:
+        if self._tls is None:
+            self._read_clear()
+        else:
+            self._read_tls()
+
+    def _read_clear(self) -> None:
+        if not self._is_reading or self._sock is None:
+            return
+        try:
+            data = self._sock.recv(_READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        self._deliver(data)
+
+    def _read_tls(self) -> None:
+        for _ in range(_READS_PER_TURN):
+            tls = self._tls
+            if not self._is_reading or self._sock is None or tls is None:
+                return
+            try:
+                data = tls.receive()
+            except WouldBlockOnRead:
+                return
+            except WouldBlockOnWrite:
+                self.watch_writing(self._write_ready)
+                return
+            except TlsFailed as error:
+                self._lost(ConnectionResetError(str(error)))
+                return
+            self._deliver(data)
+            if not data:
+                return
+        self._loop.call_soon(self._read_ready)
+
+    def _deliver(self, data: bytes) -> None:
+        protocol = self._protocol
+        if protocol is None:
+            return
+        if data:
+            self.bytes_received += len(data)
+            protocol.data_received(data)
+        else:
+            self._stop_reading()
+            if not protocol.eof_received():
+                self.close()
+
+    def pause_reading(self) -> None:
+        """Leave what comes in the kernel; TCP slows the client down."""
+        self._is_paused_reading = True
+        self._stop_reading()
+
+    def resume_reading(self) -> None:
+        """Undo pause_reading."""
+        if self._is_paused_reading:
+            self._is_paused_reading = False
+            if not self._is_closing and self._sock is not None and self._protocol is not None:
+                self.watch_reading(self._read_ready)
+                if self._tls is not None:
+                    self._loop.call_soon(self._read_ready)
+
+    def is_reading(self) -> bool:
+        """Whether octets are being taken from the client."""
+        return self._is_reading
+
+    def _stop_reading(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            self._loop.remove_reader(self._fd)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        """Send, or queue what the kernel does not take now."""
+        if not data or self._sock is None or self._is_lingering:
+            return
+        if not self._buffer:
+            sent = self._send(data)
+            if sent == len(data):
+                return
+            data = memoryview(data)[sent:]
+        if self._buffer is None:
+            self._buffer = bytearray()
+        self._buffer += data
+        if not self._is_writing and self._sock is not None:
+            self.watch_writing(self._write_ready)
+        if len(self._buffer) > _HIGH_WATER and not self._is_producer_paused and self._protocol is not None:
+            self._is_producer_paused = True
+            self._protocol.pause_writing()
+
+    def _send(self, data: bytes | bytearray | memoryview[Any]) -> int:
+        """How many octets were taken now. Loses the connection by itself where it is broken."""
+        if self._sock is None:
+            return 0
+        taken = 0
+        try:
+            if self._tls is None:
+                taken = self._sock.send(data)
+            else:
+                view = memoryview(data)
+                while taken < len(view):
+                    taken += self._tls.send(view[taken:])
+        except (BlockingIOError, InterruptedError, WouldBlockOnRead, WouldBlockOnWrite):
+            pass
+        except (OSError, TlsFailed) as error:
+            self._lost(error if isinstance(error, OSError) else ConnectionResetError(str(error)))
+        self.bytes_sent += taken
+        return taken
+
+    def _write_ready(self) -> None:
+        buffer = self._buffer
+        if buffer:
+            taken = self._send(bytes(buffer[:262144]))
+            del buffer[:taken]
+        if buffer and self._sock is not None:
+            if self._is_producer_paused and len(buffer) <= _LOW_WATER:
+                self._resume_producer()
+            return
+        self._buffer = None
+        self._stop_writing()
+        self._resume_producer()
+        if self._is_closing:
+            self._finish()
+
+    def _resume_producer(self) -> None:
+        if self._is_producer_paused and self._protocol is not None:
+            self._is_producer_paused = False
+            self._protocol.resume_writing()
+
+    def _stop_writing(self) -> None:
+        if self._is_writing:
+            self._is_writing = False
+            self._loop.remove_writer(self._fd)
+
+    def get_write_buffer_size(self) -> int:
+        """Octets that are queued."""
+        return len(self._buffer or b"")
+
+    def can_write_eof(self) -> bool:
+        """Half-closing is left to `close`."""
+        return False
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def is_closing(self) -> bool:
+        """Whether close or abort was called."""
+        return self._is_closing
+
+    def close(self) -> None:
+        """Send what is queued, say that nothing more comes, close. A client that does not take it is cut off in the end."""
+        if self._is_closing or self._sock is None:
+            return
+        self._is_closing = True
+        self._stop_reading()
+        if self._buffer:
+            self._close_timer = self._loop.call_later(_CLOSE_DEADLINE, self.abort)
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Everything is sent. If the client is still sending, closing now would reset the connection and could destroy what
+        it has not read yet: then its end is waited for, and what it says is thrown away."""
+        if self._sock is None or self._is_lingering:
+            return
+        if self._tls is not None:
+            self._tls.send_close_notify()
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+            if self._protocol is not None and self._sock.recv(_READ_SIZE):
+                self._linger()
+                return
+        except BlockingIOError:
+            pass
+        except OSError:
+            pass
+        self._close_now(None)
+
+    def linger_then_close(self) -> None:
+        """Like close, and always wait a moment for the client's end: for farewells to clients that may be sending."""
+        if self._is_closing or self._sock is None:
+            return
+        self._is_closing = True
+        if self._tls is not None:
+            self._tls.send_close_notify()
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close_now(None)
+            return
+        self._linger()
+
+    def _linger(self) -> None:
+        self._is_lingering = True
+        self._set_close_timer(_LINGER_DEADLINE)
+        self.watch_reading(self._discard)
+
+    def _discard(self) -> None:
+        try:
+            if self._sock is not None and self._sock.recv(_READ_SIZE):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass
+        self._close_now(None)
+
+    def _set_close_timer(self, seconds: float) -> None:
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._close_timer = self._loop.call_later(seconds, self.abort)
+
+    def abort(self) -> None:
+        """Close at once; what is queued is lost."""
+        self._is_closing = True
+        self._close_now(None)
+
+    def _lost(self, error: OSError) -> None:
+        self._is_closing = True
+        self._close_now(error)
+
+    def _close_now(self, error: OSError | None) -> None:
+        sock, self._sock = self._sock, None
+        if sock is None:
+            return
+        self._stop_reading()
+        self._stop_writing()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+            self._close_timer = None
+        self._buffer = None
+        self._tls = None
+        sock.close()
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            self._loop.call_soon(protocol.connection_lost, error)
+        self._on_closed(self)
+
+    # --- asyncio's Transport, for protocols of other projects -------------------------------------------------------
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Another protocol takes over (a WebSocket upgrade)."""
+        self._protocol = protocol  # type: ignore[assignment]  # asyncio's own signature is wider than what is ever given
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """The protocol that octets go to."""
+        return self._protocol  # type: ignore[return-value]  # see set_protocol
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """`peername` and `sockname` are the true source and destination (after a trusted PROXY header); `sslcontext` is
+        true under TLS. The socket itself is not given away."""
+        if name in ("peername", "sockname"):
+            address, port = self.info.source_address if name == "peername" else self.info.destination_address
+            return str(address), port
+        if name == "sslcontext":
+            return self._tls is not None or default
+        return default

@@ -1,0 +1,102 @@
+"""TLS on a descriptor: a small interface of our own in front of pyOpenSSL, so that no other file knows the library."""
+
+from __future__ import annotations
+
+import socket
+
+from OpenSSL import SSL
+
+_CHUNK = 16384  # octets; the largest TLS record's content (RFC 8446 section 5.1)
+
+
+class TlsFailed(Exception):
+    """The TLS connection cannot go on; the text says why, in OpenSSL's words where it has any."""
+
+
+class WouldBlockOnRead(Exception):
+    """Try again when the descriptor is readable."""
+
+
+class WouldBlockOnWrite(Exception):
+    """Try again when the descriptor is writable."""
+
+
+class TlsChannel:
+    """The server side of one TLS connection. The descriptor stays owned by the transport."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, context: SSL.Context, sock: socket.socket) -> None:
+        self._connection = SSL.Connection(context, sock)
+        self._connection.set_accept_state()
+
+    def handshake(self) -> None:
+        """Go on with the handshake; returns when it is complete. Raises WouldBlockOnRead/Write, TlsFailed."""
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            raise WouldBlockOnRead from None
+        except SSL.WantWriteError:
+            raise WouldBlockOnWrite from None
+        except SSL.Error as error:
+            raise TlsFailed(_reason(error)) from None
+        except OSError as error:
+            raise TlsFailed(error.strerror or str(error)) from None
+
+    def receive(self) -> bytes:
+        """Some octets; empty at the end of the stream. Raises WouldBlockOnRead/Write, TlsFailed."""
+        try:
+            return self._connection.recv(_CHUNK)
+        except SSL.WantReadError:
+            raise WouldBlockOnRead from None
+        except SSL.WantWriteError:
+            raise WouldBlockOnWrite from None
+        except (SSL.ZeroReturnError, SSL.SysCallError):
+            return b""
+        except SSL.Error as error:
+            raise TlsFailed(_reason(error)) from None
+
+    def send(self, data: bytes | memoryview) -> int:
+        """The number of octets taken. Raises WouldBlockOnRead/Write, TlsFailed. After a WouldBlock the next call must
+        begin with the same octets."""
+        try:
+            return self._connection.send(bytes(data[:_CHUNK]))
+        except SSL.WantWriteError:
+            raise WouldBlockOnWrite from None
+        except SSL.WantReadError:
+            raise WouldBlockOnRead from None
+        except SSL.SysCallError as error:
+            raise TlsFailed(str(error.args[-1])) from None
+        except SSL.Error as error:
+            raise TlsFailed(_reason(error)) from None
+
+    def send_close_notify(self) -> None:
+        """Tell the client that no more comes (RFC 8446 section 6.1). Best effort."""
+        try:
+            self._connection.shutdown()
+        except (SSL.Error, OSError):
+            pass
+
+    @property
+    def version(self) -> str:
+        """`TLSv1.3`"""
+        return self._connection.get_protocol_version_name()
+
+    @property
+    def cipher_suite(self) -> str:
+        """OpenSSL's name of the cipher suite."""
+        return self._connection.get_cipher_name() or "unknown"
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for (RFC 6066 section 3)."""
+        name = self._connection.get_servername()
+        return name.decode("ascii", "replace") if name else None
+
+
+def _reason(error: SSL.Error) -> str:
+    if isinstance(error, SSL.SysCallError):
+        return str(error.args[-1])
+    if error.args and isinstance(error.args[0], list) and error.args[0]:
+        return "; ".join(str(entry[-1]) for entry in error.args[0])
+    return str(error) or type(error).__name__

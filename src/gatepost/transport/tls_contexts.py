@@ -1,0 +1,120 @@
+"""Building OpenSSL contexts for the TLS policies of a plan, and choosing the certificate by the name a client asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL, crypto
+
+from gatepost.plan.plan import CertificatePlan, TlsPlan
+
+_OPTIONS = SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_IGNORE_UNEXPECTED_EOF
+_TLS12_NEEDS_A_LIST = b"ECDHE+AESGCM"
+
+
+class UnusableTls(ValueError):
+    """No context can be built; the text names the certificate or the setting. Nothing is served in clear instead."""
+
+
+class TlsContexts:
+    """Contexts for one set of certificates. One context for each policy and group of certificates, made when first needed."""
+
+    def __init__(self, certificates: Sequence[CertificatePlan]) -> None:
+        self._by_name: dict[str, list[CertificatePlan]] = {}
+        self._fallback: list[CertificatePlan] = []
+        for certificate in certificates:
+            for name in certificate.names:
+                self._by_name.setdefault(name, []).append(certificate)
+            if certificate.is_fallback:
+                self._fallback.append(certificate)
+        self._contexts: dict[tuple[TlsPlan, str], SSL.Context] = {}
+
+    def context(self, policy: TlsPlan) -> SSL.Context:
+        """The context that a handshake under this policy starts with. Raises UnusableTls."""
+        if not self._fallback:
+            raise UnusableTls(
+                "there is no certificate: create a Certificate, or restart to have a self-signed one made"
+            )
+        return self._context(policy, "", self._fallback)
+
+    def build_all(self, policy: TlsPlan) -> None:
+        """Build every context of the policy, for real, to see that it can be. Raises UnusableTls."""
+        self.context(policy)
+        for name, certificates in self._by_name.items():
+            self._context(policy, name, certificates)
+
+    def _context(self, policy: TlsPlan, name: str, certificates: Sequence[CertificatePlan]) -> SSL.Context:
+        key = (policy, name)
+        context = self._contexts.get(key)
+        if context is None:
+            context = _build(policy, certificates)
+
+            def choose(connection: SSL.Connection) -> None:
+                self._choose(policy, connection)
+
+            context.set_tlsext_servername_callback(choose)
+            self._contexts[key] = context
+        return context
+
+    def _choose(self, policy: TlsPlan, connection: SSL.Connection) -> None:
+        asked = connection.get_servername()
+        if not asked:
+            return
+        name = asked.decode("ascii", "replace").lower().rstrip(".")
+        wildcard = f"*.{name.partition('.')[2]}"
+        for candidate in (name, wildcard):
+            certificates = self._by_name.get(candidate)
+            if certificates is not None:
+                connection.set_context(self._context(policy, candidate, certificates))
+                return
+
+
+def _build(policy: TlsPlan, certificates: Sequence[CertificatePlan]) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION if policy.is_tls12_enabled else SSL.TLS1_3_VERSION)
+    context.set_max_proto_version(SSL.TLS1_3_VERSION if policy.is_tls13_enabled else SSL.TLS1_2_VERSION)
+    options = _OPTIONS | (SSL.OP_CIPHER_SERVER_PREFERENCE if policy.prefer_server_order else 0)
+    context.set_options(options)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    # With tickets off, TLS 1.2 would still resume by session id from a cache that grows with each handshake.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    try:
+        context.set_cipher_list(":".join(policy.tls12_suites).encode() or _TLS12_NEEDS_A_LIST)
+        if policy.is_tls13_enabled:
+            context.set_tls13_ciphersuites(":".join(policy.tls13_suites).encode())
+    except SSL.Error as error:
+        raise UnusableTls(f"no usable cipher suite is left: {error}") from None
+    _add_certificates(context, certificates)
+    return context
+
+
+def _add_certificates(context: SSL.Context, certificates: Sequence[CertificatePlan]) -> None:
+    """OpenSSL keeps one certificate per key type; the first of each type is used, and the client's abilities decide."""
+    chains: dict[type, list[x509.Certificate]] = {}
+    for certificate in certificates:
+        try:
+            key = load_pem_private_key(certificate.private_key_pem.encode(), None)
+            chain = x509.load_pem_x509_certificates(certificate.chain_pem.encode())
+            if type(key) in chains:
+                continue
+            chains[type(key)] = chain
+            context.use_certificate(chain[0])
+            context.use_privatekey(key)  # type: ignore[arg-type]  # what load_pem gives is what the library takes
+            context.check_privatekey()
+        except (ValueError, TypeError, SSL.Error) as error:
+            raise UnusableTls(f"certificate {certificate.id} cannot be used: {error}") from None
+    _add_intermediates(context, list(chains.values()))
+
+
+def _add_intermediates(context: SSL.Context, chains: Sequence[Sequence[x509.Certificate]]) -> None:
+    """One chain is sent as it is. Of two, OpenSSL has to find the right one for each handshake in its store."""
+    if len(chains) == 1:
+        for intermediate in chains[0][1:]:
+            context.add_extra_chain_cert(intermediate)
+        return
+    store = context.get_cert_store()
+    for intermediate in (certificate for chain in chains for certificate in chain[1:]):
+        if store is not None:
+            store.add_cert(crypto.X509.from_cryptography(intermediate))
