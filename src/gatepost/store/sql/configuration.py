@@ -1,0 +1,151 @@
+"""Configuration objects in the SQL store, of every registry type in the same two tables. Called by the management API.
+
+The state of a type is the number of its newest row in the log of changes, which is never cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from gatepost.store.interface import ObjectChanges, ObjectWrite, StoredObject, Taken
+from gatepost.store.sql.connection import Row, SqlConnection, Statement
+from gatepost.store.sql.object_changes import net_changes
+from gatepost.store.sql.readers import Readers
+from gatepost.store.sql.schema import configuration_change as change
+from gatepost.store.sql.schema import configuration_object as stored
+from gatepost.store.sql.writer import Writer, WriteTransaction
+from gatepost.values.ids import Id
+
+_REVISION = Statement(select(change.c.revision).order_by(change.c.sequence.desc()).limit(1))
+_OF_TYPE = stored.c.type == bindparam("object_type")
+_ONE = (_OF_TYPE, stored.c.id == bindparam("object_id"))
+_WITH_KEY = (_OF_TYPE, stored.c.unique_key == bindparam("wanted"))
+_ALL = Statement(select(stored.c.id, stored.c.value).where(_OF_TYPE).order_by(stored.c.position))
+_READ = Statement(select(stored.c.value, stored.c.unique_key).where(*_ONE))
+_FIND = Statement(select(stored.c.id, stored.c.value).where(*_WITH_KEY))
+_INSERT = Statement(
+    insert(stored).values(
+        type=bindparam("type"), id=bindparam("id"), value=bindparam("value"), unique_key=bindparam("unique_key")
+    )
+)
+_UPDATE = Statement(update(stored).where(*_ONE).values(value=bindparam("value"), unique_key=bindparam("unique_key")))
+_GIVE_UP_KEY = Statement(update(stored).where(*_ONE).values(unique_key=None))
+_DELETE = Statement(delete(stored).where(*_ONE))
+_LOG = Statement(
+    insert(change).values(
+        revision=bindparam("revision"), type=bindparam("type"), id=bindparam("id"), kind=bindparam("kind")
+    )
+)
+_CHANGED_TYPE = change.c.type == bindparam("object_type")
+_STATE = Statement(select(func.coalesce(func.max(change.c.sequence), 0)).where(_CHANGED_TYPE))
+_IS_STATE = Statement(select(change.c.sequence).where(_CHANGED_TYPE, change.c.sequence == bindparam("since")))
+_SINCE = Statement(
+    select(change.c.sequence, change.c.id, change.c.kind)
+    .where(_CHANGED_TYPE, change.c.sequence > bindparam("since"))
+    .order_by(change.c.sequence)
+)
+
+
+class SqlConfigurationStore:
+    """The port ConfigurationStore."""
+
+    def __init__(self, readers: Readers, writer: Writer) -> None:
+        self._readers = readers
+        self._writer = writer
+
+    async def revision(self) -> int:
+        return await self._readers.run(_revision)
+
+    async def read_objects(self, object_type: str, ids: Collection[Id] | None = None) -> Sequence[StoredObject]:
+        rows = await self._readers.run(lambda connection: connection.rows(_ALL, object_type=object_type))
+        if ids is not None:
+            wanted = frozenset(ids)
+            rows = [row for row in rows if row[0] in wanted]
+        return [_stored_object(object_type, row) for row in rows]
+
+    async def find_object(self, object_type: str, unique_key: str) -> StoredObject | None:
+        row = await self._readers.run(
+            lambda connection: connection.row(_FIND, object_type=object_type, wanted=unique_key)
+        )
+        return _stored_object(object_type, row) if row else None
+
+    async def state(self, object_type: str) -> str:
+        return await self._readers.run(lambda connection: str(_state(connection, object_type)))
+
+    async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
+        since = _sequence(since_state)
+        if since is None:
+            return None
+        return await self._readers.run(lambda connection: _changes(connection, object_type, since, max_changes))
+
+    async def commit(self, writes: Sequence[ObjectWrite]) -> int:
+        return await self._writer.run(lambda transaction: _commit(transaction, writes))
+
+
+def _revision(connection: SqlConnection) -> int:
+    row = connection.row(_REVISION)
+    return int(row[0]) if row else 0
+
+
+def _state(connection: SqlConnection, object_type: str) -> int:
+    ((sequence,),) = connection.rows(_STATE, object_type=object_type)
+    return int(sequence)
+
+
+def _sequence(state: str) -> int | None:
+    is_ours = state.isascii() and state.isdecimal() and len(state) < 19 and str(int(state)) == state
+    return int(state) if is_ours else None
+
+
+def _changes(connection: SqlConnection, object_type: str, since: int, max_changes: int | None) -> ObjectChanges | None:
+    if since and connection.row(_IS_STATE, object_type=object_type, since=since) is None:
+        return None
+    rows = connection.rows(_SINCE, object_type=object_type, since=since)
+    return net_changes(since, rows, max_changes)
+
+
+def _commit(transaction: WriteTransaction, writes: Sequence[ObjectWrite]) -> int:
+    """Keys are given up before any is taken, so that objects of one commit may hand them on in any order."""
+    connection = transaction.connection
+    revision = _revision(connection)
+    before: dict[tuple[str, Id], Row | None] = {}
+    for write in writes:
+        row = connection.row(_READ, object_type=write.object_type, object_id=write.id)
+        before.setdefault((write.object_type, write.id), row)
+        if row is not None and row[1] is not None and row[1] != write.unique_key:
+            connection.run(_GIVE_UP_KEY, object_type=write.object_type, object_id=write.id)
+    is_changed = False
+    for write in writes:
+        kind = _write(connection, write, before.pop((write.object_type, write.id), None))
+        if kind is not None:
+            is_changed = True
+            connection.run(_LOG, revision=revision + 1, type=write.object_type, id=write.id, kind=kind)
+    return revision + is_changed
+
+
+def _write(connection: SqlConnection, write: ObjectWrite, before: Row | None) -> str | None:
+    """What has happened to the object; None when it is as it was. Raises Taken."""
+    if write.value is None:
+        is_there = connection.run(_DELETE, object_type=write.object_type, object_id=write.id)
+        return "destroyed" if is_there else None
+    value = msgspec.json.encode(dict(write.value)).decode()
+    if write.unique_key is not None:
+        holder = connection.row(_FIND, object_type=write.object_type, wanted=write.unique_key)
+        if holder is not None and holder[0] != write.id:
+            raise Taken(f"another {write.object_type} has {write.unique_key!r} already", holder[0])
+    if before == (value, write.unique_key):
+        return None
+    if connection.run(
+        _UPDATE, object_type=write.object_type, object_id=write.id, value=value, unique_key=write.unique_key
+    ):
+        return "updated"
+    connection.run(_INSERT, type=write.object_type, id=write.id, value=value, unique_key=write.unique_key)
+    return "created"
+
+
+def _stored_object(object_type: str, row: Row) -> StoredObject:
+    object_id, value = row
+    return StoredObject(object_type, Id(object_id), msgspec.json.decode(value))

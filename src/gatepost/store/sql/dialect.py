@@ -1,0 +1,129 @@
+"""Everything that differs between databases. Another database is another `Dialect` here and nothing elsewhere.
+
+Connections are in autocommit mode: transactions are begun and ended in words, so that each one is of the kind it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, BindParameter, Boolean, ColumnElement, Engine, bindparam, create_engine, event, make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from gatepost.store.interface import Broken, Busy, StoreError
+
+DATABASE_FILE: Final = "gatepost.sqlite3"
+_BUSY_TIMEOUT_MS: Final = 10_000
+_WAL_PAGES_BEFORE_CHECKPOINT: Final = 4_000  # 16 MiB: a checkpoint costs two more syncs
+_WAL_OCTETS_KEPT: Final = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What the store says to one kind of database, and how it understands its errors."""
+
+    engine: Engine
+    data_directory: Path  # where locks of the machine are kept
+    driver_error: type[Exception]
+    begin_write: str  # waits for other writers, so that no statement after it can fail for them
+    begin_snapshot: str  # all reads until the end see the same moment
+
+    def translated(self, error: Exception) -> StoreError:
+        """The store's error for an error of the driver."""
+        if isinstance(error, sqlite3.Error):
+            return _translated_sqlite_error(error)
+        return Broken(f"the database failed: {error}")
+
+
+def dialect_for(location: str | Path) -> Dialect:
+    """The dialect of a database URL, or of SQLite in a data directory. Nothing is opened yet. Raises Broken."""
+    url = database_url(location)
+    match url.get_backend_name():
+        case "sqlite" if url.database and url.database != ":memory:":
+            return _sqlite(url, Path(url.database))
+        case "sqlite":
+            raise Broken("the store needs a file: a database in memory is not shared by workers and survives nothing")
+        case name:
+            raise Broken(f"{name} is not supported as a database of the store; use sqlite:////path/to/file")
+
+
+def database_url(location: str | Path) -> URL:
+    """The URL of a location: a path is a data directory with a SQLite file in it."""
+    if isinstance(location, str) and "://" in location:
+        return make_url(location)
+    return URL.create("sqlite", database=str(Path(location) / DATABASE_FILE))
+
+
+def prepare_database(dialect: Dialect) -> None:
+    """Once, before the schema is made: a file that nobody else may read, in a directory that exists, in WAL mode."""
+    file = Path(str(dialect.engine.url.database))
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with dialect.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)  # the name of the new file is to survive a crash as well
+    finally:
+        os.close(directory)
+
+
+class Among(ColumnElement[bool]):
+    """`column` is one of the numbers of a JSON array, given as one parameter: any number of them, one statement."""
+
+    inherit_cache = True
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[int], parameter: str) -> None:
+        self.column = column
+        self.numbers: BindParameter[str] = bindparam(parameter)
+
+
+@compiles(Among, "sqlite")
+def _among_sqlite(element: Among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, numbers = compiler.process(element.column, **kw), compiler.process(element.numbers, **kw)
+    return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608  # pieces that the compiler made
+
+
+@compiles(Among, "postgresql")
+def _among_postgresql(element: Among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, numbers = compiler.process(element.column, **kw), compiler.process(element.numbers, **kw)
+    return f"{column} IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({numbers} AS json)))"  # noqa: S608
+
+
+def _sqlite(url: URL, file: Path) -> Dialect:
+    engine = create_engine(url, poolclass=NullPool, paramstyle="named", connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _on_sqlite_connect)
+    return Dialect(
+        engine=engine,
+        data_directory=file.parent,
+        driver_error=sqlite3.Error,
+        begin_write="BEGIN IMMEDIATE",
+        begin_snapshot="BEGIN",
+    )
+
+
+def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout = {_BUSY_TIMEOUT_MS}",
+        "foreign_keys = ON",
+        "synchronous = FULL",  # in WAL mode: the log is synced at every commit
+        f"wal_autocheckpoint = {_WAL_PAGES_BEFORE_CHECKPOINT}",
+        f"journal_size_limit = {_WAL_OCTETS_KEPT}",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _translated_sqlite_error(error: sqlite3.Error) -> StoreError:
+    primary_code = (error.sqlite_errorcode or 0) & 0xFF  # the rest says where, not what
+    if primary_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy("another writer holds the database; try again later")
+    return Broken(f"the database failed: {error} ({error.sqlite_errorname or 'no code'})")

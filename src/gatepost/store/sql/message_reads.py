@@ -1,0 +1,72 @@
+"""Reading the messages of a mailbox. Plain functions on a connection, run by `mail.py`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import bindparam, select
+
+from gatepost.store.interface import Mailbox, MailboxChanges, MessageEntry
+from gatepost.store.sql.connection import Row, SqlConnection, Statement
+from gatepost.store.sql.flags import flags_of
+from gatepost.store.sql.keys import content_id
+from gatepost.store.sql.mailbox_rows import require_mailbox
+from gatepost.store.sql.schema import message, vanished
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+ENTRY = select(
+    message.c.uid,
+    message.c.modseq,
+    message.c.system_flags,
+    message.c.keywords,
+    message.c.internal_date,
+    message.c.size,
+    message.c.content_key,
+)
+_IN_MAILBOX = ENTRY.where(message.c.mailbox_key == bindparam("mailbox"))
+_ALL = Statement(_IN_MAILBOX.order_by(message.c.uid))
+_CHANGED = Statement(_IN_MAILBOX.where(message.c.modseq > bindparam("since")))
+_VANISHED = Statement(
+    select(vanished.c.first_uid, vanished.c.last_uid)
+    .where(vanished.c.mailbox_key == bindparam("mailbox"), vanished.c.modseq > bindparam("since"))
+    .order_by(vanished.c.first_uid)
+)
+
+
+def read_messages(connection: SqlConnection, key: int) -> tuple[Mailbox, list[MessageEntry]]:
+    """The mailbox and all its messages by uid. Raises Gone."""
+    with connection.snapshot():
+        mailbox = require_mailbox(connection, key)
+        rows = connection.rows(_ALL, mailbox=key)
+    return mailbox, [entry(row) for row in rows]
+
+
+def read_changes(connection: SqlConnection, key: int, since_modseq: int) -> MailboxChanges:
+    """What changed after `since_modseq`. Raises Gone."""
+    with connection.snapshot():
+        highest_modseq = require_mailbox(connection, key).highest_modseq
+        if highest_modseq <= since_modseq:
+            return MailboxChanges(highest_modseq, (), ())
+        changed = connection.rows(_CHANGED, mailbox=key, since=since_modseq)
+        runs = connection.rows(_VANISHED, mailbox=key, since=since_modseq)
+    changed.sort()  # by uid: the index that finds them is in order of modification
+    return MailboxChanges(
+        highest_modseq,
+        [entry(row) for row in changed],
+        [uid for first_uid, last_uid in runs for uid in range(first_uid, last_uid + 1)],
+    )
+
+
+def entry(row: Row) -> MessageEntry:
+    """The message of a row of `ENTRY`."""
+    uid, modseq, bits, keywords, internal_date, size, content_key = row
+    return MessageEntry(
+        uid,
+        modseq,
+        flags_of(bits, keywords),
+        EPOCH + timedelta(microseconds=internal_date),
+        size,
+        content_id(content_key),
+    )

@@ -1,0 +1,153 @@
+"""The tables, as the statements of this folder see them. `migrations/` makes them; a test holds the two together.
+
+Layout: what one session lists is stored side by side (`message` by mailbox and uid, `vanished` by mailbox and
+modification), the octets of messages are kept in a table of their own that no listing touches, and the counts of a
+mailbox stand in its row, which every change of the mailbox has to write anyway.
+
+Times are microseconds since 1970 in UTC. Names and ids compare by their octets.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    true,
+)
+
+SCHEMA_REVISION: Final = "0001"  # the newest file of migrations/versions; a store at any other revision is not opened
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite makes a rowid of the exact type INTEGER only.
+_KEY = BigInteger().with_variant(Integer(), "sqlite")
+
+configuration_object = Table(
+    "configuration_object",
+    metadata,
+    Column("position", _KEY, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("unique_key", Text),
+    UniqueConstraint("type", "id"),
+    UniqueConstraint("type", "unique_key"),
+    sqlite_autoincrement=True,
+)
+
+configuration_change = Table(
+    "configuration_change",
+    metadata,
+    Column("sequence", _KEY, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # created, updated, destroyed
+    Index(None, "type", "sequence"),
+)
+
+# Numbers that are never given out twice, whatever is deleted.
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The key is never reused, so that an id that somebody still holds cannot come to mean another mailbox.
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("key", _KEY, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("special_use", Text),
+    Column("uid_validity", BigInteger, nullable=False),
+    Column("uid_next", BigInteger, nullable=False),
+    Column("highest_modseq", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("unseen", BigInteger, nullable=False),
+    Column("deleted", BigInteger, nullable=False),
+    Column("octets", BigInteger, nullable=False),
+    UniqueConstraint("account_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# The key is never reused, so that what was parsed of a content may be cached under its id.
+content = Table(
+    "content",
+    metadata,
+    Column("key", _KEY, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("octets", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("mailbox_key", _KEY, ForeignKey(mailbox.c.key), primary_key=True, autoincrement=False),
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("system_flags", Integer, nullable=False),
+    Column("keywords", Text, nullable=False),
+    Column("internal_date", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("content_key", _KEY, ForeignKey(content.c.key), nullable=False, index=True),
+    Index(None, "mailbox_key", "modseq"),
+    sqlite_with_rowid=False,
+)
+
+# Runs of neighbouring uids, so that emptying a mailbox leaves one row behind.
+vanished = Table(
+    "vanished",
+    metadata,
+    Column("mailbox_key", _KEY, ForeignKey(mailbox.c.key), primary_key=True, autoincrement=False),
+    Column("modseq", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_uid", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_uid", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+script = Table(
+    "script",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("is_active", Boolean, nullable=False),
+    Column("text", LargeBinary, nullable=False),
+)
+Index(
+    "uq_script_active",
+    script.c.account_id,
+    unique=True,
+    sqlite_where=script.c.is_active == true(),
+    postgresql_where=script.c.is_active == true(),
+)
