@@ -80,6 +80,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     hostname: str
     max_connections: int
+    max_connections_per_address: int | None = None  # of one source address; None: no limit of its own
     proxy_header_timeout: float  # seconds
     drain_timeout: float | None  # seconds; None: connections of what is removed live until they end
     may_log_in_over_clear_http: bool

@@ -333,7 +333,7 @@ class SetOf(Kind[tuple[Any, ...]]):
                 faults.append(Fault(ProblemType.INVALID, f"{text} is given twice", as_text(spelled)))
             members.append(member)
         if not faults:
-            faults += self._count_faults(len(members))
+            faults += self.count_faults(len(members))
         if faults:
             raise UnfitValueError(*faults)
         return tuple(members)
@@ -351,7 +351,8 @@ class SetOf(Kind[tuple[Any, ...]]):
             raise UnfitValueError(*wrong)
         return list(wire)
 
-    def _count_faults(self, count: int) -> list[Fault]:
+    def count_faults(self, count: int) -> list[Fault]:
+        """What is wrong with a set of `count` members."""
         if count < self.min_items:
             words = f"needs at least {self.min_items} member" + ("s" if self.min_items > 1 else "")
             return [Fault(ProblemType.MIN_LENGTH, words, str(count), self.min_items)]

@@ -261,6 +261,19 @@ def usable_suites(listener: NetworkListener, version: TlsVersion) -> tuple[TlsCi
 
 
 def _examine(listener: NetworkListener, _now: datetime) -> tuple[NetworkListener, Sequence[Problem]]:
+    return listener, [*_tls_problems(listener), *_port_problems(listener)]
+
+
+def _port_problems(listener: NetworkListener) -> list[Problem]:
+    if listener.protocol is not NetworkListenerProtocol.LMTP:
+        return []
+    words = "LMTP must not be spoken on port 25 (RFC 2033 section 5): choose another port, like 24"
+    return [
+        Problem("bind", ProblemType.CONFLICT, words, str(address)) for address in listener.bind if address.port == 25
+    ]
+
+
+def _tls_problems(listener: NetworkListener) -> list[Problem]:
     problems: list[Problem] = []
     if listener.tls_implicit and not listener.use_tls:
         words = "implicit TLS needs TLS: set useTls to true, or tlsImplicit to false"
@@ -273,7 +286,7 @@ def _examine(listener: NetworkListener, _now: datetime) -> tuple[NetworkListener
         if not usable_suites(listener, version):
             words = f"no cipher suite is left for {VERSION_LABELS[version]}: enable one, or disable that version"
             problems.append(Problem("tlsDisableCipherSuites", ProblemType.CONFLICT, words))
-    return listener, problems
+    return problems
 
 
 NETWORK_LISTENER = ObjectType(

@@ -1,0 +1,97 @@
+"""From configuration objects to the plan that workers run. Pure: the same objects give the same plan.
+
+Called by /set before a change is prepared, and by the supervisor's composition at start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gatepost.plan.plan import CertificatePlan, ListenerPlan, Plan, ProtocolName, SocketPlan, TlsPlan
+from gatepost.registry.certificate import Certificate
+from gatepost.registry.network_listener import DEFAULT_BACKLOG, NetworkListener, usable_suites
+from gatepost.registry.system_settings import SystemSettings
+from gatepost.registry.tls import SUITES, TlsVersion
+from gatepost.values.ids import Id
+
+
+def derive(
+    *,
+    revision: int,
+    settings: SystemSettings,
+    listeners: Mapping[Id, NetworkListener],
+    certificates: Mapping[Id, Certificate],
+) -> Plan:
+    """The plan of a configuration that has passed the rules."""
+    by_name = sorted(listeners.items(), key=lambda entry: entry[1].name)
+    return Plan(
+        revision=revision,
+        hostname=settings.default_hostname,
+        max_connections=settings.max_connections,
+        max_connections_per_address=settings.max_connections_per_address,
+        proxy_header_timeout=settings.proxy_header_timeout / 1000,
+        drain_timeout=_seconds(settings.drain_timeout),
+        may_log_in_over_clear_http=settings.allow_clear_http_login,
+        max_message_size=settings.max_message_size,
+        listeners=tuple(_listener_plan(listener_id, listener, settings) for listener_id, listener in by_name),
+        certificates=_certificate_plans(settings.default_certificate_id, certificates),
+    )
+
+
+def _listener_plan(listener_id: Id, listener: NetworkListener, settings: SystemSettings) -> ListenerPlan:
+    proxies = listener.override_proxy_trusted_networks or settings.proxy_trusted_networks
+    return ListenerPlan(
+        id=listener_id,
+        name=listener.name,
+        protocol=ProtocolName(listener.protocol.value),
+        addresses=tuple(str(address) for address in listener.bind),
+        socket=SocketPlan(
+            backlog=DEFAULT_BACKLOG if listener.socket_backlog is None else listener.socket_backlog,
+            reuse_address=listener.socket_reuse_address,
+            reuse_port=listener.socket_reuse_port,
+            no_delay=listener.socket_no_delay,
+            receive_buffer=listener.socket_receive_buffer_size,
+            send_buffer=listener.socket_send_buffer_size,
+            tos=listener.socket_tos_v4,
+            ttl=listener.socket_ttl,
+        ),
+        tls=_tls_plan(listener) if listener.use_tls else None,
+        is_tls_implicit=listener.tls_implicit,
+        tls_timeout=_seconds(listener.tls_timeout),
+        proxy_networks=tuple(str(network) for network in proxies),
+        max_connections=listener.max_connections,
+    )
+
+
+def _tls_plan(listener: NetworkListener) -> TlsPlan:
+    return TlsPlan(
+        tls13_suites=tuple(SUITES[suite].openssl for suite in usable_suites(listener, TlsVersion.TLS13)),
+        tls12_suites=tuple(SUITES[suite].openssl for suite in usable_suites(listener, TlsVersion.TLS12)),
+        is_tls13_enabled=TlsVersion.TLS13 not in listener.tls_disable_protocols,
+        is_tls12_enabled=TlsVersion.TLS12 not in listener.tls_disable_protocols,
+        prefer_server_order=listener.tls_ignore_client_order,
+    )
+
+
+def _certificate_plans(default_id: Id | None, certificates: Mapping[Id, Certificate]) -> tuple[CertificatePlan, ...]:
+    """The default certificate first, the self-signed one last: of several fallbacks of a key type the first is served."""
+
+    def rank(certificate_id: Id) -> tuple[int, str]:
+        if certificate_id == default_id:
+            return 0, certificate_id
+        return (2 if certificates[certificate_id].is_self_signed else 1), certificate_id
+
+    return tuple(
+        CertificatePlan(
+            id=certificate_id,
+            chain_pem=certificates[certificate_id].certificate,
+            private_key_pem=certificates[certificate_id].private_key.reveal(),
+            names=tuple(name.lower() for name in certificates[certificate_id].subject_alternative_names),
+            is_fallback=certificate_id == default_id or certificates[certificate_id].is_self_signed,
+        )
+        for certificate_id in sorted(certificates, key=rank)
+    )
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

@@ -1,0 +1,63 @@
+"""No address twice: not within a listener, not across listeners, wildcards and `[::]` against IPv4 included.
+
+Two listeners may share an address only where the kernel would spread connections over equals: same protocol, same
+policy, and both with SO_REUSEPORT. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import msgspec
+
+from gatepost.registry.configuration import ObjectRef, Proposal
+from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
+from gatepost.registry.problem import Problem, ProblemType
+from gatepost.registry.rules.finding import Finding, Unfit
+from gatepost.values.socket_address import SocketAddress
+
+
+def bind_clashes(proposal: Proposal) -> Iterator[Finding]:
+    """Addresses of touched listeners that cannot be bound together with others of the configuration."""
+    listeners = proposal.after.listeners
+    for listener_id in proposal.touched_of(NETWORK_LISTENER):
+        if (listener := listeners.get(listener_id)) is not None:
+            yield from _within(ObjectRef(NETWORK_LISTENER.name, listener_id), listener)
+    for (one_id, one), (other_id, other) in combinations(listeners.items(), 2):
+        one_ref, other_ref = ObjectRef(NETWORK_LISTENER.name, one_id), ObjectRef(NETWORK_LISTENER.name, other_id)
+        blamed = proposal.later_of(one_ref, other_ref)
+        if blamed is not None and not _may_share(one, other):
+            mine, theirs = (one, other) if blamed == one_ref else (other, one)
+            yield from _across(blamed, mine, theirs)
+
+
+def _within(ref: ObjectRef, listener: NetworkListener) -> Iterator[Finding]:
+    if listener.socket_reuse_port:
+        return
+    for one, other in combinations(listener.bind, 2):
+        if one.clashes_with(other):
+            words = f"{other} is already covered by {one} of the same listener: leave one of them out"
+            yield _conflict(ref, other, words)
+
+
+def _across(ref: ObjectRef, mine: NetworkListener, theirs: NetworkListener) -> Iterator[Finding]:
+    for address in mine.bind:
+        taken = next((other for other in theirs.bind if address.clashes_with(other)), None)
+        if taken is not None:
+            covers = "is bound" if taken == address else f"clashes with {taken}, which is bound"
+            words = f"{address} {covers} by listener {theirs.name!r}: choose another address or port"
+            yield _conflict(ref, address, words)
+
+
+def _may_share(one: NetworkListener, other: NetworkListener) -> bool:
+    return one.socket_reuse_port and other.socket_reuse_port and _policy(one) == _policy(other)
+
+
+def _policy(listener: NetworkListener) -> NetworkListener:
+    """The listener without what may differ between equals."""
+    return msgspec.structs.replace(listener, name="", bind=(), max_connections=None)
+
+
+def _conflict(ref: ObjectRef, address: SocketAddress, words: str) -> Finding:
+    return Unfit(ref, Problem("bind", ProblemType.CONFLICT, words, str(address)))

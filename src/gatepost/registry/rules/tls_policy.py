@@ -1,0 +1,58 @@
+"""A TLS policy must be able to serve the certificates at hand: what cannot be built is never served as plain text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gatepost.registry.certificate import CERTIFICATE
+from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
+from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, usable_suites
+from gatepost.registry.problem import Problem, ProblemType
+from gatepost.registry.rules.finding import Finding, Linked, Unfit
+from gatepost.registry.tls import SUITES, VERSION_LABELS, TlsVersion
+from gatepost.values.ids import Id
+
+
+def unusable_tls_policies(proposal: Proposal) -> Iterator[Finding]:
+    """Listeners whose TLS cannot be served: blamed on the listener where it is touched, else on the certificates."""
+    touched_listeners = set(proposal.touched_of(NETWORK_LISTENER))
+    certificates = proposal.touched_of(CERTIFICATE)
+    for listener_id, listener in proposal.after.listeners.items():
+        problem = _problem_of(listener, proposal.after)
+        if problem is None:
+            continue
+        if listener_id in touched_listeners:
+            yield Unfit(ObjectRef(NETWORK_LISTENER.name, listener_id), problem)
+        else:
+            yield from _blame_certificates(proposal, certificates, listener_id, listener)
+
+
+def _problem_of(listener: NetworkListener, configuration: Configuration) -> Problem | None:
+    if not listener.use_tls:
+        return None
+    if not configuration.certificates:
+        words = "there is no certificate to offer TLS with: create a Certificate first, or set useTls to false"
+        return Problem("useTls", ProblemType.CONFLICT, words, "true")
+    key_types = {certificate.key_type for certificate in configuration.certificates.values()}
+    suites = usable_suites(listener, TlsVersion.TLS12)
+    if suites and not any(key_types & SUITES[suite].key_types for suite in suites):
+        words = (
+            f"none of the suites left for {VERSION_LABELS[TlsVersion.TLS12]} works with the keys of the certificates: "
+            "enable one that does, or disable that version"
+        )
+        return Problem("tlsDisableCipherSuites", ProblemType.CONFLICT, words)
+    return None
+
+
+def _blame_certificates(
+    proposal: Proposal, certificate_ids: list[Id], listener_id: Id, listener: NetworkListener
+) -> Iterator[Finding]:
+    if _problem_of(listener, proposal.before) is not None:
+        return  # it was so before: not this change's fault
+    for certificate_id in certificate_ids:
+        ref = ObjectRef(CERTIFICATE.name, certificate_id)
+        words = f"listener {listener.name!r} could not offer TLS with the certificates that are left"
+        if certificate_id not in proposal.after.certificates:
+            yield Linked(ref, (ObjectRef(NETWORK_LISTENER.name, listener_id),), words)
+        else:
+            yield Unfit(ref, Problem("certificate", ProblemType.CONFLICT, words))

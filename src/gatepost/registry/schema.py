@@ -1,0 +1,121 @@
+"""The schema document: every object type as administration clients read it, made from the declarations. Pure.
+
+Its shape is fixed, because clients of other makers are driven by it too; `label`, `unit` and `liveEffect` are our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gatepost.registry.declaration import DeclaredProperty, ObjectType
+from gatepost.registry.kinds import Choice, Kind, SetOf
+
+
+def schema_document(object_types: Iterable[ObjectType[Any]]) -> dict[str, Any]:
+    """The document of these object types; JSON-compatible, the same for the same declarations."""
+    types = list(object_types)
+    return {
+        "objects": {each.wire_name: _object(each) for each in types},
+        "schemas": {each.wire_name: {"type": "single", "schemaName": each.wire_name} for each in types},
+        "fields": {each.wire_name: _fields(each) for each in types},
+        "forms": {each.wire_name: _form(each) for each in types},
+        "lists": {each.wire_name: _list(each) for each in types},
+        "enums": _enums(types),
+        "layouts": _layouts(types),
+        "dashboards": [],
+    }
+
+
+def _object(object_type: ObjectType[Any]) -> dict[str, Any]:
+    return {
+        "type": "singleton" if object_type.is_singleton else "object",
+        "description": object_type.description,
+        "permissionPrefix": object_type.permission_prefix,
+    }
+
+
+def _fields(object_type: ObjectType[Any]) -> dict[str, Any]:
+    properties = object_type.properties
+    return {
+        "properties": {name: _property(declared) for name, declared in properties.items()},
+        "defaults": {
+            name: declared.to_wire(declared.default)
+            for name, declared in properties.items()
+            if declared.has_default and not declared.is_secret
+        },
+    }
+
+
+def _property(declared: DeclaredProperty) -> dict[str, Any]:
+    about = declared.declaration
+    described: dict[str, Any] = {
+        "description": about.help,
+        "type": declared.kind.schema() | ({"nullable": True} if declared.is_nullable else {}),
+        "update": about.update.value,
+        "label": about.label,
+        "liveEffect": about.effect.value,
+    }
+    if not declared.has_default and not declared.is_nullable:
+        described["required"] = True
+    return described | ({"unit": about.unit} if about.unit else {})
+
+
+def _form(object_type: ObjectType[Any]) -> dict[str, Any]:
+    return {
+        "sections": [
+            {"title": section.title, "fields": [_labelled(object_type, name) for name in section.properties]}
+            for section in object_type.form
+        ]
+    }
+
+
+def _list(object_type: ObjectType[Any]) -> dict[str, Any]:
+    view = object_type.list_view
+    return {
+        "title": view.title,
+        "subtitle": view.subtitle,
+        "labelProperty": view.label_property,
+        "singularName": view.singular,
+        "pluralName": view.plural,
+        "columns": [_labelled(object_type, name) for name in view.columns],
+        "filters": [
+            {"type": "text", "field": name, "label": object_type.properties[name].declaration.label}
+            for name in view.filters
+        ],
+    }
+
+
+def _labelled(object_type: ObjectType[Any], name: str) -> dict[str, str]:
+    return {"name": name, "label": object_type.properties[name].declaration.label}
+
+
+def _enums(object_types: Iterable[ObjectType[Any]]) -> dict[str, Any]:
+    enums: dict[str, Any] = {}
+    for object_type in object_types:
+        for declared in object_type.properties.values():
+            choice = _innermost(declared.kind)
+            if isinstance(choice, Choice):
+                enums[choice.members.__name__] = [
+                    {"name": member.value, "label": choice.labels[member]} for member in choice.members
+                ]
+    return enums
+
+
+def _innermost(kind: Kind[Any]) -> Kind[Any]:
+    return kind.member if isinstance(kind, SetOf) else kind
+
+
+def _layouts(object_types: Iterable[ObjectType[Any]]) -> list[dict[str, Any]]:
+    sections: dict[str, dict[str, Any]] = {}
+    containers: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for object_type in object_types:
+        menu = object_type.menu
+        section = sections.setdefault(menu.section, {"name": menu.section, "icon": menu.section_icon, "items": []})
+        if (menu.section, menu.group) not in containers:
+            links = containers[menu.section, menu.group] = []
+            container = {"name": menu.group, "icon": menu.group_icon, "items": links}
+            section["items"].append({"container": container})
+        link = {"type": "link", "name": menu.name, "viewName": object_type.wire_name}
+        containers[menu.section, menu.group].append(link)
+    return list(sections.values())
