@@ -149,7 +149,7 @@ class _View:
             root, *path = split_pointer(key)
             shape = self.shape.properties.get(root, PropertyShape(root, "string"))
             if shape.is_set:
-                path = [canonical_text(shape.format, member) for member in path]
+                path = [canonical_text(shape, member) for member in path]
             after = canonical_value(shape, patched(present.get(root), path, item))
             if shape.is_secret or after != present.get(root):
                 changes[key] = item

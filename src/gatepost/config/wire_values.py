@@ -22,9 +22,11 @@ _CANONICAL_TEXT: dict[str, Callable[[str], str]] = {
 }
 
 
-def canonical_text(text_format: str | None, text: str) -> str:
-    """The text as the server would store it."""
-    canonical = _CANONICAL_TEXT.get(text_format or "")
+def canonical_text(shape: PropertyShape, text: str) -> str:
+    """The text, or the member of a set, as the server would store it."""
+    if shape.choices:
+        return next((choice for choice in shape.choices if choice.casefold() == text.casefold()), text)
+    canonical = _CANONICAL_TEXT.get(shape.format or "")
     if canonical is None:
         return text
     try:
@@ -40,15 +42,15 @@ def canonical_value(shape: PropertyShape, value: Any) -> Any:
     60000
     """
     if shape.is_set and isinstance(value, list) and all(isinstance(member, str) for member in value):
-        return {canonical_text(shape.format, member): True for member in value}
+        return {canonical_text(shape, member): True for member in value}
     if shape.is_set and isinstance(value, Mapping):
-        return {canonical_text(shape.format, member): present for member, present in value.items()}
+        return {canonical_text(shape, member): present for member, present in value.items()}
     if shape.is_duration and isinstance(value, str):
         try:
             return parse_duration(value)
         except ValueError:
             return value
-    return canonical_text(shape.format, value) if isinstance(value, str) else value
+    return canonical_text(shape, value) if isinstance(value, str) else value
 
 
 def split_pointer(key: str) -> list[str]:
@@ -108,5 +110,5 @@ def _matches(shape: PropertyShape | None, wanted: Any, present: Any) -> bool:
     if shape is None:  # the id
         return bool(wanted == present)
     if shape.is_set and isinstance(wanted, str):
-        return canonical_text(shape.format, wanted) in (present or {})
+        return canonical_text(shape, wanted) in (present or {})
     return are_same(canonical_value(shape, wanted), present)

@@ -1,0 +1,123 @@
+"""apply: plan files sent to a running server."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gatepost.cli.apply_plan import Outcome, apply_plan
+from gatepost.cli.client_command import DryRun, Invocation
+from gatepost.cli.dry_run import dry_run_lines
+from gatepost.cli.failure import CommandError, set_error_lines, usage_error
+from gatepost.cli.output import Output
+from gatepost.config.plan_file import Operation, PlanError, PlanProblem, parse_plan
+from gatepost.config.reconcile import Action
+
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE...", help="Plan files (NDJSON), in order; - is standard input.")
+]
+
+_MARKS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DESTROY: "-", Action.KEEP: "="}
+
+
+def apply(invocation: Invocation, files: Files, is_dry_run: DryRun = False) -> None:
+    """Bring a running server to what plan files say. Doing it again changes nothing."""
+    try:
+        operations = read_plans(files)
+        outcomes = apply_plan(
+            invocation.client,
+            operations,
+            lambda outcome: _print_outcome(invocation.output, outcome, is_dry_run),
+            is_dry_run=is_dry_run,
+        )
+    except PlanError as error:
+        raise usage_error(*(str(problem) for problem in error.problems)) from None
+    summary = _summary(operations, outcomes, is_dry_run)
+    invocation.output.result(summary)
+    invocation.output.line(_summary_line(summary))
+    _raise_refusals(outcomes, is_dry_run, is_complete=summary["isComplete"])
+
+
+def read_plans(files: Sequence[str]) -> list[Operation]:
+    """The operations of all files. Raises CommandError for a file that cannot be read, PlanError for what is in one."""
+    operations: list[Operation] = []
+    problems: list[PlanProblem] = []
+    for name in files:
+        try:
+            text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+            operations += parse_plan(text, "standard input" if name == "-" else name)
+        except OSError as error:
+            raise usage_error(f"{name}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise usage_error(f"{name}: is not UTF-8 text (octet {error.start})") from None
+        except PlanError as error:
+            problems += error.problems
+    if problems:
+        raise PlanError(problems)
+    return operations
+
+
+def _print_outcome(output: Output, outcome: Outcome, is_dry_run: bool) -> None:
+    step = outcome.step
+    verb = step.action.value
+    if outcome.error is not None:
+        verb = "refused"
+    elif is_dry_run and step.action is not Action.KEEP:
+        verb = f"would be {verb}"
+    properties = f": {', '.join(step.value)}" if step.action is Action.UPDATE else ""
+    note = "" if outcome.is_checked else " (not checked: it needs an object that this plan creates)"
+    output.line(f"{_MARKS[step.action]} {step.object_type} {step.label} {verb}{properties}{note}")
+    if is_dry_run and outcome.answer is not None:
+        key = step.object_id[1:] if step.action is Action.CREATE else step.object_id
+        for line in dry_run_lines(outcome.answer, key):
+            output.line(f"    {line}")
+
+
+def _summary(operations: Sequence[Operation], outcomes: Sequence[Outcome], is_dry_run: bool) -> dict[str, Any]:
+    counts = Counter("refused" if outcome.error else outcome.step.action.value for outcome in outcomes)
+    kinds = [*(action.value for action in Action), "refused"]
+    return {
+        "dryRun": is_dry_run,
+        "isComplete": is_dry_run or not counts["refused"],
+        "operations": len(operations),
+        **{kind: counts[kind] for kind in kinds},
+        "steps": [_step_as_json(outcome) for outcome in outcomes],
+    }
+
+
+def _step_as_json(outcome: Outcome) -> dict[str, Any]:
+    step = outcome.step
+    return {
+        "file": step.line.file_name,
+        "line": step.line.number,
+        "object": step.object_type,
+        "id": outcome.object_id,
+        "name": step.label,
+        "action": "refused" if outcome.error else step.action.value,
+        "properties": list(step.value) if step.action is not Action.DESTROY else [],
+        "error": outcome.error,
+    }
+
+
+def _summary_line(summary: dict[str, Any]) -> str:
+    counts = ", ".join(f"{summary[action.value]} {action.value}" for action in Action)
+    refused = f", {summary['refused']} refused" if summary["refused"] else ""
+    return f"{'dry run, nothing was changed: ' if summary['dryRun'] else ''}{counts}{refused}"
+
+
+def _raise_refusals(outcomes: Sequence[Outcome], is_dry_run: bool, *, is_complete: bool) -> None:
+    lines: list[str] = []
+    for outcome in outcomes:
+        if outcome.error is not None:
+            step = outcome.step
+            said = set_error_lines(outcome.error)
+            lines += [f"{step.line}: {step.object_type} {step.label} was refused:", *(f"  {each}" for each in said)]
+    if lines and not is_complete and not is_dry_run:
+        lines.append("the operations behind it were not carried out")
+    if lines:
+        raise CommandError(*lines)

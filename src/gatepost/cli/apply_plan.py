@@ -1,0 +1,163 @@
+"""The steps of a plan carried out on a running server: one /set for each operation, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gatepost.cli.set_answer import SetAnswer
+from gatepost.config.object_shape import ObjectShape, ObjectShapes, PropertyShape
+from gatepost.config.plan_file import Operation
+from gatepost.config.reconcile import Action, Step, object_types_of, resolve
+from gatepost.config.wire_values import join_pointer, split_pointer
+
+
+class ConfiguredServer(Protocol):
+    """What applying a plan needs of a server; JmapClient is one."""
+
+    @property
+    def shapes(self) -> ObjectShapes:
+        """The object types."""
+
+    def get_all(self, shape: ObjectShape) -> list[dict[str, Any]]:
+        """Every object of the type."""
+
+    def set(self, shape: ObjectShape, **arguments: Any) -> Mapping[str, Any]:
+        """A /set and its answer."""
+
+    def limit(self, name: str, otherwise: int) -> int:
+        """A limit of the core capability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a step. `object_id` is the real id, also of an object that was created; None after a dry run.
+
+    `error` is the SetError. `answer` is the whole answer to the /set, for what a dry run tells. `is_checked` is False for
+    a step of a dry run that the server could not be asked about, because it needs an object that the plan creates.
+    """
+
+    step: Step
+    object_id: str | None
+    error: Mapping[str, Any] | None = None
+    answer: Mapping[str, Any] | None = None
+    is_checked: bool = True
+
+
+def apply_plan(
+    server: ConfiguredServer,
+    operations: Sequence[Operation],
+    report: Callable[[Outcome], None],
+    *,
+    is_dry_run: bool = False,
+) -> list[Outcome]:
+    """Carry out the operations; `report` is called for every step as soon as it is done.
+
+    Stops behind the first /set in which something was refused (a dry run goes on). Raises PlanError before anything is
+    sent where the plan does not fit the server, CommandError where the server cannot be asked.
+    """
+    shapes = server.shapes
+    current = {shape.name: server.get_all(shape) for shape in object_types_of(operations, shapes)}
+    run = _Run(server, is_dry_run)
+    outcomes: list[Outcome] = []
+    for operation in resolve(operations, current, shapes):
+        for batch in _batches(operation.steps, server.limit("maxObjectsInSet", 500)):
+            done = run.batch(operation.shape, batch)
+            for outcome in done:
+                report(outcome)
+            outcomes += done
+            if not is_dry_run and any(outcome.error for outcome in done):
+                return outcomes
+    return outcomes
+
+
+def _batches(steps: Sequence[Step], size: int) -> Iterator[Sequence[Step]]:
+    for start in range(0, len(steps), max(size, 1)):
+        yield steps[start : start + max(size, 1)]
+
+
+class _Run:
+    """One pass over the steps; knows the real ids of what it created."""
+
+    def __init__(self, server: ConfiguredServer, is_dry_run: bool) -> None:
+        self._server = server
+        self._is_dry_run = is_dry_run
+        self._real_ids: dict[str, str] = {}  # "#creation-id" → id
+
+    def batch(self, shape: ObjectShape, steps: Sequence[Step]) -> list[Outcome]:
+        sent = [step for step in steps if step.action is not Action.KEEP]
+        if self._is_dry_run:
+            own = {step.object_id for step in sent if step.action is Action.CREATE}
+            sent = [step for step in sent if not self._unknown_references(shape, step) - own]
+        answer = SetAnswer(self._server.set(shape, **self._arguments(shape, sent)) if sent else {})
+        for step in sent:
+            if step.action is Action.CREATE and "id" in answer.created(step.object_id[1:]):
+                self._real_ids[step.object_id] = str(answer.created(step.object_id[1:])["id"])
+        return [self._outcome(step, answer, is_sent=step in sent) for step in steps]
+
+    def _outcome(self, step: Step, answer: SetAnswer, *, is_sent: bool) -> Outcome:
+        object_id = self._real_ids.get(step.object_id, step.object_id)
+        known_id = None if object_id.startswith("#") else object_id
+        if not is_sent:
+            return Outcome(step, known_id, is_checked=step.action is Action.KEEP)
+        key = step.object_id[1:] if step.action is Action.CREATE else object_id
+        return Outcome(step, known_id, answer.error(key), answer.arguments)
+
+    def _unknown_references(self, shape: ObjectShape, step: Step) -> set[str]:
+        """The `#creation-id`s that the step needs; in a dry run nothing stands for them."""
+        found = {text for text in _referenced_texts(shape, step.value) if text.startswith("#")}
+        return found | ({step.object_id} if step.object_id.startswith("#") else set())
+
+    def _arguments(self, shape: ObjectShape, steps: Sequence[Step]) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"create": {}, "update": {}, "destroy": []}
+        for step in steps:
+            object_id = self._real_ids.get(step.object_id, step.object_id)
+            value = _map_references(shape, step.value, lambda text: self._real_ids.get(text, text))
+            match step.action:
+                case Action.CREATE:
+                    arguments["create"][step.object_id[1:]] = value
+                case Action.UPDATE:
+                    arguments["update"][object_id] = value
+                case Action.DESTROY:
+                    arguments["destroy"].append(object_id)
+                case Action.KEEP:
+                    pass
+        wanted = {name: value for name, value in arguments.items() if value}
+        return {**wanted, "dryRun": True} if self._is_dry_run else wanted
+
+
+def _referenced_texts(shape: ObjectShape, value: Mapping[str, Any]) -> set[str]:
+    found: set[str] = set()
+
+    def note(text: str) -> str:
+        found.add(text)
+        return text
+
+    _map_references(shape, value, note)
+    return found
+
+
+def _map_references(shape: ObjectShape, value: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """The value with `change` applied to every id in it, in values, members of sets and pointers."""
+    changed: dict[str, Any] = {}
+    for key, item in value.items():
+        root, *path = split_pointer(key)
+        declared: PropertyShape | None = shape.properties.get(root)
+        if declared is None or not declared.is_reference:
+            changed[key] = item
+        else:
+            changed[join_pointer([root, *(change(part) for part in path)])] = _changed(item, change)
+    return changed
+
+
+def _changed(item: Any, change: Callable[[str], str]) -> Any:
+    match item:
+        case str():
+            return change(item)
+        case list():
+            return [_changed(member, change) for member in item]
+        case dict():
+            return {change(member): present for member, present in item.items()}
+        case _:
+            return item

@@ -1,0 +1,255 @@
+"""JMAP (RFC 8620) over httpx: session, method calls, schema. All that the commands know of HTTP.
+
+Every failure is a CommandError of one clear line: nobody reads a traceback because a password was wrong.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+from gatepost.cli.failure import CommandError, MethodError, usage_error
+from gatepost.config.object_shape import ObjectShape, ObjectShapes, shapes_of
+
+CORE = "urn:ietf:params:jmap:core"
+CONFIGURATION = "urn:stalwart:jmap"
+USING = (CORE, CONFIGURATION, "urn:gatepost:jmap")
+_CONNECT_SECONDS = 10.0
+_ANSWER_SECONDS = 120.0  # a /set answers when every worker runs the change
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the server is, and who asks. Either an API key, or a user with a password, or neither."""
+
+    url: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    is_insecure: bool = False
+
+
+def connect(access: Access, transport: httpx.BaseTransport | None = None) -> JmapClient:
+    """A client of the server; nothing is sent yet. Raises CommandError where the URL cannot be used.
+
+    The certificates that the system trusts are trusted (SSL_CERT_FILE adds others). Proxies of the environment and
+    .netrc are passed over: credentials go to the server that was named and to nobody else.
+    """
+    url = _checked_url(access)
+    headers = {"Authorization": f"Bearer {access.api_key}"} if access.api_key else {}
+    auth = httpx.BasicAuth(access.user, access.password or "") if access.user and not access.api_key else None
+    http = httpx.Client(
+        base_url=url,
+        headers=headers,
+        auth=auth,
+        verify=_tls_context(access.is_insecure) if url.scheme == "https" else False,
+        timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+        trust_env=False,
+        transport=transport,
+    )
+    return JmapClient(http, has_credentials=bool(access.api_key or access.user))
+
+
+def _tls_context(is_insecure: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if is_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _checked_url(access: Access) -> httpx.URL:
+    try:
+        url = httpx.URL(access.url)
+    except httpx.InvalidURL as error:
+        raise usage_error(f"--url: {access.url!r} is not a URL: {error}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise usage_error(f"--url: {access.url!r} is not a URL of a server; write http://127.0.0.1:8080 or https://…")
+    has_credentials = bool(access.api_key or access.user)
+    if url.scheme == "http" and has_credentials and not _is_loopback(url.host) and not access.is_insecure:
+        raise usage_error(
+            f"--url: {access.url} would carry the password in clear over the network; use https://, "
+            "or --insecure to send it all the same"
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+class JmapClient:
+    """One server. Use it as a context manager, so that its connection is closed."""
+
+    def __init__(self, http: httpx.Client, *, has_credentials: bool = True) -> None:
+        self._http = http
+        self._has_credentials = has_credentials
+
+    def __enter__(self) -> JmapClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    @cached_property
+    def session(self) -> Mapping[str, Any]:
+        """The Session resource (RFC 8620 section 2)."""
+        return self._json(self._send("GET", "/jmap/session"))
+
+    @cached_property
+    def shapes(self) -> ObjectShapes:
+        """The object types of this server."""
+        return shapes_of(self._json(self._send("GET", "/api/schema", follow_redirects=True)))
+
+    def limit(self, name: str, otherwise: int) -> int:
+        """A limit of the core capability, as `maxObjectsInGet`."""
+        return int(self.session.get("capabilities", {}).get(CORE, {}).get(name, otherwise))
+
+    def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One method call; the accountId is filled in. Raises MethodError and CommandError."""
+        account_id = self.session.get("primaryAccounts", {}).get(CONFIGURATION)
+        if account_id is None:
+            raise CommandError(
+                "this account has no access to the configuration; use one with the role admin or operator"
+            )
+        request = {"using": USING, "methodCalls": [[method, {"accountId": account_id, **arguments}, "0"]]}
+        path = httpx.URL(self.session.get("apiUrl") or "/jmap").path
+        responses = self._json(self._send("POST", path, request)).get("methodResponses") or [["error", {}, "0"]]
+        name, answer, _ = responses[0]
+        if name == "error":
+            raise MethodError(method, answer)
+        return dict(answer)
+
+    def get(self, shape: ObjectShape, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The objects of these ids, in their order; those that do not exist are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        for some in _slices(ids, self.limit("maxObjectsInGet", 500)):
+            answer = self.call(f"{shape.wire_name}/get", {"ids": list(some)})
+            found.update((item["id"], item) for item in answer.get("list", ()))
+        return [found[object_id] for object_id in ids if object_id in found]
+
+    def get_all(self, shape: ObjectShape) -> list[dict[str, Any]]:
+        """Every object of the type."""
+        try:
+            found = list(self.call(f"{shape.wire_name}/get", {"ids": None}).get("list", ()))
+        except MethodError as error:
+            if error.type != "requestTooLarge":
+                raise
+        else:
+            if len(found) < self.limit("maxObjectsInGet", 500):
+                return found
+        return self.get(shape, self.query(shape))
+
+    def query(
+        self,
+        shape: ObjectShape,
+        filter_: Mapping[str, Any] | None = None,
+        sort: Sequence[Mapping[str, Any]] = (),
+        limit: int | None = None,
+    ) -> list[str]:
+        """The ids that match, page by page until `limit` or the end."""
+        ids: list[str] = []
+        while limit is None or len(ids) < limit:
+            arguments: dict[str, Any] = {"filter": filter_ or None, "sort": list(sort) or None, "position": len(ids)}
+            if limit is not None:
+                arguments["limit"] = limit - len(ids)
+            page = self.call(f"{shape.wire_name}/query", arguments).get("ids", ())
+            ids += page
+            if not page or (limit is None and len(page) < self.limit("maxObjectsInGet", 500)):
+                break
+        return ids
+
+    def set(self, shape: ObjectShape, **arguments: Any) -> Mapping[str, Any]:
+        """A /set (RFC 8620 section 5.3). What single objects were refused for stands in the answer."""
+        return self.call(f"{shape.wire_name}/set", arguments)
+
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, follow_redirects: bool = False
+    ) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, json=body, follow_redirects=follow_redirects)
+        except httpx.TimeoutException:
+            raise CommandError(
+                f"{self._http.base_url}: no answer in time; is this the address of the server?"
+            ) from None
+        except httpx.TransportError as error:
+            raise CommandError(_transport_words(str(self._http.base_url).rstrip("/"), error)) from None
+        if response.is_success:
+            return response
+        raise CommandError(self._status_words(response))
+
+    def _status_words(self, response: httpx.Response) -> str:
+        detail = _problem_detail(response)
+        match response.status_code:
+            case 401 if not self._has_credentials:
+                return "the server asks who you are: give --user and --password, or --api-key"
+            case 401:
+                return "the server refused the credentials: check --user and --password, or --api-key"
+            case 403:
+                return f"forbidden: {detail or 'this account may not do that'}"
+            case 404:
+                return f"{response.url}: there is no gatepost API here; check --url"
+            case 429:
+                wait = response.headers.get("Retry-After")
+                return f"too many attempts: {f'wait {wait} seconds' if wait else 'wait a while'} and try again"
+            case status:
+                return f"{response.url} answered {status} {response.reason_phrase}{f': {detail}' if detail else ''}"
+
+    def _json(self, response: httpx.Response) -> Mapping[str, Any]:
+        try:
+            document = response.json()
+        except ValueError:
+            document = None
+        if not isinstance(document, Mapping):
+            raise CommandError(f"{response.url} did not answer with JSON; is this the address of a gatepost server?")
+        return document
+
+
+def _problem_detail(response: httpx.Response) -> str | None:
+    """The words of a problem document (RFC 7807)."""
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        return None
+    if not isinstance(document, Mapping):
+        return None
+    words = document.get("detail") or document.get("title") or document.get("type")
+    return str(words) if words else None
+
+
+def _transport_words(url: str, error: httpx.TransportError) -> str:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"{url}: the certificate cannot be trusted: {cause.verify_message}; "
+                "name its authority in SSL_CERT_FILE, or use --insecure to go on without checking"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return f"{url}: no TLS there ({cause.reason or cause}); is it an http:// address?"
+        if isinstance(cause, ConnectionRefusedError):
+            return f"{url}: connection refused; is the server running, and is --url right?"
+    if isinstance(error, httpx.RemoteProtocolError):
+        return f"{url}: the server does not answer in HTTP ({error}); is it an https:// address?"
+    return f"{url}: cannot be reached: {error or type(error).__name__}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _slices(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), max(size, 1)):
+        yield ids[start : start + max(size, 1)]

@@ -1,0 +1,105 @@
+"""The command `gatepost`: what there is, and the options in front of a command's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gatepost import __version__
+from gatepost.cli.apply_command import apply
+from gatepost.cli.client_command import client_command, takes_client_options
+from gatepost.cli.describe_command import describe
+from gatepost.cli.object_commands import create, delete, get, query, update
+from gatepost.cli.status_command import status
+
+_CLIENTS = "Commands for a running server"
+
+app = typer.Typer(
+    name="gatepost",
+    help="A mail and web server whose network listeners change while it runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"gatepost {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.callback()(takes_client_options(_root))
+for _command in (get, query, create, update, delete, describe, apply, status):
+    app.command(rich_help_panel=_CLIENTS)(client_command(_command))
+
+
+@app.command()
+def serve(  # noqa: PLR0913  # each parameter is an option of the command
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            envvar="GATEPOST_DATA",
+            help="Data directory. Default: /var/lib/gatepost as root, else $XDG_DATA_HOME/gatepost.",
+        ),
+    ] = None,
+    plan: Annotated[
+        list[Path] | None,
+        typer.Option("--plan", metavar="FILE", help="Operations applied before anything listens; may be repeated."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", envvar="GATEPOST_WORKERS", min=1, help="Default: usable cores.")
+    ] = None,
+    is_demo: Annotated[bool, typer.Option("--demo", help="Loopback only, high ports, two accounts.")] = False,
+    log_format: Annotated[
+        str, typer.Option("--log-format", envvar="GATEPOST_LOG_FORMAT", help="text or json.")
+    ] = "text",
+    log_level: Annotated[
+        str, typer.Option("--log-level", envvar="GATEPOST_LOG_LEVEL", help="debug, info, warning or error.")
+    ] = "info",
+    run_as: Annotated[
+        str | None,
+        typer.Option("--run-as", envvar="GATEPOST_RUN_AS", metavar="USER", help="Account of the worker processes."),
+    ] = None,
+) -> None:
+    """Run the server."""
+    chosen_format = _one_of("--log-format", log_format, ("text", "json"))
+    chosen_level = _one_of("--log-level", log_level, ("debug", "info", "warning", "error"))
+    from gatepost.compose import ServeOptions
+    from gatepost.compose import serve as run_server
+
+    options = ServeOptions(
+        data_directory=data,
+        plan_files=tuple(plan or ()),
+        workers=workers,
+        is_demo=is_demo,
+        log_format=chosen_format,
+        log_level=chosen_level,
+        run_as=run_as,
+    )
+    raise typer.Exit(run_server(options))
+
+
+def _one_of(option: str, given: str, known: Sequence[str]) -> str:
+    if given.casefold() not in known:
+        raise typer.BadParameter(f"{given!r} is not one of {', '.join(known)}", param_hint=f"'{option}'")
+    return given.casefold()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 failed or refused, 2 wrong usage. `arguments` default to the process's own."""
+    app(args=None if arguments is None else list(arguments), prog_name="gatepost")

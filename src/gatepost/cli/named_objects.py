@@ -1,0 +1,96 @@
+"""Objects as people name them: by id, by name, or by `--where`. Called by the object commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gatepost.cli.failure import CommandError, MethodError, usage_error
+from gatepost.cli.field_values import parse_conditions, reference_properties
+from gatepost.cli.jmap_client import JmapClient
+from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, UnknownObjectTypeError
+from gatepost.config.wire_values import canonical_value, matches_filter
+from gatepost.values.ids import is_id
+
+
+def find_shape(client: JmapClient, name: str) -> ObjectShape:
+    """The object type of that name. Raises CommandError with the names that there are."""
+    try:
+        return client.shapes.find(name)
+    except UnknownObjectTypeError as error:
+        raise usage_error(f"OBJECT: {error}") from None
+
+
+def find_object(client: JmapClient, shape: ObjectShape, named: str) -> dict[str, Any]:
+    """The object with that id, or else with that name. Raises CommandError where there is none, or more than one."""
+    if is_id(named):
+        found = client.get(shape, [named])
+        if found:
+            return found[0]
+    label_property = shape.label_property
+    found = find_matching(client, shape, {label_property: named}) if label_property else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(item["id"] for item in found)
+        raise CommandError(f"{len(found)} objects of type {shape.name} are called {named!r}; give one of the ids {ids}")
+    listed = f"`gatepost query {shape.name}` lists what there is"
+    raise CommandError(
+        f"there is no {shape.name} with the id{' or name' if label_property else ''} {named!r}; {listed}"
+    )
+
+
+def find_matching(client: JmapClient, shape: ObjectShape, filter_: dict[str, Any]) -> list[dict[str, Any]]:
+    """The objects that the filter matches exactly.
+
+    A server may match texts by a part of them; nobody who deletes `imap` means `imaps` too.
+    """
+    try:
+        found = client.get(shape, client.query(shape, filter_))
+    except MethodError as error:
+        if error.type != "unsupportedFilter":
+            raise
+        found = client.get_all(shape)
+    return [item for item in found if matches_filter(shape.properties, filter_, _canonical(shape, item))]
+
+
+def selected(
+    client: JmapClient, shape: ObjectShape, named: Sequence[str], where: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The objects that an update or delete is for: a singleton, those named, or those that match `--where`."""
+    if shape.is_singleton:
+        if where or any(name != SINGLETON_ID for name in named):
+            raise usage_error(f"ID: {shape.name} is a singleton and takes neither an id nor --where")
+        return client.get(shape, [SINGLETON_ID])
+    if bool(named) == bool(where):
+        raise usage_error(f"ID: say which {shape.name}: give its id or name, or --where key=value")
+    if named:
+        return [find_object(client, shape, name) for name in named]
+    found = find_matching(client, shape, parse_conditions(shape, where))
+    if not found:
+        raise CommandError(f"no {shape.name} has {' and '.join(where)}")
+    return found
+
+
+def with_reference_ids(client: JmapClient, shape: ObjectShape, values: dict[str, Any]) -> dict[str, Any]:
+    """The values with names of other objects (`domainId=example.org`) replaced by their ids."""
+    resolved = dict(values)
+    for declared in reference_properties(shape, values):
+        value = values[declared.name]
+        if isinstance(value, str) and declared.referenced_type:
+            resolved[declared.name] = find_object(client, client.shapes.find(declared.referenced_type), value)["id"]
+    return resolved
+
+
+def label_of(shape: ObjectShape, item: dict[str, Any]) -> str:
+    """What people call the object: `NetworkListener imap`."""
+    if shape.is_singleton:
+        return shape.name
+    return f"{shape.name} {item.get(shape.label_property or 'name') or item.get('id')}"
+
+
+def _canonical(shape: ObjectShape, item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: canonical_value(shape.properties[name], value) if name in shape.properties else value
+        for name, value in item.items()
+    }

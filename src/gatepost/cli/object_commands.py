@@ -1,0 +1,170 @@
+"""get, query, create, update, delete: the verbs of every object type. What they know of a type is in the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from gatepost.cli.client_command import DryRun, Invocation, ObjectName
+from gatepost.cli.dry_run import dry_run_lines
+from gatepost.cli.failure import CommandError, usage_error
+from gatepost.cli.field_values import parse_conditions, parse_fields
+from gatepost.cli.named_objects import find_object, find_shape, label_of, selected, with_reference_ids
+from gatepost.cli.output import Output, object_rows, value_text
+from gatepost.cli.set_answer import SetAnswer
+from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, did_you_mean
+
+Id = Annotated[str | None, typer.Argument(metavar="ID", help="Id or name; none for a singleton.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids or names.")]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option("--field", "-f", metavar="KEY=VALUE", help="A property; may be repeated. A set: a,b. Nothing: null."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", "-w", metavar="KEY=VALUE", help="Objects with that value; may be repeated."),
+]
+Columns = Annotated[str | None, typer.Option("--columns", metavar="NAME,...", help="Properties to show.")]
+Sort = Annotated[str | None, typer.Option("--sort", metavar="NAME", help="Property to sort by; -NAME: descending.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many objects.")]
+
+
+def get(invocation: Invocation, object_name: ObjectName, object_id: Id = None) -> None:
+    """Show one object with all its properties, or all objects of a type."""
+    shape = find_shape(invocation.client, object_name)
+    if object_id is None and not shape.is_singleton:
+        _print_list(invocation.output, shape, invocation.client.get_all(shape))
+        return
+    item = find_object(invocation.client, shape, object_id or SINGLETON_ID)
+    invocation.output.result(item)
+    invocation.output.pairs(object_rows(shape, item))
+
+
+def query(  # noqa: PLR0913  # each parameter is an option of the command
+    invocation: Invocation,
+    object_name: ObjectName,
+    *,
+    where: Where = None,
+    columns: Columns = None,
+    sort: Sort = None,
+    limit: Limit = None,
+) -> None:
+    """List the objects that match."""
+    shape = find_shape(invocation.client, object_name)
+    if shape.is_singleton:
+        raise usage_error(f"OBJECT: {shape.name} is a singleton; use `gatepost get {shape.name}`")
+    names = [name.strip() for name in columns.split(",")] if columns else None
+    for name in names or ():
+        if name != "id" and name not in shape.properties:
+            raise usage_error(
+                f"--columns {name}: {shape.name} has no such property{did_you_mean(name, shape.properties)}"
+            )
+    comparator = [{"property": sort.removeprefix("-"), "isAscending": not sort.startswith("-")}] if sort else []
+    ids = invocation.client.query(shape, parse_conditions(shape, where or ()), comparator, limit)
+    _print_list(invocation.output, shape, invocation.client.get(shape, ids), names)
+
+
+def create(invocation: Invocation, object_name: ObjectName, fields: Fields = None, is_dry_run: DryRun = False) -> None:
+    """Create an object; what is not given has its default."""
+    client, output = invocation.client, invocation.output
+    shape = find_shape(client, object_name)
+    if shape.is_singleton:
+        raise usage_error(f"OBJECT: {shape.name} is a singleton: it is always there; use `gatepost update`")
+    value = with_reference_ids(client, shape, parse_fields(shape, fields or ()))
+    answer = SetAnswer(client.set(shape, create={"new": value}, **_dry_run(is_dry_run)))
+    label = label_of(shape, value)
+    answer.raise_refusals({"new": f"{label} was not created"})
+    if is_dry_run:
+        _print_dry_run(output, answer, {"new": f"{label} would be created"})
+        return
+    echoed = answer.created("new")
+    stored = client.get(shape, [str(echoed.get("id"))])
+    item = {**(stored[0] if stored else value), **echoed}  # a secret of a new API key stands in the echo alone
+    output.result(item)
+    output.line(f"created {label}", style="green")
+    output.pairs(object_rows(shape, item))
+
+
+def update(  # noqa: PLR0913  # each parameter is an option of the command
+    invocation: Invocation,
+    object_name: ObjectName,
+    object_ids: Ids = None,
+    *,
+    fields: Fields = None,
+    where: Where = None,
+    is_dry_run: DryRun = False,
+) -> None:
+    """Change properties of objects, live. A key like bind/[::]:25 with true or null adds or takes out one member."""
+    client, output = invocation.client, invocation.output
+    shape = find_shape(client, object_name)
+    if not fields:
+        raise usage_error("--field: is missing; say what to change: --field maxConnections=100")
+    patch = with_reference_ids(client, shape, parse_fields(shape, fields))
+    labels = {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
+    answer = SetAnswer(client.set(shape, update=dict.fromkeys(labels, patch), **_dry_run(is_dry_run)))
+    refusals = answer.refusals({key: f"{label} was not updated" for key, label in labels.items()})
+    _report(output, answer, "updated", labels, is_dry_run)
+    if refusals:
+        raise CommandError(*refusals)
+
+
+def delete(
+    invocation: Invocation,
+    object_name: ObjectName,
+    object_ids: Ids = None,
+    where: Where = None,
+    is_dry_run: DryRun = False,
+) -> None:
+    """Destroy objects. The open connections of a listener go on."""
+    client, output = invocation.client, invocation.output
+    shape = find_shape(client, object_name)
+    if shape.is_singleton:
+        raise usage_error(f"OBJECT: {shape.name} is a singleton and cannot be deleted")
+    labels = {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
+    answer = SetAnswer(client.set(shape, destroy=list(labels), **_dry_run(is_dry_run)))
+    refusals = answer.refusals({key: f"{label} was not deleted" for key, label in labels.items()})
+    _report(output, answer, "destroyed", labels, is_dry_run)
+    if refusals:
+        raise CommandError(*refusals)
+
+
+def _dry_run(is_dry_run: bool) -> dict[str, Any]:
+    return {"dryRun": True} if is_dry_run else {}
+
+
+def _report(output: Output, answer: SetAnswer, verb: str, labels: Mapping[str, str], is_dry_run: bool) -> None:
+    done = {key: label for key, label in labels.items() if key in answer.ids(verb)}
+    if is_dry_run:
+        _print_dry_run(output, answer, {key: f"{label} would be {verb}" for key, label in done.items()})
+        return
+    output.result({verb: list(done)})
+    for label in done.values():
+        output.line(f"{verb} {label}", style="green")
+
+
+def _print_dry_run(output: Output, answer: SetAnswer, titles: Mapping[str, str]) -> None:
+    output.result({"dryRun": True, **answer.arguments})
+    for key, title in titles.items():
+        output.line(title)
+        for line in dry_run_lines(answer.arguments, key):
+            output.line(f"  {line}")
+
+
+def _print_list(
+    output: Output, shape: ObjectShape, items: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None
+) -> None:
+    output.result(
+        [{name: item.get(name) for name in ["id", *names] if name in item} if names else item for item in items]
+    )
+    columns = [(name, name) for name in names] if names else [*(shape.columns or _every_property(shape)), ("id", "Id")]
+    rows = [[value_text(shape.properties.get(name), item.get(name)) for name, _ in columns] for item in items]
+    if rows:
+        output.table([label for _, label in columns], rows)
+    else:
+        output.line("nothing matches")
+
+
+def _every_property(shape: ObjectShape) -> list[tuple[str, str]]:
+    return [(name, name) for name in shape.properties]

@@ -1,0 +1,106 @@
+"""What commands print: tables and lines for people, JSON for programs; results on stdout, errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gatepost.config.object_shape import ObjectShape, PropertyShape
+from gatepost.values.duration import format_duration
+
+_UNBOUNDED_WIDTH = 10_000  # into a pipe or file a line stays one line
+_NOTHING = "-"
+
+
+class Output:
+    """Prints for people or, with `is_json`, for programs; a command gives both and does not ask which is wanted."""
+
+    def __init__(self, *, is_json: bool = False, has_color: bool = True) -> None:
+        self.is_json = is_json
+        self._console = _console(has_color, is_error=False)
+        self._errors = _console(has_color, is_error=True)
+
+    def result(self, value: Any) -> None:
+        """The whole result as one JSON document; nothing without --json."""
+        if self.is_json:
+            sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def line(self, text: str, style: str = "") -> None:
+        """A line for people."""
+        if not self.is_json:
+            self._console.print(Text(text, style=style))
+
+    def table(self, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A table for people."""
+        if self.is_json:
+            return
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for title in titles:
+            table.add_column(Text(title), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self._console.print(table)
+
+    def pairs(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Names and values, one a line, for people."""
+        if self.is_json:
+            return
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(Text(name), Text(value))
+        self._console.print(table)
+
+    def error(self, lines: Iterable[str]) -> None:
+        """Lines on stderr, the first one marked as an error."""
+        for position, text in enumerate(lines):
+            prefix = Text("error: ", style="bold red") if position == 0 else Text("  ")
+            self._errors.print(prefix + Text(text))
+
+    def warning(self, text: str) -> None:
+        """A line on stderr that does not end the command."""
+        self._errors.print(Text("warning: ", style="bold yellow") + Text(text))
+
+
+def _console(has_color: bool, *, is_error: bool) -> Console:
+    stream = sys.stderr if is_error else sys.stdout
+    width = None if stream.isatty() else _UNBOUNDED_WIDTH
+    return Console(
+        file=stream,
+        no_color=None if has_color else True,
+        highlight=False,
+        markup=False,
+        width=width,
+        soft_wrap=is_error,
+    )
+
+
+def value_text(declared: PropertyShape | None, value: Any) -> str:
+    """A wire value for people: durations as `1m`, sets as a list, null as a dash."""
+    match value:
+        case None:
+            return _NOTHING
+        case True | False:
+            return "yes" if value else "no"
+        case int() if declared is not None and declared.is_duration:
+            return format_duration(value)
+        case {} if declared is not None and declared.is_set:
+            return ", ".join(value) or _NOTHING
+        case str() | int() | float():
+            return str(value)
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def object_rows(shape: ObjectShape, item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The properties of an object, the id first, then in the order of the schema, then what the schema does not know."""
+    names = ["id", *shape.properties, *(name for name in item if name not in shape.properties and name != "id")]
+    return [(name, value_text(shape.properties.get(name), item[name])) for name in names if name in item]
