@@ -1,32 +1,25 @@
-"""Exclusive access to maildrops, among the sessions of one process and of all processes of this machine.
-
-An open file description lock (fcntl(2), F_OFD_SETLK) on one octet of one file: unlike a traditional record lock it also
-stands between two descriptors of the same process, and like it the kernel gives it up when its holder dies.
-"""
+"""Exclusive access to maildrops (RFC 1939 section 4), on this machine. Handed out by the mail store to POP3 sessions."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 
 from gatepost.store.interface import Broken, Busy
+from gatepost.store.octet_lock import lock_octet_nowait, open_lock_file
 from gatepost.values.ids import Id
-
-_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid (0 for these locks)
 
 
 class MaildropLocks:
-    """All maildrop locks of a store. `file` is made by the first one that locks; nothing is ever written to it."""
+    """All maildrop locks of a store, in one file that the first lock makes."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def lock(self, account_id: Id) -> KernelMaildropLock:
-        """A lock to enter once."""
+        """A lock that is not held yet."""
         return KernelMaildropLock(self._file, account_id)
 
 
@@ -42,16 +35,17 @@ class KernelMaildropLock:
     async def __aenter__(self) -> None:
         """Raises Busy, Broken."""
         try:
-            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = open_lock_file(self._file)
         except OSError as error:
             raise Broken(f"the lock file of the maildrops cannot be opened: {error}") from error
         try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, self._octet, 1, 0))
+            is_locked = lock_octet_nowait(descriptor, self._octet)
         except OSError as error:
             os.close(descriptor)
-            if isinstance(error, BlockingIOError | PermissionError):  # EAGAIN or EACCES: fcntl(2) allows both
-                raise Busy("another session has this maildrop") from None
             raise Broken(f"the maildrop cannot be locked: {error}") from error
+        if not is_locked:
+            os.close(descriptor)
+            raise Busy("another session has this maildrop")
         self._descriptor = descriptor
 
     async def __aexit__(

@@ -94,7 +94,7 @@ def _among_sqlite(element: Among, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Among, "postgresql")
 def _among_postgresql(element: Among, compiler: SQLCompiler, **kw: Any) -> str:
     column, numbers = compiler.process(element.column, **kw), compiler.process(element.numbers, **kw)
-    return f"{column} IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({numbers} AS json)))"  # noqa: S608
+    return f"{column} IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({numbers} AS json)))"  # noqa: S608  # same
 
 
 def _sqlite(url: URL, file: Path) -> Dialect:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from gatepost.store.interface import Broken, Busy, StoreError
 from gatepost.store.sql.connection import SqlConnection
 from gatepost.store.sql.dialect import Dialect
+from gatepost.store.sql.write_turn import WriteTurn
 from gatepost.values.ids import Id
 
 T = TypeVar("T")
@@ -23,6 +24,8 @@ T = TypeVar("T")
 MailboxesChanged = Callable[[Collection[Id]], None]
 
 _WRITES_PER_COMMIT: Final = 256
+_LOCK_FILE: Final = "writers.lock"
+_PATIENCE_S: Final = 10.0
 
 
 class WriteTransaction:
@@ -63,6 +66,7 @@ class Writer:
         self._on_mailboxes_changed = on_mailboxes_changed
         self._queue: SimpleQueue[_QueuedWrite | None] = SimpleQueue()  # None: nothing comes after it
         self._connection: SqlConnection | None = None
+        self._turn = WriteTurn(dialect.data_directory / _LOCK_FILE, _PATIENCE_S)
         self._is_closed = False
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
@@ -83,42 +87,54 @@ class Writer:
         self._thread.join()
 
     def _serve(self) -> None:
-        is_open = True
-        while is_open:
-            batch, is_open = self._next_batch()
-            if batch:
-                self._commit(batch)
-                self._answer(batch)
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            self._commit(batch)
+            self._answer(batch)
         self._disconnect()
 
-    def _next_batch(self) -> tuple[list[_QueuedWrite], bool]:
-        batch: list[_QueuedWrite] = []
-        write = self._queue.get()
-        while write is not None:
-            if not write.future.cancelled():
-                batch.append(write)
-            if len(batch) >= _WRITES_PER_COMMIT:
-                return batch, True
+    def _commit(self, batch: list[_QueuedWrite]) -> None:
+        """Commit the write in `batch` and all that are queued by the time it can begin; `batch` is all of them then."""
+        try:
+            connection = self._begin()
+        except Exception as error:  # whatever it is: nobody may be left waiting
+            self._take_queued(batch)  # they would only wait as long for the same
+            self._lose(batch, error)
+            return
+        self._take_queued(batch)
+        try:
+            for write in batch:
+                if not write.future.cancelled():
+                    _attempt(write, connection)
+            connection.say("COMMIT")
+            self._turn.give_up()
+        except Exception as error:  # as above
+            self._lose(batch, error)
+
+    def _lose(self, batch: list[_QueuedWrite], error: Exception) -> None:
+        self._disconnect()  # rolls back
+        for write in batch:
+            if write.error is None or write.error is error:
+                write.error = _reason(error)
+            write.changed_mailboxes = ()
+
+    def _begin(self) -> SqlConnection:
+        if self._connection is None:
+            self._connection = SqlConnection(self._dialect)
+        self._turn.take()
+        self._connection.say(self._dialect.begin_write)
+        return self._connection
+
+    def _take_queued(self, batch: list[_QueuedWrite]) -> None:
+        while len(batch) < _WRITES_PER_COMMIT:
             try:
                 write = self._queue.get_nowait()
             except Empty:
-                return batch, True
-        return batch, False
-
-    def _commit(self, batch: list[_QueuedWrite]) -> None:
-        try:
-            if self._connection is None:
-                self._connection = SqlConnection(self._dialect)
-            self._connection.say(self._dialect.begin_write)
-            for write in batch:
-                _attempt(write, self._connection)
-            self._connection.say("COMMIT")
-        except Exception as error:  # whatever it is: nobody may be left waiting
-            self._disconnect()  # rolls back
-            for write in batch:
-                if write.error is None or write.error is error:
-                    write.error = _reason(error)
-                write.changed_mailboxes = ()
+                return
+            if write is None:
+                self._queue.put(None)  # nothing comes after it: the next round finds it again
+                return
+            batch.append(write)
 
     def _answer(self, batch: list[_QueuedWrite]) -> None:
         loop = batch[0].future.get_loop()
@@ -138,6 +154,7 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._turn.close()
 
 
 def _reason(error: Exception) -> StoreError:
