@@ -18,9 +18,7 @@ from gatepost.cli.output import Output
 from gatepost.config.plan_file import Operation, PlanError, PlanProblem, parse_plan
 from gatepost.config.reconcile import Action
 
-Files = Annotated[
-    list[str], typer.Argument(metavar="FILE...", help="Plan files (NDJSON), in order; - is standard input.")
-]
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Plan files (NDJSON), in order; - is standard input.")]
 
 _MARKS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DESTROY: "-", Action.KEEP: "="}
 

@@ -48,7 +48,7 @@ def _option(*names: str, help_text: str) -> Any:
     return typer.Option(*names, help=help_text, show_default=False, rich_help_panel=_PANEL)
 
 
-def client_options(  # noqa: PLR0913  # each parameter is an option
+def client_options(
     *,
     url: Annotated[str | None, _option("--url", help_text=f"Of the server (GATEPOST_URL), else {DEFAULT_URL}.")] = None,
     user: Annotated[str | None, _option("--user", help_text="Account (GATEPOST_USER).")] = None,

@@ -16,6 +16,7 @@ _EFFECT_WORDS = {
     "now": "now",
     "next": "next connection",
     "rebind": "new sockets, then the old ones close",
+    "none": "",
 }
 
 OptionalObjectName = Annotated[str | None, typer.Argument(metavar="OBJECT", help="Object type; none: list them all.")]
@@ -37,7 +38,7 @@ def describe(invocation: Invocation, object_name: OptionalObjectName = None) -> 
             [
                 each.name,
                 type_words(each),
-                value_text(each, each.default) if each.has_default else "",
+                "required" if each.is_required else value_text(each, each.default) if each.has_default else "",
                 limit_words(each),
                 _UPDATE_WORDS.get(each.update) or _EFFECT_WORDS.get(each.live_effect or "", each.live_effect or ""),
                 each.description,
@@ -108,6 +109,7 @@ def _property_as_json(declared: PropertyShape) -> dict[str, Any]:
         "minimum": declared.minimum,
         "maximum": declared.maximum,
         "minItems": declared.min_items,
+        "isRequired": declared.is_required,
         "update": declared.update,
         "liveEffect": declared.live_effect,
         "description": declared.description,

@@ -47,7 +47,7 @@ for _command in (get, query, create, update, delete, describe, apply, status):
 
 
 @app.command()
-def serve(  # noqa: PLR0913  # each parameter is an option of the command
+def serve(
     *,
     data: Annotated[
         Path | None,

@@ -17,7 +17,7 @@ from gatepost.cli.set_answer import SetAnswer
 from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, did_you_mean
 
 Id = Annotated[str | None, typer.Argument(metavar="ID", help="Id or name; none for a singleton.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids or names.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids or names.")]
 Fields = Annotated[
     list[str] | None,
     typer.Option("--field", "-f", metavar="KEY=VALUE", help="A property; may be repeated. A set: a,b. Nothing: null."),
@@ -42,7 +42,7 @@ def get(invocation: Invocation, object_name: ObjectName, object_id: Id = None) -
     invocation.output.pairs(object_rows(shape, item))
 
 
-def query(  # noqa: PLR0913  # each parameter is an option of the command
+def query(
     invocation: Invocation,
     object_name: ObjectName,
     *,
@@ -87,7 +87,7 @@ def create(invocation: Invocation, object_name: ObjectName, fields: Fields = Non
     output.pairs(object_rows(shape, item))
 
 
-def update(  # noqa: PLR0913  # each parameter is an option of the command
+def update(
     invocation: Invocation,
     object_name: ObjectName,
     object_ids: Ids = None,

@@ -36,6 +36,7 @@ class PropertyShape:
     maximum: int | None = None
     min_items: int | None = None
     update: str = "mutable"  # mutable, immutable, serverSet
+    is_required: bool = False
     has_default: bool = False
     default: object = None
     description: str = ""
@@ -163,6 +164,7 @@ def _property_shape(
         maximum=kind.get("max"),
         min_items=kind.get("minItems"),
         update=declared.get("update", "mutable"),
+        is_required=bool(declared.get("required")),
         has_default=name in defaults,
         default=defaults.get(name),
         description=declared.get("description") or "",

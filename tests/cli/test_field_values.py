@@ -1,0 +1,99 @@
+"""`--field` and `--where`, typed by the schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatepost.cli.failure import WRONG_USAGE, CommandError
+from gatepost.cli.field_values import parse_conditions, parse_fields
+from gatepost.config.object_shape import ObjectShape, shapes_of
+
+
+@pytest.fixture(scope="module")
+def listener() -> ObjectShape:
+    file = Path(__file__).parent.parent / "config" / "schema_document.json"
+    return shapes_of(json.loads(file.read_text(encoding="utf-8"))).find("NetworkListener")
+
+
+@pytest.mark.parametrize(
+    ("field", "key", "value"),
+    [
+        ("name=a=b", "name", "a=b"),
+        ("name=null", "name", "null"),
+        ("NAME=a", "name", "a"),
+        ("useTls=false", "useTls", False),
+        ("useTls=Yes", "useTls", True),
+        ("maxConnections=10", "maxConnections", 10),
+        ("maxConnections=null", "maxConnections", None),
+        ("tlsTimeout=1h30m", "tlsTimeout", 5_400_000),
+        ("tlsTimeout=250", "tlsTimeout", 250),
+        ("protocol=IMAP", "protocol", "imap"),
+        ("protocol=gopher", "protocol", "gopher"),
+        ("bind=[::]:25, 127.0.0.1:26", "bind", {"[::]:25": True, "127.0.0.1:26": True}),
+        ('bind=["[::]:25"]', "bind", {"[::]:25": True}),
+        ('bind={"[::]:25":true}', "bind", {"[::]:25": True}),
+        ("overrideProxyTrustedNetworks=", "overrideProxyTrustedNetworks", {}),
+        ("tlsDisableProtocols=TLS12", "tlsDisableProtocols", {"tls12": True}),
+        ("bind/[::]:2525=true", "bind/[::]:2525", True),
+        ("bind/[::]:2525=null", "bind/[::]:2525", None),
+        ("bind/[::]:2525=false", "bind/[::]:2525", None),
+        ("overrideProxyTrustedNetworks/10.0.0.0~18=true", "overrideProxyTrustedNetworks/10.0.0.0~18", True),
+    ],
+)
+def test_a_field_has_the_type_of_its_property(listener: ObjectShape, field: str, key: str, value: Any) -> None:
+    [(found_key, found)] = parse_fields(listener, [field]).items()
+    assert (found_key, found, type(found)) == (key, value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("useTls", "write a property and a value"),
+        ("=1", "has no such property"),
+        ("usetsl=1", "did you mean 'useTls'?"),
+        ("useTls=maybe", "--field useTls: 'maybe' does not fit; write true or false"),
+        ("maxConnections=many", "--field maxConnections: 'many' does not fit; write a number"),
+        ("maxConnections=0", "the least is 1"),
+        ("maxConnections=1.5", "write a number"),
+        ("socketTtl=256", "the most is 255"),
+        ("tlsTimeout=soon", "--field tlsTimeout: 'soon' is not a duration"),
+        ("bind=[1", None),
+        ("bind={1", "--field bind: '{1' does not fit; write JSON"),
+        ("bind/[::]:25=maybe", "write true to add the member"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_wrong_usage(listener: ObjectShape, field: str, words: str | None) -> None:
+    if words is None:
+        assert parse_fields(listener, [field]) == {"bind": {"[1": True}}  # for the server to refuse
+        return
+    with pytest.raises(CommandError) as refused:
+        parse_fields(listener, [field])
+    assert refused.value.exit_code == WRONG_USAGE
+    assert words in str(refused.value)
+
+
+def test_a_field_given_twice_is_wrong_usage(listener: ObjectShape) -> None:
+    with pytest.raises(CommandError, match="is given twice"):
+        parse_fields(listener, ["bind=[::]:25", "bind=[::]:26"])
+
+
+def test_limits_are_inclusive(listener: ObjectShape) -> None:
+    assert parse_fields(listener, ["socketTtl=1"]) == {"socketTtl": 1}
+    assert parse_fields(listener, ["socketTtl=255"]) == {"socketTtl": 255}
+
+
+def test_conditions_become_a_filter(listener: ObjectShape) -> None:
+    assert parse_conditions(listener, []) == {}
+    assert parse_conditions(listener, ["name=smtp", "useTls=true"]) == {"name": "smtp", "useTls": True}
+    assert parse_conditions(listener, ["bind=[::]:25"]) == {"bind": "[::]:25"}
+
+
+def test_two_conditions_on_one_property_must_both_hold(listener: ObjectShape) -> None:
+    assert parse_conditions(listener, ["bind=[::]:25", "bind=[::]:26"]) == {
+        "operator": "AND",
+        "conditions": [{"bind": "[::]:25"}, {"bind": "[::]:26"}],
+    }

@@ -1,0 +1,219 @@
+"""get, query, create, update, delete, describe and status against a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import FakeServer, Run
+
+
+def test_get_shows_an_object_by_id_or_name(gatepost: Run) -> None:
+    by_name = gatepost("get", "networklistener", "imap", "--json")
+    assert by_name.exit_code == 0
+    assert by_name.json["id"] == "i1"
+    assert gatepost("get", "x:NetworkListener", "i1", "--json").json == by_name.json
+
+
+def test_get_for_people_writes_durations_and_sets_as_people_do(gatepost: Run) -> None:
+    printed = gatepost("get", "NetworkListener", "imap").stdout
+    assert "1m" in printed
+    assert "[::]:143" in printed
+    assert "yes" in printed
+
+
+def test_get_without_an_id_lists_all_objects(gatepost: Run) -> None:
+    assert [item["name"] for item in gatepost("get", "NetworkListener", "--json").json] == ["imap", "imaps", "smtp"]
+
+
+def test_get_of_a_singleton_needs_no_id(gatepost: Run) -> None:
+    assert gatepost("get", "SystemSettings", "--json").json["maxConnections"] == 8192
+
+
+def test_more_objects_than_one_get_may_give_are_fetched_in_pages(gatepost: Run, server: FakeServer) -> None:
+    server.max_objects = 2
+    assert len(gatepost("get", "NetworkListener", "--json").json) == 3
+    assert len(gatepost("query", "NetworkListener", "--json").json) == 3
+    assert len(gatepost("query", "NetworkListener", "--json", "--limit", "1").json) == 1
+
+
+def test_query_shows_the_columns_of_the_list_and_the_id(gatepost: Run) -> None:
+    lines = gatepost("query", "NetworkListener", "--where", "name=smtp").stdout.splitlines()
+    assert lines[0].split() == ["Name", "Protocol", "Addresses", "Id"]
+    assert lines[2].split() == ["smtp", "smtp", "[::]:25", "i3"]
+    assert len(lines) == 3
+
+
+def test_query_takes_columns(gatepost: Run) -> None:
+    result = gatepost("query", "NetworkListener", "--columns", "useTls", "--where", "protocol=smtp", "--json")
+    assert result.json == [{"id": "i3", "useTls": True}]
+
+
+def test_an_object_that_is_not_there_is_an_error_with_the_way_out(gatepost: Run) -> None:
+    result = gatepost("get", "NetworkListener", "pop3")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no NetworkListener with the id or name 'pop3'; `gatepost query NetworkListener`" in result.stderr
+
+
+def test_a_wrong_object_type_is_wrong_usage_with_a_hint(gatepost: Run) -> None:
+    result = gatepost("get", "NetworkListner", "imap")
+    assert result.exit_code == 2
+    assert "did you mean 'NetworkListener'?" in result.stderr
+
+
+def test_create_sends_typed_values_and_shows_what_came_of_them(gatepost: Run, server: FakeServer) -> None:
+    fields = ["name=lmtp", "protocol=lmtp", "bind=127.0.0.1:24,[::1]:24", "useTls=false", "tlsTimeout=30s"]
+    arguments = [part for field in fields for part in ("--field", field)]
+    result = gatepost("create", "NetworkListener", *arguments, "--json")
+    assert result.exit_code == 0
+    value = {
+        "name": "lmtp",
+        "protocol": "lmtp",
+        "bind": {"127.0.0.1:24": True, "[::1]:24": True},
+        "useTls": False,
+        "tlsTimeout": 30000,
+    }
+    assert server.set_calls == [("NetworkListener", {"create": {"new": value}})]
+    assert result.json == {"id": "n4", **value}
+
+
+def test_a_refused_create_names_every_property(gatepost: Run, server: FakeServer) -> None:
+    server.refusals["new"] = {
+        "type": "invalidProperties",
+        "properties": ["bind", "tlsImplicit"],
+        "validationErrors": [
+            {"property": "bind", "type": "Conflict", "description": "[::]:25: EADDRINUSE, address already in use"},
+            {"property": "tlsImplicit", "type": "Invalid", "description": "needs useTls"},
+        ],
+    }
+    result = gatepost("create", "NetworkListener", "--field", "name=b", "--json")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        "error: NetworkListener b was not created:",
+        "    bind: [::]:25: EADDRINUSE, address already in use",
+        "    tlsImplicit: needs useTls",
+    ]
+
+
+def test_update_takes_a_name_and_a_pointer_into_a_set(gatepost: Run, server: FakeServer) -> None:
+    result = gatepost("update", "NetworkListener", "imap", "--field", "bind/[::]:2143=true", "--json")
+    assert result.json == {"updated": ["i1"]}
+    assert server.objects["NetworkListener"]["i1"]["bind"] == {"[::]:143": True, "[::]:2143": True}
+
+
+def test_update_of_a_singleton_needs_no_id(gatepost: Run, server: FakeServer) -> None:
+    assert gatepost("update", "SystemSettings", "--field", "maxConnections=10").exit_code == 0
+    assert server.objects["SystemSettings"]["singleton"]["maxConnections"] == 10
+
+
+def test_where_matches_exactly_even_if_the_server_matches_by_a_part(gatepost: Run, server: FakeServer) -> None:
+    assert gatepost("delete", "NetworkListener", "--where", "name=imap").exit_code == 0
+    assert list(server.objects["NetworkListener"]) == ["i2", "i3"]
+
+
+def test_update_with_where_changes_all_that_match(gatepost: Run) -> None:
+    result = gatepost("update", "NetworkListener", "--where", "protocol=imap", "--field", "useTls=no", "--json")
+    assert result.json == {"updated": ["i1", "i2"]}
+
+
+def test_where_that_matches_nothing_is_an_error(gatepost: Run) -> None:
+    result = gatepost("delete", "NetworkListener", "--where", "name=none")
+    assert (result.exit_code, result.stderr) == (1, "error: no NetworkListener has name=none\n")
+
+
+def test_delete_of_several_reports_what_was_done_and_what_was_refused(gatepost: Run, server: FakeServer) -> None:
+    server.refusals["i2"] = {"type": "objectIsLinked", "linkedObjects": [{"object": "x:Account", "id": "a1"}]}
+    result = gatepost("delete", "NetworkListener", "imap", "imaps")
+    assert result.exit_code == 1
+    assert result.stdout == "destroyed NetworkListener imap\n"
+    assert "NetworkListener imaps was not deleted" in result.stderr
+    assert "linked by Account a1" in result.stderr
+
+
+def test_a_dry_run_changes_nothing(gatepost: Run, server: FakeServer) -> None:
+    for arguments in (
+        ("create", "NetworkListener", "--field", "name=b"),
+        ("update", "NetworkListener", "imap", "--field", "useTls=false"),
+        ("delete", "NetworkListener", "imap"),
+    ):
+        result = gatepost(*arguments, "--dry-run")
+        assert result.exit_code == 0
+        assert "would be" in result.stdout
+    assert all(arguments["dryRun"] is True for _, arguments in server.set_calls)
+    assert server.objects["NetworkListener"]["i1"]["useTls"] is True
+
+
+def test_a_reference_may_be_given_by_name(gatepost: Run, server: FakeServer) -> None:
+    server.objects["Domain"] = {"d1": {"id": "d1", "name": "example.org"}}
+    fields = ["--field", "name=alice", "--field", "domainId=example.org"]
+    assert gatepost("create", "Account", *fields, "--json").json["domainId"] == "d1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["update", "NetworkListener", "imap"], "--field: is missing"),
+        (["update", "NetworkListener", "--field", "useTls=false"], "give its id or name, or --where"),
+        (["update", "NetworkListener", "imap", "--where", "name=a", "--field", "useTls=no"], "or --where"),
+        (["update", "SystemSettings", "other", "--field", "maxConnections=1"], "is a singleton"),
+        (["update", "NetworkListener", "imap", "--field", "useTsl=no"], "did you mean 'useTls'?"),
+        (["create", "SystemSettings"], "is a singleton"),
+        (["delete", "SystemSettings"], "is a singleton"),
+        (["query", "SystemSettings"], "gatepost get SystemSettings"),
+        (["query", "NetworkListener", "--columns", "nam"], "did you mean 'name'?"),
+        (["get"], "Missing argument"),
+        (["get", "NetworkListener", "--nope"], "--nope"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_wrong_usage_ends_with_two(gatepost: Run, server: FakeServer, arguments: list[str], words: str) -> None:
+    result = gatepost(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert server.set_calls == []
+
+
+def test_describe_lists_the_object_types(gatepost: Run) -> None:
+    names = [item["name"] for item in gatepost("describe", "--json").json]
+    assert names == ["NetworkListener", "SystemSettings", "Domain", "Account"]
+
+
+def test_describe_shows_type_default_limits_effect_and_meaning(gatepost: Run) -> None:
+    lines = gatepost("describe", "NetworkListener").stdout.splitlines()
+    about = {line.split()[0]: " ".join(line.split()) for line in lines if line}
+    assert about["name"] == "name text on create only Unique identifier for the listener"
+    assert "set of socketAddress at least 1 member new sockets" in about["bind"]
+    assert "number or null 1 to 255" in about["socketTtl"]
+    assert "duration or null 1m" in about["tlsTimeout"]
+    assert "one of smtp, lmtp, http, imap, pop3 smtp next connection" in about["protocol"]
+
+
+def test_describe_for_programs(gatepost: Run) -> None:
+    document = gatepost("describe", "NetworkListener", "--json").json
+    properties = {each["name"]: each for each in document["properties"]}
+    assert properties["tlsTimeout"]["default"] == 60000
+    assert properties["bind"]["liveEffect"] == "rebind"
+    assert "default" not in properties["name"]
+
+
+def test_status_shows_every_listener_and_why_one_failed(gatepost: Run) -> None:
+    printed = gatepost("status").stdout
+    assert "[::]:143" in printed
+    assert "failed: [::]:25: EACCES, permission denied" in printed
+    assert [item["name"] for item in gatepost("status", "--json").json] == ["imap", "smtp"]
+
+
+def test_status_of_one_listener_shows_what_the_kernel_has(gatepost: Run) -> None:
+    printed = " ".join(gatepost("status", "IMAP").stdout.split())
+    assert "3 (peak 7)" in printed
+    assert "2 listenerCap, 1 blocked" in printed
+    assert "socketReceiveBufferSize 4096 8192" in printed
+    assert "no IPv6 on this host" in printed
+
+
+def test_status_of_an_unknown_listener_is_an_error(gatepost: Run) -> None:
+    result = gatepost("status", "imp")
+    assert result.exit_code == 1
+    assert "there is no listener 'imp' on this node; did you mean 'imap'?" in result.stderr
