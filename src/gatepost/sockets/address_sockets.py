@@ -12,6 +12,8 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv6Address
 
+from msgspec import structs
+
 from gatepost.plan.plan import SocketPlan
 from gatepost.sockets import listening_socket, options, packet_filter
 from gatepost.values.socket_address import SocketAddress
@@ -42,12 +44,19 @@ class AddressSockets:
             self.note = f"this host has no IPv6: bound 0.0.0.0:{address.port} for {address}"
 
     @classmethod
-    def bind(cls, address: SocketAddress, plan: SocketPlan, worker_count: int) -> AddressSockets:
-        """Bind, not listening yet. Raises OSError; then nothing stays bound."""
+    def bind(
+        cls, address: SocketAddress, plan: SocketPlan, worker_count: int, *, is_joining: bool = False
+    ) -> AddressSockets:
+        """Bind, not listening yet. Raises OSError; then nothing stays bound.
+
+        `is_joining`: bind although a socket of ours that is about to go covers the address (`let_join` came before).
+        `stop_joining` is called when that one is gone.
+        """
+        bind_plan = structs.replace(plan, reuse_port=True) if is_joining else plan
         bound: list[socket.socket] = []
         try:
             for _ in range(worker_count if plan.reuse_port else 1):
-                bound.append(listening_socket.bind(address, plan))  # noqa: PERF401 - what is bound must be known when one fails
+                bound.append(listening_socket.bind(address, bind_plan))  # noqa: PERF401 - what is bound must be known when one fails
         except BaseException:
             for sock in bound:
                 sock.close()
@@ -69,16 +78,38 @@ class AddressSockets:
             options.set_live(kept.sock, self.plan, plan)
         self.plan = plan
 
-    def spread(self, worker_count: int, plan: SocketPlan) -> None:
-        """From one shared socket to one for each worker. The shared one stays in place as the first worker's."""
-        self.sockets[0].sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    def let_join(self) -> None:
+        """Let further sockets of this process bind an address that these cover."""
+        for kept in self.sockets:
+            kept.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+    def stop_joining(self) -> None:
+        """Back to what the plan says: without reuse_port no other process may join the address."""
+        if not self.plan.reuse_port:
+            for kept in self.sockets:
+                kept.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+            make_port_exclusive(self.address)
+
+    def bind_more(self, plan: SocketPlan, worker_count: int) -> list[socket.socket]:
+        """Bind the sockets that are missing for one per worker, not listening yet. Raises OSError.
+
+        Then `spread` brings them into use, or they are closed and `stop_joining` is called."""
+        self.let_join()
+        added: list[socket.socket] = []
         try:
-            added = [listening_socket.bind(self.address, plan) for _ in range(worker_count - len(self.sockets))]
+            for _ in range(worker_count - len(self.sockets)):
+                added.append(listening_socket.bind(self.address, plan))  # noqa: PERF401 - see above
         except OSError:
-            self.sockets[0].sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+            for sock in added:
+                sock.close()
+            self.stop_joining()
             raise
+        return added
+
+    def spread(self, added: Sequence[socket.socket]) -> None:
+        """From one shared socket to one for each worker. The shared one stays in place as the first worker's."""
         for sock in added:
-            sock.listen(plan.backlog)
+            sock.listen(self.plan.backlog)
         self.sockets += [KeptSocket(sock) for sock in added]
 
     def gather(self) -> list[KeptSocket]:
@@ -91,10 +122,8 @@ class AddressSockets:
 
     def gathered(self) -> None:
         """The sockets that `gather` returned are closed: no other process may join the address any more."""
-        sock = self.sockets[0].sock
-        packet_filter.stop_steering(sock)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
-        make_port_exclusive(self.address)
+        packet_filter.stop_steering(self.sockets[0].sock)
+        self.stop_joining()
 
     def stop_new_connections(self) -> None:
         """Before it is closed: no new connection gets in, those that are in can still be accepted."""

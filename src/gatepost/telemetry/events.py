@@ -27,6 +27,7 @@ class Event(Enum):
     PLAN_NOT_APPLIED = "plan.not_applied"
     CHANGE_ABANDONED = "change.abandoned"
     CONNECTION_REFUSED = "connection.refused"
+    CONNECTION_RELAYED = "connection.relayed"
     CONNECTION_ACCEPTED = "connection.accepted"
     CONNECTION_CLOSED = "connection.closed"
     CONVERSATION_FAILED = "conversation.failed"

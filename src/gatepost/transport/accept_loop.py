@@ -48,6 +48,10 @@ class AcceptLoop:
         self._is_open = True
         self._loop.add_reader(sock.fileno(), self._readable)
 
+    def hand_to(self, accepted: Accepted) -> None:
+        """From now on, `accepted` gets the connections."""
+        self._accepted = accepted
+
     def accept_queued(self) -> None:
         """Accept everything that waits now."""
         while self._is_open and self._pause is None and self._accept_one():

@@ -1,1 +1,1 @@
-""""""
+"""The child process: accepts connections under the plan that it was given, and serves them. Unprivileged."""

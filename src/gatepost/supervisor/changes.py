@@ -1,0 +1,204 @@
+"""Changes of what the node runs: one at a time, prepared for real, then carried through in all workers, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from gatepost.control.messages import BindFailure, ChangeEnded, ChangeGranted, ChangePrepared
+from gatepost.plan.plan import Plan
+from gatepost.supervisor.counter_slots import CounterSlots
+from gatepost.supervisor.fleet import Fleet
+from gatepost.supervisor.socket_table import PreparedPlan, Retirement, SocketTable
+from gatepost.supervisor.worker_process import WorkerProcess
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
+
+_TURN_DEADLINE = 60.0  # seconds that a worker may hold the turn before it activates
+_QUIET = 0.1  # seconds without a new connection after which a socket that is being given up counts as empty
+_LONGEST_WAIT = 2.0  # seconds for connections that wait in it
+_RETRY_INTERVAL = 5.0  # seconds between attempts to bind addresses that failed
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Who may change what runs. `worker=None`: the supervisor itself."""
+
+    worker: WorkerProcess | None
+    prepared: PreparedPlan | None = None
+    is_activating: bool = False
+    deadline: asyncio.TimerHandle | None = None
+
+
+class Changes:
+    """The turn, and the two phases."""
+
+    def __init__(self, plan: Plan, table: SocketTable, slots: CounterSlots) -> None:
+        self.running_plan = plan
+        self._table = table
+        self._slots = slots
+        self._fleet: Fleet | None = None
+        self._turn: _Turn | None = None
+        self._waiting: deque[WorkerProcess] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def attach(self, fleet: Fleet) -> None:
+        """The workers that plans are applied in."""
+        self._fleet = fleet
+
+    @property
+    def _workers(self) -> Fleet:
+        assert self._fleet is not None, "attach() comes first"  # noqa: S101 - a wiring error, not input
+        return self._fleet
+
+    # --- the turn ---------------------------------------------------------------------------------------------------
+
+    def begin(self, worker: WorkerProcess) -> None:
+        """The worker asks for the turn."""
+        self._waiting.append(worker)
+        self._grant()
+
+    def _grant(self) -> None:
+        if self._turn is None and self._waiting:
+            worker = self._waiting.popleft()
+            deadline = asyncio.get_running_loop().call_later(_TURN_DEADLINE, self._turn_is_too_long, worker)
+            self._turn = _Turn(worker, deadline=deadline)
+            self._workers.answer(worker, ChangeGranted(running_plan=self.running_plan))
+
+    def _turn_is_too_long(self, worker: WorkerProcess) -> None:
+        events.warning(Event.CHANGE_ABANDONED, worker=worker.index + 1, reason=f"not activated in {_TURN_DEADLINE:g} s")
+        self.abandon(worker)
+
+    def _has_turn(self, worker: WorkerProcess) -> bool:
+        return self._turn is not None and self._turn.worker is worker and not self._turn.is_activating
+
+    def _end_turn(self) -> None:
+        if self._turn is not None and self._turn.deadline is not None:
+            self._turn.deadline.cancel()
+        self._turn = None
+        self._grant()
+
+    def abandon(self, worker: WorkerProcess) -> None:
+        """The worker gives the turn back, or gives up waiting for it."""
+        if worker in self._waiting:
+            self._waiting.remove(worker)
+        if self._has_turn(worker):
+            self._release_prepared()
+            self._end_turn()
+
+    def worker_died(self, worker: WorkerProcess) -> None:
+        """If it had prepared a change, it may have committed it to the store: somebody has to look."""
+        while worker in self._waiting:
+            self._waiting.remove(worker)
+        if self._has_turn(worker):
+            may_be_committed = self._turn is not None and self._turn.prepared is not None
+            self.abandon(worker)
+            if may_be_committed:
+                self._workers.reconcile()
+
+    # --- the two phases ---------------------------------------------------------------------------------------------
+
+    def prepare(self, worker: WorkerProcess, plan: Plan) -> None:
+        """Bind what the plan needs; what was prepared before is released first."""
+        if not self._has_turn(worker) or self._turn is None:
+            failure = BindFailure(listener_id=plan.listeners[0].id, address="", errno_name="", text="the turn is over")
+            self._workers.answer(worker, ChangePrepared(failures=(failure,)))
+            return
+        self._release_prepared()
+        prepared = self._table.prepare(plan)
+        failed_before = {(failure.listener_id, failure.address) for failure in self._table.failures}
+        failures = tuple(
+            failure for failure in prepared.failures if (failure.listener_id, failure.address) not in failed_before
+        )
+        if not self._slots.room_for(plan):
+            failures += (_too_many_listeners(plan),)
+        if failures:
+            self._table.release(prepared)
+        else:
+            self._turn.prepared = prepared
+        self._workers.answer(worker, ChangePrepared(failures=failures))
+
+    def _release_prepared(self) -> None:
+        if self._turn is not None and self._turn.prepared is not None:
+            self._table.release(self._turn.prepared)
+            self._turn.prepared = None
+
+    def activate(self, worker: WorkerProcess, revision: int) -> None:
+        """Run what was prepared; the worker is answered when all workers do."""
+        if not self._has_turn(worker) or self._turn is None or self._turn.prepared is None:
+            self._workers.answer(worker, ChangeEnded(errors=("the turn was lost; what is stored is applied next",)))
+            self._workers.reconcile()
+            return
+        self._turn.is_activating = True
+        self._run(self._activate(self._turn, self._turn.prepared, revision))
+
+    async def _activate(self, turn: _Turn, prepared: PreparedPlan, revision: int) -> None:
+        errors: list[str] = []
+        try:
+            errors = await self._carry_through(prepared, structs.replace(prepared.plan, revision=revision))
+        finally:
+            if turn.worker is not None:
+                self._workers.answer(turn.worker, ChangeEnded(errors=tuple(errors)))
+            self._end_turn()
+
+    async def _carry_through(self, prepared: PreparedPlan, plan: Plan) -> list[str]:
+        retirement = self._table.activate(prepared)
+        self._slots.follow(plan)
+        self.running_plan = plan
+        errors = await self._workers.apply(plan)
+        await self._retire(retirement)
+        events.info(Event.PLAN_APPLIED, revision=plan.revision, listeners=len(plan.listeners), errors=errors)
+        return errors
+
+    async def _retire(self, retirement: Retirement) -> None:
+        if retirement.sockets:
+            await _until_empty(retirement)
+            await self._workers.release(kept.number for kept in retirement.sockets)
+        retirement.close()
+
+    # --- addresses that could not be bound when the server started --------------------------------------------------
+
+    async def retry_failed(self) -> None:
+        """Try again now and then to bind what could not be bound; never ends."""
+        while True:
+            await asyncio.sleep(_RETRY_INTERVAL)
+            if self._table.failures and self._turn is None:
+                self._turn = _Turn(None, is_activating=True)
+                await self._retry_once()
+
+    async def _retry_once(self) -> None:
+        prepared = self._table.prepare(self.running_plan)
+        try:
+            if prepared.opened:
+                events.info(Event.LISTENER_OPENED, addresses=sorted(prepared.opened))
+                await self._carry_through(prepared, self.running_plan)
+        finally:
+            self._end_turn()
+
+    def _run(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _until_empty(retirement: Retirement) -> None:
+    """Connections whose handshake was under way may still come in for a moment."""
+    loop = asyncio.get_running_loop()
+    end, quiet_since = loop.time() + _LONGEST_WAIT, loop.time()
+    while loop.time() < end and loop.time() - quiet_since < _QUIET:
+        await asyncio.sleep(_QUIET / 5)
+        if not retirement.is_empty():
+            quiet_since = loop.time()
+
+
+def _too_many_listeners(plan: Plan) -> BindFailure:
+    return BindFailure(
+        listener_id=plan.listeners[-1].id,
+        address=plan.listeners[-1].addresses[0],
+        errno_name="ENOSPC",
+        text="more listeners than this server counts for",
+    )

@@ -1,0 +1,146 @@
+"""The life of the server: bind, start workers, say ready, follow changes, drain, end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+from gatepost.control.messages import (
+    AbandonChange,
+    ActivateChange,
+    BeginChange,
+    FromWorker,
+    PrepareChange,
+    StatusAnswer,
+    StatusQuestion,
+)
+from gatepost.plan.plan import Plan
+from gatepost.supervisor.changes import Changes
+from gatepost.supervisor.counter_slots import CounterSlots
+from gatepost.supervisor.fleet import Fleet
+from gatepost.supervisor.readiness import notify_service_manager, table_of_listeners
+from gatepost.supervisor.socket_table import SocketTable
+from gatepost.supervisor.worker_process import WorkerCommand, WorkerProcess
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
+from gatepost.transport.counter_page import CounterPage
+from gatepost.values.socket_address import SocketAddress
+
+_DRAIN_TIMEOUT = 30.0  # seconds, where the settings give none
+_KILL_AFTER = 2.0  # seconds beyond the drain timeout
+_TOO_MANY_EARLY_DEATHS = 5
+_RUN_TIME_FAILURE = 1
+
+
+class Supervisor:
+    """One node."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        command: WorkerCommand,
+        worker_count: int,
+        inherited: dict[SocketAddress, socket.socket],
+        announce: Callable[[str], None],
+    ) -> None:
+        page = CounterPage.create(worker_count)
+        self._announce = announce
+        self._slots = CounterSlots(page)
+        self._table = SocketTable(worker_count, inherited)
+        self._changes = Changes(plan, self._table, self._slots)
+        self._fleet = Fleet(command, page, self._slots, self._table, self._request, self._changes.worker_died)
+        self._changes.attach(self._fleet)
+        self._stop = asyncio.Event()
+        self._stop_now = asyncio.Event()
+
+    async def run(self) -> int:
+        """Serve until told to stop; the exit code."""
+        plan = self._changes.running_plan
+        self._table.activate(self._table.prepare(plan))
+        if plan.listeners and not self._table.addresses:
+            self._announce(table_of_listeners(plan, self._table.failures))
+            sys.stderr.write("gatepost: no listener could be bound; see the reasons above\n")
+            return _RUN_TIME_FAILURE
+        for failure in self._table.failures:
+            events.error(Event.LISTENER_FAILED, address=failure.address, errno=failure.errno_name, reason=failure.text)
+        self._slots.follow(plan)
+        self._follow_signals()
+        self._fleet.start(plan)
+        if not await self._until_ready():
+            return _RUN_TIME_FAILURE
+        self._announce(f"{table_of_listeners(plan, self._table.failures)}\nready")
+        notify_service_manager("READY=1")
+        events.info(Event.SERVER_READY, workers=self._fleet.running)
+        retry = asyncio.create_task(self._changes.retry_failed())
+        await self._stop.wait()
+        retry.cancel()
+        await self._drain()
+        return 0
+
+    def _follow_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._fleet.reconcile)
+
+    def _told_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._stop_now.set()
+        self._stop.set()
+
+    async def _until_ready(self) -> bool:
+        ready = asyncio.create_task(self._fleet.is_ready.wait())
+        stop = asyncio.create_task(self._stop.wait())
+        while not ready.done() and not stop.done():
+            await asyncio.wait({ready, stop}, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+            if self._fleet.deaths_before_ready >= _TOO_MANY_EARLY_DEATHS:
+                sys.stderr.write("gatepost: workers die as they start; the reason is in the log above\n")
+                self._fleet.kill()
+                break
+        is_ready = ready.done()
+        ready.cancel()
+        stop.cancel()
+        if self._stop.is_set() and not is_ready:
+            self._fleet.kill()
+        return is_ready
+
+    async def _drain(self) -> None:
+        events.info(Event.SERVER_STOPPING)
+        notify_service_manager("STOPPING=1")
+        timeout = self._changes.running_plan.drain_timeout or _DRAIN_TIMEOUT
+        self._fleet.drain(timeout)
+        self._table.close()
+        empty = asyncio.create_task(self._fleet.is_empty.wait())
+        now = asyncio.create_task(self._stop_now.wait())
+        await asyncio.wait({empty, now}, timeout=timeout + _KILL_AFTER, return_when=asyncio.FIRST_COMPLETED)
+        if not empty.done():
+            self._fleet.kill()
+            await asyncio.wait({empty}, timeout=_KILL_AFTER)
+        now.cancel()
+        events.info(Event.SERVER_STOPPED)
+
+    def _request(self, worker: WorkerProcess, message: FromWorker) -> None:
+        match message:
+            case BeginChange():
+                self._changes.begin(worker)
+            case PrepareChange(plan=plan):
+                self._changes.prepare(worker, plan)
+            case ActivateChange(revision=revision):
+                self._changes.activate(worker, revision)
+            case AbandonChange():
+                self._changes.abandon(worker)
+            case StatusQuestion(number=number):
+                self._fleet.answer(worker, self._status(number))
+
+    def _status(self, number: int) -> StatusAnswer:
+        return StatusAnswer(
+            number=number,
+            plan=self._changes.running_plan,
+            sockets=self._table.status(),
+            failures=self._table.failures,
+            counter_slots=self._slots.by_listener,
+            workers_running=self._fleet.running,
+        )

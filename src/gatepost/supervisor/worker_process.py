@@ -1,0 +1,127 @@
+"""One worker as the supervisor sees it: a process, a channel, and the sockets that it has been given."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from gatepost.control.channel import Channel
+from gatepost.control.messages import FromWorker
+
+ENVIRONMENT_VARIABLE = "GATEPOST_WORKER"
+
+
+class WorkerStart(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker process is told when it starts: which descriptors it has inherited, and what `compose` gave."""
+
+    index: int
+    worker_count: int
+    control: int
+    counters: int
+    notices_in: int
+    notices_out: tuple[int, ...]
+    settings: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCommand:
+    """How a worker is started. `settings` reach it unread by the supervisor. `run_as`: a user name, or None."""
+
+    arguments: Sequence[str]
+    settings: Mapping[str, object]
+    run_as: str | None
+
+
+class NoticeSockets:
+    """One socket pair per worker, kept over restarts; see control.notices."""
+
+    def __init__(self, worker_count: int) -> None:
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(worker_count)]
+        self.receiving = [pair[0] for pair in pairs]
+        self.sending = [pair[1] for pair in pairs]
+
+    def others(self, index: int) -> list[socket.socket]:
+        """The ways to all workers but `index`."""
+        return [sock for position, sock in enumerate(self.sending) if position != index]
+
+
+class WorkerProcess:
+    """A running worker. `on_message` gets what it says, `on_exit(worker, status)` is called once when it has ended."""
+
+    def __init__(
+        self,
+        index: int,
+        command: WorkerCommand,
+        counters: int,
+        worker_count: int,
+        notices: NoticeSockets,
+        on_message: Callable[[WorkerProcess, FromWorker], None],
+        on_exit: Callable[[WorkerProcess, int], None],
+    ) -> None:
+        self.index = index
+        self.sockets: set[int] = set()  # numbers of the listening sockets that it has
+        self.is_ready = False
+        self._on_message = on_message
+        self._on_exit = on_exit
+        self._loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            others = [sock.fileno() for sock in notices.others(index)]
+            start = WorkerStart(
+                index=index,
+                worker_count=worker_count,
+                control=theirs.fileno(),
+                counters=counters,
+                notices_in=notices.receiving[index].fileno(),
+                notices_out=tuple(others),
+                settings=dict(command.settings),
+            )
+            self._process = _spawn(command, start, (start.control, counters, start.notices_in, *others))
+        self.channel: Channel[FromWorker] = Channel(ours, FromWorker, self._received, lambda: None)  # type: ignore[arg-type]  # a union of types is decoded
+        self._pidfd = os.pidfd_open(self._process.pid)
+        self._loop.add_reader(self._pidfd, self._ended)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it now."""
+        if self._process.returncode is None:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def _received(self, message: FromWorker, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)  # workers pass none
+        self._on_message(self, message)
+
+    def _ended(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        status = self._process.wait()
+        os.close(self._pidfd)
+        self.channel.close()
+        self._on_exit(self, status)
+
+
+def _spawn(command: WorkerCommand, start: WorkerStart, descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    environment = dict(os.environ)
+    environment[ENVIRONMENT_VARIABLE] = msgspec.json.encode(start).decode()
+    user = None if command.run_as is None else pwd.getpwnam(command.run_as)
+    return subprocess.Popen(  # noqa: S603 - the arguments are our own
+        list(command.arguments),
+        pass_fds=descriptors,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        user=None if user is None else user.pw_uid,
+        group=None if user is None else user.pw_gid,
+        extra_groups=None if user is None else os.getgrouplist(user.pw_name, user.pw_gid),
+    )

@@ -1,0 +1,198 @@
+"""The running server as the management API sees it: changes and status, over the channel to the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import msgspec
+
+from gatepost.control.messages import (
+    AbandonChange,
+    ActivateChange,
+    BeginChange,
+    BindFailure,
+    ChangeEnded,
+    ChangeGranted,
+    ChangePrepared,
+    PrepareChange,
+    StatusAnswer,
+    StatusQuestion,
+)
+from gatepost.management.applying import AddressStatus, ApplyError, ApplyFailure, ListenerStatus
+from gatepost.plan.plan import ListenerPlan, Plan
+from gatepost.transport.counter_page import Cell, CounterPage
+from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
+
+_TURN_DEADLINE = 60.0  # seconds
+_ANSWER_DEADLINE = 45.0  # seconds; the supervisor itself waits 30 for workers
+_REFUSALS = {
+    Cell.REFUSED_LISTENER_CAP: "maxConnections",
+    Cell.REFUSED_SERVER_CAP: "serverMaxConnections",
+    Cell.PROXY_REJECTED: "proxyHeader",
+}
+
+_Answer = ChangeGranted | ChangePrepared | ChangeEnded
+
+
+class ChannelApplier:
+    """One for each worker; its changes take turns here, and with those of other workers at the supervisor."""
+
+    def __init__(self, send: Callable[[msgspec.Struct], None], page: CounterPage) -> None:
+        self._send = send
+        self._page = page
+        self._lock = asyncio.Lock()
+        self._answer: asyncio.Future[_Answer] | None = None
+        self._statuses: dict[int, asyncio.Future[StatusAnswer]] = {}
+        self._numbers = itertools.count(1)
+
+    def answered(self, message: _Answer | StatusAnswer) -> None:
+        """The supervisor has answered."""
+        if isinstance(message, StatusAnswer):
+            waiting = self._statuses.pop(message.number, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
+        elif self._answer is not None and not self._answer.done():
+            self._answer.set_result(message)
+        elif isinstance(message, ChangeGranted):
+            self._send(AbandonChange())  # whoever asked has given up
+
+    def supervisor_gone(self) -> None:
+        """No answer will come any more."""
+        for waiting in (self._answer, *self._statuses.values()):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(ApplyError("the supervisor is gone"))
+
+    async def ask(self, message: msgspec.Struct, deadline: float) -> _Answer:
+        """Send a message of a change and wait for its answer."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._send(message)
+        try:
+            return await asyncio.wait_for(self._answer, deadline)
+        except TimeoutError:
+            raise ApplyError(f"no answer within {deadline:g} s; nothing is known to have changed") from None
+
+    def change(self) -> AbstractAsyncContextManager[_RunningChange]:
+        """See management.applying.Applier."""
+        return self._change()
+
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[_RunningChange]:
+        async with self._lock:
+            change: _RunningChange | None = None
+            try:
+                granted = await self.ask(BeginChange(), _TURN_DEADLINE)
+                if not isinstance(granted, ChangeGranted):
+                    raise ApplyError("the supervisor answered out of turn")
+                change = _RunningChange(self, granted.running_plan)
+                yield change
+            finally:
+                if change is None or not change.is_ended:
+                    self._send(AbandonChange())
+
+    async def statuses(self) -> Sequence[ListenerStatus]:
+        """See management.applying.Applier."""
+        number = next(self._numbers)
+        waiting: asyncio.Future[StatusAnswer] = asyncio.get_running_loop().create_future()
+        self._statuses[number] = waiting
+        self._send(StatusQuestion(number=number))
+        try:
+            answer = await asyncio.wait_for(waiting, _ANSWER_DEADLINE)
+        except TimeoutError:
+            raise ApplyError("the supervisor does not answer") from None
+        finally:
+            self._statuses.pop(number, None)
+        return [_status_of(listener, answer, self._page) for listener in answer.plan.listeners]
+
+
+class _RunningChange:
+    """See management.applying.Change."""
+
+    def __init__(self, applier: ChannelApplier, running_plan: Plan) -> None:
+        self._applier = applier
+        self._running_plan = running_plan
+        self.is_ended = False
+
+    @property
+    def running_plan(self) -> Plan:
+        """What all workers run now."""
+        return self._running_plan
+
+    async def prepare(self, plan: Plan) -> Sequence[ApplyFailure]:
+        """Build the TLS contexts here, bind the addresses at the supervisor."""
+        if failures := _tls_failures(plan):
+            return failures
+        answer = await self._applier.ask(PrepareChange(plan=plan), _ANSWER_DEADLINE)
+        if not isinstance(answer, ChangePrepared):
+            raise ApplyError("the supervisor answered out of turn")
+        return [_bind_failure(failure) for failure in answer.failures]
+
+    async def activate(self, revision: int) -> None:
+        """Returns when every worker runs the plan."""
+        self.is_ended = True
+        answer = await self._applier.ask(ActivateChange(revision=revision), _ANSWER_DEADLINE)
+        if isinstance(answer, ChangeEnded) and answer.errors:
+            raise ApplyError("; ".join(answer.errors))
+
+
+def _tls_failures(plan: Plan) -> list[ApplyFailure]:
+    contexts = TlsContexts(plan.certificates)
+    failures: list[ApplyFailure] = []
+    for listener in plan.listeners:
+        if listener.tls is None:
+            continue
+        try:
+            contexts.build_all(listener.tls)
+        except UnusableTls as error:
+            failures.append(ApplyFailure(listener.id, "useTls", str(error)))
+    return failures
+
+
+def _bind_failure(failure: BindFailure) -> ApplyFailure:
+    description = f"{failure.address} cannot be bound: {failure.text} ({failure.errno_name}). {_advice(failure)}"
+    return ApplyFailure(failure.listener_id, "bind", description.strip(), failure.address, failure.errno_name)
+
+
+def _advice(failure: BindFailure) -> str:
+    match failure.errno_name:
+        case "EADDRINUSE":
+            return "Another process listens there: stop it, or take another port."
+        case "EADDRNOTAVAIL":
+            return "This machine does not have that address: add it to an interface first, or bind [::]."
+        case "EACCES" | "EPERM":
+            return "The server may not bind this port: start it as root with --run-as, or take a port above 1023."
+        case _:
+            return ""
+
+
+def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) -> ListenerStatus:
+    slot = answer.counter_slots.get(listener.id, 0)
+    failures = [failure for failure in answer.failures if failure.listener_id == listener.id]
+    addresses = [
+        AddressStatus(
+            address=status.address,
+            workers_accepting=answer.workers_running,
+            accept_queue=status.accept_queue,
+            accept_queue_limit=status.accept_queue_limit,
+            socket_options=status.socket_options,
+            note=status.note,
+        )
+        for status in answer.sockets
+        if status.listener_id == listener.id
+    ]
+    return ListenerStatus(
+        listener_id=listener.id,
+        name=listener.name,
+        state="failed" if failures else "active" if answer.workers_running else "starting",
+        reason="; ".join(f"{failure.address}: {failure.errno_name} ({failure.text})" for failure in failures) or None,
+        addresses=addresses,
+        connections=page.total(slot, Cell.CONNECTIONS),
+        connections_peak=page.peak(slot),
+        accepted=page.total(slot, Cell.ACCEPTED),
+        refused={name: page.total(slot, cell) for cell, name in _REFUSALS.items()},
+        tls_handshakes=page.total(slot, Cell.TLS_HANDSHAKES),
+        tls_failures=page.total(slot, Cell.TLS_FAILURES),
+        running_revision=answer.plan.revision,
+    )

@@ -1,0 +1,142 @@
+"""One accepted connection on its way: PROXY header, TLS, conversation. Kept by its listener until it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from typing import TYPE_CHECKING, Protocol
+
+from gatepost.plan.plan import ProtocolName
+from gatepost.protocols.engine import Refusal
+from gatepost.protocols.proxy_header.header import ProxyHeader
+from gatepost.session.http_session import REFUSAL
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
+from gatepost.transport.connection_info import ConnectionInfo
+from gatepost.transport.counter_page import Cell
+from gatepost.transport.descriptor_transport import DescriptorTransport, StreamProtocol
+from gatepost.transport.stages import ProxyHeaderStage, TlsHandshakeStage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gatepost.worker.listener import Listener, ListenerPolicy
+
+_numbers = itertools.count(1)
+
+
+class Session(StreamProtocol, Protocol):
+    """A conversation, or an HTTP session."""
+
+    def shut_down(self) -> None:
+        """Take leave of the client as soon as the command under way is answered."""
+
+
+class Connection:
+    """Counted by its listener from accept on, until its descriptor is closed."""
+
+    __slots__ = ("address", "is_refused", "listener", "number", "policy", "session", "transport")
+
+    def __init__(
+        self,
+        listener: Listener,
+        policy: ListenerPolicy,
+        sock: socket.socket,
+        sockaddr: tuple[str, int],
+        address: str,
+        is_refused: bool,
+    ) -> None:
+        self.listener = listener
+        self.policy = policy
+        self.address = address  # the listening address
+        self.is_refused = is_refused
+        self.number = next(_numbers)
+        self.session: Session | None = None
+        info = ConnectionInfo(sock, sockaddr)
+        self.transport = DescriptorTransport(asyncio.get_running_loop(), sock, info, self._closed)
+
+    def start(self) -> None:
+        """The first stage."""
+        policy = self.policy
+        if policy.expects_proxy_header(self.transport.info):
+            ProxyHeaderStage(
+                self.transport, policy.proxy_header_timeout, self._proxy_header_read, self._proxy_header_failed
+            )
+        else:
+            self._begin_tls()
+
+    def _proxy_header_read(self, header: ProxyHeader) -> None:
+        info = self.transport.info
+        info.proxy_header = header
+        events.info(
+            Event.CONNECTION_RELAYED,
+            listener=self.policy.plan.name,
+            source=str(info.source_address[0]),
+            peer=str(info.peer_address[0]),
+            version=header.version,
+            command=header.command.name,
+        )
+        self._begin_tls()
+
+    def _proxy_header_failed(self, reason: str) -> None:
+        events.warning(
+            Event.PROXY_HEADER_REJECTED,
+            listener=self.policy.plan.name,
+            peer=str(self.transport.info.peer_address[0]),
+            reason=f"{reason} (this peer is trusted to send a PROXY header, so it must)",
+        )
+        self.listener.counter.count(Cell.PROXY_REJECTED)
+        self.transport.abort()
+
+    def _begin_tls(self) -> None:
+        if self.policy.plan.is_tls_implicit:
+            self.upgrade(self.transport, self._open, lambda _reason: self.transport.abort())
+        else:
+            self._open()
+
+    def upgrade(self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None]) -> None:
+        """A TLS handshake under the policy that the connection came in with; it is counted."""
+
+        def handshake_done() -> None:
+            self.listener.counter.count(Cell.TLS_HANDSHAKES)
+            done()
+
+        def handshake_failed(reason: str) -> None:
+            self.listener.counter.count(Cell.TLS_FAILURES)
+            source = str(transport.info.source_address[0])
+            events.debug(Event.TLS_FAILED, listener=self.policy.plan.name, source=source, reason=reason)
+            failed(reason)
+
+        context = self.policy.tls_context
+        if context is None:
+            handshake_failed("this listener has no usable TLS policy")
+            return
+        TlsHandshakeStage(transport, context, self.policy.plan.tls_timeout, handshake_done, handshake_failed)
+
+    def _open(self) -> None:
+        self.transport.info.note_local_address(self.transport.sock)
+        if self.is_refused:
+            self._tell_refused()
+            return
+        self.session = self.listener.sessions.session(self)
+        self.transport.begin(self.session)
+
+    def _tell_refused(self) -> None:
+        if self.policy.plan.protocol is ProtocolName.HTTP:
+            self.transport.write(REFUSAL)
+        else:
+            engine = self.listener.sessions.parts(self).engine
+            engine.refuse(Refusal.TOO_MANY_CONNECTIONS)
+            self.transport.write(engine.data_to_send())
+        self.transport.linger_then_close()
+
+    def shut_down(self) -> None:
+        """Take leave of the client; cut it off where the conversation has not begun."""
+        if self.session is not None:
+            self.session.shut_down()
+        elif not self.is_refused:
+            self.transport.abort()
+
+    def _closed(self, transport: DescriptorTransport) -> None:
+        self.listener.left(self, transport)

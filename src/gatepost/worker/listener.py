@@ -1,0 +1,140 @@
+"""One listener in this worker: what its next connection will get, and the connections that it has."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from OpenSSL import SSL
+
+from gatepost.plan.plan import ListenerPlan, Plan
+from gatepost.protocols.proxy_header.header import TcpAddresses
+from gatepost.session.reactions import ProtocolParts
+from gatepost.transport.admission import RefusalBudget
+from gatepost.transport.connection_info import ConnectionInfo
+from gatepost.transport.counter_page import ConnectionCounter
+from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
+from gatepost.values.ip_mask import IpMask
+from gatepost.worker.connection import Connection, Session
+
+
+class Sessions(Protocol):
+    """Makes the conversation of a connection; knows all protocols."""
+
+    def session(self, connection: Connection, /) -> Session:
+        """The conversation, HTTP or other."""
+
+    def parts(self, connection: Connection, /) -> ProtocolParts:
+        """Engine and reactions of any protocol but HTTP."""
+
+
+class ListenerPolicy:
+    """Everything that a connection gets when it comes in; it keeps it to its end, whatever changes meanwhile."""
+
+    __slots__ = (
+        "_proxy_networks",
+        "hostname",
+        "is_clear_login_allowed",
+        "max_message_size",
+        "plan",
+        "proxy_header_timeout",
+        "tls_context",
+        "tls_error",
+    )
+
+    def __init__(self, server: Plan, plan: ListenerPlan, contexts: TlsContexts) -> None:
+        self.plan = plan
+        self.hostname = server.hostname
+        self.max_message_size = server.max_message_size
+        self.proxy_header_timeout = server.proxy_header_timeout
+        self.is_clear_login_allowed = server.may_log_in_over_clear_http
+        self._proxy_networks = tuple(IpMask.parse(network) for network in plan.proxy_networks)
+        self.tls_context: SSL.Context | None = None
+        self.tls_error: str | None = None
+        if plan.tls is not None:
+            try:
+                self.tls_context = contexts.context(plan.tls)
+            except UnusableTls as error:
+                self.tls_error = str(error)
+
+    @property
+    def offers_tls(self) -> bool:
+        """Whether a session in clear may be upgraded."""
+        return self.plan.tls is not None and not self.plan.is_tls_implicit
+
+    def expects_proxy_header(self, info: ConnectionInfo) -> bool:
+        """Whether the peer must send a PROXY header first."""
+        if not self._proxy_networks:
+            return False
+        peer = info.peer_address[0]
+        return any(network.contains(peer) for network in self._proxy_networks)
+
+    def may_log_in_in_clear(self, info: ConnectionInfo) -> bool:
+        """Credentials in clear: only from this machine itself, and only where TLS is not offered at all."""
+        return self.plan.tls is None and _is_local(info)
+
+
+def _is_local(info: ConnectionInfo) -> bool:
+    header = info.proxy_header
+    if header is not None and header.addresses is not None and not isinstance(header.addresses, TcpAddresses):
+        return False
+    return info.source_address[0].is_loopback
+
+
+class Listener:
+    """A listener of the plan. Its policy is replaced by a change; its connections live on."""
+
+    def __init__(
+        self,
+        policy: ListenerPolicy,
+        counter: ConnectionCounter,
+        budget: RefusalBudget,
+        sessions: Sessions,
+        on_empty: Callable[[], None],
+    ) -> None:
+        self.policy = policy
+        self.counter = counter
+        self.sessions = sessions
+        self.connections: set[Connection] = set()
+        self._budget = budget
+        self._on_empty = on_empty
+
+    def accepted_at(self, address: str) -> Callable[[socket.socket, tuple[str, int]], None]:
+        """What the accept loop of one address calls."""
+
+        def accepted(sock: socket.socket, sockaddr: tuple[str, int]) -> None:
+            self._accepted(sock, sockaddr, address)
+
+        return accepted
+
+    def _accepted(self, sock: socket.socket, sockaddr: tuple[str, int], address: str) -> None:
+        policy = self.policy
+        is_refused = self.counter.admit() is not None
+        if is_refused and not self._budget.take(is_tls=policy.plan.is_tls_implicit):
+            sock.close()
+            return
+        connection = Connection(self, policy, sock, sockaddr, address, is_refused)
+        self.connections.add(connection)
+        connection.start()
+
+    def left(self, connection: Connection, transport: object) -> None:  # noqa: ARG002 - the transport's signature
+        """A connection is closed."""
+        self.connections.discard(connection)
+        if connection.is_refused:
+            self._budget.give_back(is_tls=connection.policy.plan.is_tls_implicit)
+        else:
+            self.counter.leave()
+        if not self.connections:
+            self._on_empty()
+
+    def shut_down(self, addresses: frozenset[str] | None = None) -> None:
+        """Take leave of all clients, or of those who came in at these addresses."""
+        for connection in tuple(self.connections):
+            if addresses is None or connection.address in addresses:
+                connection.shut_down()
+
+    def abort(self) -> None:
+        """Cut off whoever is still there."""
+        for connection in tuple(self.connections):
+            connection.transport.abort()

@@ -1,0 +1,182 @@
+"""The worker: follows plans, keeps the listeners' connections, drains. Speaks with the supervisor, and with nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from gatepost.control.channel import Channel
+from gatepost.control.messages import (
+    ApplyPlan,
+    ChangeEnded,
+    ChangeGranted,
+    ChangePrepared,
+    Drain,
+    FromSupervisor,
+    PlanApplied,
+    Reconcile,
+    ReleaseSockets,
+    SocketsReleased,
+    StatusAnswer,
+)
+from gatepost.plan.plan import Plan
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
+from gatepost.transport.accept_loop import AcceptLoop
+from gatepost.transport.admission import RefusalBudget
+from gatepost.transport.counter_page import ConnectionCounter, CounterPage
+from gatepost.transport.tls_contexts import TlsContexts
+from gatepost.values.ids import Id
+from gatepost.worker.applier import ChannelApplier
+from gatepost.worker.listener import Listener, ListenerPolicy, Sessions
+
+_SHARED_BATCH = 4  # connections accepted in a row from a socket that all workers share
+_OWN_BATCH = 64
+
+
+class Worker:
+    """One worker process. `sessions` is set by whoever joins the parts, before the first message is read."""
+
+    def __init__(self, control: socket.socket, page: CounterPage, index: int) -> None:
+        self._page = page
+        self._index = index
+        self._listeners: dict[Id, Listener] = {}
+        self._leaving: set[Listener] = set()  # removed from the plan, connections still open
+        self._loops: dict[int, AcceptLoop] = {}
+        self._budget = RefusalBudget()
+        self._contexts: tuple[object, TlsContexts] | None = None
+        self._is_draining = False
+        self.is_finished = asyncio.Event()
+        self.sessions: Sessions
+        self.reconcile: Callable[[], None] = lambda: None
+        self.plan: Plan | None = None
+        self._channel: Channel[FromSupervisor] = Channel(
+            control,
+            FromSupervisor,  # type: ignore[arg-type]  # a union of types is decoded
+            self._received,
+            self._supervisor_gone,
+        )
+        self.applier = ChannelApplier(self._channel.send, page)
+
+    def _received(self, message: FromSupervisor, descriptors: list[int]) -> None:
+        match message:
+            case ApplyPlan():
+                self._apply(message, descriptors)
+            case ReleaseSockets(number=number, sockets=sockets):
+                self._release(sockets)
+                self._channel.send(SocketsReleased(number=number))
+            case ChangeGranted() | ChangePrepared() | ChangeEnded() | StatusAnswer():
+                self.applier.answered(message)
+            case Reconcile():
+                self.reconcile()
+            case Drain(timeout=timeout):
+                self.drain(timeout)
+
+    # --- plans ------------------------------------------------------------------------------------------------------
+
+    def _apply(self, message: ApplyPlan, descriptors: list[int]) -> None:
+        before, plan = self.plan, message.plan
+        self.plan = plan
+        self._follow_listeners(plan, message.counter_slots)
+        self._follow_sockets(message, descriptors)
+        errors = [
+            f"{listener.policy.plan.name}: {listener.policy.tls_error}"
+            for listener in self._listeners.values()
+            if listener.policy.tls_error
+        ]
+        self._channel.send(PlanApplied(number=message.number, error="; ".join(errors) or None))
+        if before is not None and plan.drain_timeout is not None:
+            self._end_what_was_removed_later(before, plan)
+
+    def _follow_listeners(self, plan: Plan, slots: dict[Id, int]) -> None:
+        contexts = self._tls_contexts(plan)
+        kept: dict[Id, Listener] = {}
+        for listener_plan in plan.listeners:
+            policy = ListenerPolicy(plan, listener_plan, contexts)
+            listener = self._listeners.pop(listener_plan.id, None)
+            if listener is None:
+                counter = ConnectionCounter(self._page, slots[listener_plan.id], self._index)
+                listener = Listener(policy, counter, self._budget, self.sessions, self._listener_is_empty)
+            else:
+                listener.policy = policy
+            kept[listener_plan.id] = listener
+        self._leaving.update(self._listeners.values())
+        self._listeners = kept
+        self._listener_is_empty()
+
+    def _tls_contexts(self, plan: Plan) -> TlsContexts:
+        if self._contexts is None or self._contexts[0] != plan.certificates:
+            self._contexts = (plan.certificates, TlsContexts(plan.certificates))
+        return self._contexts[1]
+
+    def _follow_sockets(self, message: ApplyPlan, descriptors: list[int]) -> None:
+        wanted = set()
+        for granted in message.sockets:
+            wanted.add(granted.number)
+            if granted.is_attached:
+                sock = socket.socket(fileno=descriptors.pop(0))
+                self._accept_from(granted.number, sock, granted.address, self._listeners[granted.listener_id])
+            else:
+                self._loops[granted.number].hand_to(self._listeners[granted.listener_id].accepted_at(granted.address))
+        for number, loop in self._loops.items():
+            if number not in wanted:
+                loop.accept_queued()
+
+    def _accept_from(self, number: int, sock: socket.socket, address: str, listener: Listener) -> None:
+        batch = _OWN_BATCH if listener.policy.plan.socket.reuse_port else _SHARED_BATCH
+        self._loops[number] = AcceptLoop(sock, listener.accepted_at(address), _out_of_resources, batch=batch)
+
+    def _release(self, numbers: tuple[int, ...]) -> None:
+        for number in numbers:
+            loop = self._loops.pop(number, None)
+            if loop is not None:
+                loop.accept_queued()
+                loop.close()
+
+    def _end_what_was_removed_later(self, before: Plan, plan: Plan) -> None:
+        """Connections of addresses that are gone live on until the drain timeout, where there is one."""
+        kept = {(listener.id, address) for listener in plan.listeners for address in listener.addresses}
+        for old in before.listeners:
+            gone = frozenset(address for address in old.addresses if (old.id, address) not in kept)
+            listener = self._listeners.get(old.id) or next(
+                (leaving for leaving in self._leaving if leaving.policy.plan.id == old.id), None
+            )
+            if gone and listener is not None and plan.drain_timeout is not None:
+                asyncio.get_running_loop().call_later(plan.drain_timeout, listener.shut_down, gone)
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def drain(self, timeout: float) -> None:
+        """Accept no more, take leave of every client, finish when the last is gone or `timeout` seconds have passed."""
+        if self._is_draining:
+            return
+        self._is_draining = True
+        self._release(tuple(self._loops))
+        for listener in self._all_listeners():
+            listener.shut_down()
+        asyncio.get_running_loop().call_later(timeout, self._cut_off)
+        self._listener_is_empty()
+
+    def _cut_off(self) -> None:
+        for listener in self._all_listeners():
+            listener.abort()
+        self.is_finished.set()
+
+    def _all_listeners(self) -> list[Listener]:
+        return [*self._listeners.values(), *self._leaving]
+
+    def _listener_is_empty(self) -> None:
+        self._leaving = {listener for listener in self._leaving if listener.connections}
+        if self._is_draining and not any(listener.connections for listener in self._all_listeners()):
+            self.is_finished.set()
+
+    def _supervisor_gone(self) -> None:
+        """Without a supervisor there is nobody who keeps the sockets: end as if told to."""
+        events.error(Event.SERVER_STOPPING, reason="the supervisor is gone")
+        self.applier.supervisor_gone()
+        self.drain((self.plan.drain_timeout if self.plan else None) or 30.0)
+
+
+def _out_of_resources(error: OSError) -> None:
+    events.warning(Event.ACCEPT_PAUSED, reason=str(error))
