@@ -1,0 +1,378 @@
+"""The state machine of one IMAP connection, server side (RFC 3501). Implements `protocols.engine.Engine`.
+
+What needs no store is answered here; every other command is handed out as an event of `commands`, and is answered by
+`ok()`, `no()` or `bad()`, after as many `untagged()` as it takes. Until then nothing more is read from the input.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Generic
+
+from gatepost.protocols.engine import Close, Refusal, StartTls
+from gatepost.protocols.framing.octet_buffer import LineTooLong
+from gatepost.protocols.imap import commands
+from gatepost.protocols.imap.authentication import AuthenticationDialogue, Cancelled
+from gatepost.protocols.imap.capabilities import capabilities
+from gatepost.protocols.imap.command_parser import parse_command
+from gatepost.protocols.imap.command_reader import Ask, CommandReader, RawCommand, Unreadable
+from gatepost.protocols.imap.commands import Command
+from gatepost.protocols.imap.errors import BadSyntax, CommandRefused
+from gatepost.protocols.imap.mailbox_view import MailboxView, Message
+from gatepost.protocols.imap.replies import Replies
+from gatepost.protocols.imap.settings import ImapSettings
+from gatepost.protocols.imap.states import ALLOWED_STATES, State
+from gatepost.protocols.sasl import Credentials, SaslError
+
+_FAREWELLS = {
+    Refusal.TOO_MANY_CONNECTIONS: ("UNAVAILABLE", "Too many connections"),
+    Refusal.SHUTTING_DOWN: ("UNAVAILABLE", "Server is shutting down"),
+    Refusal.IDLE_TIMEOUT: ("", "Idle for too long"),
+    Refusal.INTERNAL_ERROR: ("SERVERBUG", "Internal error"),
+}
+_ENABLABLE: frozenset[str] = frozenset()  # extensions that change what is sent; there are none yet
+
+
+class _Mode(Enum):
+    """What the next input is."""
+
+    COMMANDS = "commands"
+    AUTHENTICATING = "responses of a SASL exchange"
+    IDLING = "DONE"
+    CLOSING = "nothing: the connection is to be closed"
+    CLOSED = "nothing"
+
+
+class ImapEngine(Generic[Message]):
+    """`view` is the selected mailbox, None while there is none."""
+
+    def __init__(self, settings: ImapSettings) -> None:
+        self._settings = settings
+        self._is_tls = settings.is_tls
+        self._replies = Replies()
+        self._reader = CommandReader(settings.max_line, self._literal_limit)
+        self._mode = _Mode.COMMANDS
+        self._tag = b""
+        self._is_answer_due = False
+        self._is_authenticated = False
+        self._has_news = False
+        self._is_at_eof = False
+        self._failed_logins = 0
+        self._bad_commands = 0
+        self._dialogue: AuthenticationDialogue | None = None
+        self.view: MailboxView[Message] | None = None
+
+    # --- Engine -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Queue the greeting (RFC 3501 section 7.1.1)."""
+        self._replies.condition("OK", f"{self._settings.hostname} ready", self._capability_code())
+
+    def receive_data(self, data: bytes) -> None:
+        """Take octets as they came."""
+        if self._mode not in (_Mode.CLOSING, _Mode.CLOSED):
+            self._reader.feed(data)
+
+    def receive_eof(self) -> None:
+        """The client sends nothing more."""
+        self._is_at_eof = True
+
+    def next_event(self) -> object | None:
+        """A command of `commands`, `StartTls`, `Close`, or None."""
+        while not self._is_answer_due:
+            match self._mode:
+                case _Mode.COMMANDS:
+                    is_input_used, event = self._next_command()
+                case _Mode.AUTHENTICATING:
+                    is_input_used, event = self._next_response()
+                case _Mode.IDLING:
+                    is_input_used, event = self._next_while_idling()
+                case _Mode.CLOSING:
+                    self._mode = _Mode.CLOSED
+                    return Close()
+                case _Mode.CLOSED:
+                    return None
+            if event is not None:
+                self._is_answer_due = True
+                return event
+            if not is_input_used:
+                if not self._is_at_eof:
+                    return None
+                self._mode = _Mode.CLOSING
+        return None
+
+    def data_to_send(self) -> bytes:
+        """Everything queued since the last call."""
+        return self._replies.take()
+
+    def tls_established(self) -> None:
+        """Nothing from before counts (RFC 3501 section 6.2.1)."""
+        self._reader.clear()
+        self._is_tls = True
+        self._is_answer_due = False
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Queue BYE (RFC 3501 section 7.1.5)."""
+        if self._mode is not _Mode.CLOSED:
+            code, text = _FAREWELLS[refusal]
+            self._farewell(text, code)
+
+    @property
+    def wants_input(self) -> bool:
+        """False while more is buffered than the longest command line."""
+        return self._reader.wants_input
+
+    @property
+    def idle_timeout(self) -> float:
+        """Short until the client has logged in."""
+        return self._settings.idle_timeout if self._is_authenticated else self._settings.login_timeout
+
+    # --- answers ----------------------------------------------------------------------------------------------------
+
+    def untagged(self, *lines: bytes) -> None:
+        """Queue untagged responses, each without `* ` and line end."""
+        for line in lines:
+            self._replies.untagged(line)
+
+    def ok(self, text: str, code: str | bytes = "") -> None:
+        """The command is done."""
+        self._complete("OK", text, code)
+
+    def no(self, text: str, code: str | bytes = "") -> None:
+        """The command is refused or has failed; `code` is one of RFC 5530 or of the command's own RFC."""
+        self._complete("NO", text, code)
+
+    def bad(self, text: str) -> None:
+        """The command makes no sense."""
+        self._complete("BAD", text)
+        self._count_bad_command()
+
+    def bye(self, text: str) -> None:
+        """The server has to end the connection."""
+        self._farewell(text)
+
+    def logged_in(self) -> None:
+        """The credentials of `LogIn` are right."""
+        self._is_authenticated = True
+        self._complete("OK", "Logged in", self._capability_code())
+
+    def log_in_failed(self, *, is_temporary: bool) -> None:
+        """They are not, or cannot be checked now. After a few of these the connection is closed."""
+        if is_temporary:
+            self._complete("NO", "Try again later", "UNAVAILABLE")
+        else:
+            self._complete("NO", "Authentication failed", "AUTHENTICATIONFAILED")
+        self._failed_logins += 1
+        if self._failed_logins >= self._settings.max_failed_logins:
+            self._farewell("Too many failed logins")
+
+    def mailbox_changed(self) -> None:
+        """Somebody has changed the selected mailbox; a client that idles is told by `MailboxNews`."""
+        self._has_news = True
+
+    def news_shown(self) -> None:
+        """`MailboxNews` is answered."""
+        self._is_answer_due = False
+
+    # --- input ------------------------------------------------------------------------------------------------------
+
+    def _next_command(self) -> tuple[bool, object | None]:
+        match self._reader.next_command():
+            case None:
+                return False, None
+            case Ask():
+                self._replies.continuation(b"OK")
+                return True, None
+            case Unreadable() as unreadable:
+                self._answer_unreadable(unreadable)
+                return True, None
+            case RawCommand() as raw:
+                return True, self._begin(raw)
+
+    def _begin(self, raw: RawCommand) -> object | None:
+        self._tag = raw.tag
+        states = ALLOWED_STATES.get(raw.name)
+        if states is None:
+            self.bad("Unknown command")
+        elif self._state not in states:
+            self.bad(f"Not allowed in the {self._state.value} state")
+        else:
+            try:
+                command = parse_command(raw)
+            except BadSyntax as error:
+                self.bad(str(error))
+            except CommandRefused as refused:
+                self.no(refused.text, refused.code)
+            else:
+                self._bad_commands = 0
+                return self._execute(command)
+        return None
+
+    def _execute(self, command: Command) -> object | None:
+        """Answer what needs no store; everything else is an event."""
+        match command:
+            case commands.Capability():
+                self._replies.untagged(b"CAPABILITY " + self._capabilities())
+                self.ok("Capabilities listed")
+            case commands.Noop() if self.view is None:
+                self.ok("Nothing done")
+            case commands.Logout():
+                self._replies.condition("BYE", "Logging out")
+                self.ok("Logged out")
+                self._mode = _Mode.CLOSING
+            case commands.Identify():
+                self._replies.untagged(b'ID ("name" "gatepost")')
+                self.ok("Identified")
+            case commands.Namespace():
+                self._replies.untagged(b'NAMESPACE (("" "/")) NIL NIL')
+                self.ok("Namespaces listed")
+            case commands.Enable():
+                enabled = _ENABLABLE.intersection(command.capabilities)
+                self._replies.untagged(" ".join(("ENABLED", *sorted(enabled))).encode())
+                self.ok("Enabled")
+            case commands.Idle():
+                self._replies.continuation(b"Idling")
+                self._mode = _Mode.IDLING
+                self._has_news = True
+            case commands.BeginTls():
+                return self._begin_tls()
+            case commands.Login():
+                return self._log_in(Credentials("", command.login_name, command.password))
+            case commands.Authenticate():
+                return self._authenticate(command)
+            case _:
+                return command
+        return None
+
+    def _next_while_idling(self) -> tuple[bool, object | None]:
+        if self._has_news and self.view is not None:
+            self._has_news = False
+            return True, commands.MailboxNews()
+        line = self._line()
+        if line is None:
+            return False, None
+        self._mode = _Mode.COMMANDS
+        if line.strip().upper() == b"DONE":
+            self.ok("Idle ended")
+        else:
+            self.bad("Expected DONE")
+        return True, None
+
+    # --- logging in -------------------------------------------------------------------------------------------------
+
+    def _begin_tls(self) -> StartTls | None:
+        """Octets in clear behind the command end the connection: whoever put them there must not be believed."""
+        if self._is_tls or not self._settings.offers_tls:
+            self.bad("TLS is active already" if self._is_tls else "TLS is not offered here")
+            return None
+        if self._reader.unread:
+            self.bad("Commands behind STARTTLS are not accepted")
+            self._farewell("Clear text behind STARTTLS")
+            return None
+        self.ok("Begin TLS negotiation now")
+        return StartTls()
+
+    @property
+    def _may_authenticate(self) -> bool:
+        return self._is_tls or self._settings.may_auth_in_clear
+
+    def _authenticate(self, command: commands.Authenticate) -> object | None:
+        if not self._may_authenticate:
+            self._refuse_clear_login()
+            return None
+        try:
+            self._dialogue = AuthenticationDialogue(command.mechanism)
+        except SaslError:
+            self.no("Unsupported authentication mechanism", "CANNOT")
+            return None
+        self._mode = _Mode.AUTHENTICATING
+        if command.initial_response is None:
+            self._replies.continuation(self._dialogue.first_challenge)
+            return None
+        initial = b"" if command.initial_response == b"=" else command.initial_response
+        return self._take_response(self._dialogue, initial)
+
+    def _next_response(self) -> tuple[bool, object | None]:
+        line = self._line()
+        if line is None or self._dialogue is None:
+            return False, None
+        return True, self._take_response(self._dialogue, line)
+
+    def _take_response(self, dialogue: AuthenticationDialogue, line: bytes) -> object | None:
+        try:
+            outcome = dialogue.take(line)
+        except (Cancelled, SaslError) as error:
+            self._end_dialogue()
+            self.bad(f"Authentication ended: {error}")
+            return None
+        if isinstance(outcome, bytes):
+            self._replies.continuation(outcome)
+            return None
+        self._end_dialogue()
+        return commands.LogIn(outcome)
+
+    def _end_dialogue(self) -> None:
+        self._dialogue = None
+        self._mode = _Mode.COMMANDS
+
+    def _log_in(self, credentials: Credentials) -> object | None:
+        if self._may_authenticate:
+            return commands.LogIn(credentials)
+        self._refuse_clear_login()
+        return None
+
+    def _refuse_clear_login(self) -> None:
+        self.no("Passwords are taken under TLS only", "PRIVACYREQUIRED")
+
+    # --- answers of its own -----------------------------------------------------------------------------------------
+
+    @property
+    def _state(self) -> State:
+        if not self._is_authenticated:
+            return State.NOT_AUTHENTICATED
+        return State.AUTHENTICATED if self.view is None else State.SELECTED
+
+    def _literal_limit(self, name: str) -> int:
+        is_append = name == "APPEND" and self._is_authenticated
+        return self._settings.max_message_size if is_append else self._settings.max_literal
+
+    def _capabilities(self) -> bytes:
+        return capabilities(
+            is_authenticated=self._is_authenticated,
+            may_start_tls=self._settings.offers_tls and not self._is_tls,
+            may_authenticate=self._may_authenticate,
+        )
+
+    def _capability_code(self) -> bytes:
+        return b"CAPABILITY " + self._capabilities()
+
+    def _line(self) -> bytes | None:
+        try:
+            return self._reader.next_line()
+        except LineTooLong:
+            return b"\0"  # what is neither DONE nor base64 is refused as such
+
+    def _complete(self, condition: str, text: str, code: str | bytes = "") -> None:
+        self._replies.tagged(self._tag, condition, text, code)
+        self._is_answer_due = False
+
+    def _answer_unreadable(self, unreadable: Unreadable) -> None:
+        tag = unreadable.tag or b"*"
+        if unreadable.is_too_big and self._is_authenticated:
+            self._replies.tagged(tag, "NO", unreadable.text, "TOOBIG")
+        else:
+            self._replies.tagged(tag, "BAD", unreadable.text)
+        if unreadable.is_hopeless:
+            self._farewell("Too much to read")
+        self._count_bad_command()
+
+    def _count_bad_command(self) -> None:
+        self._bad_commands += 1
+        if self._bad_commands >= self._settings.max_bad_commands:
+            self._farewell("Too many bad commands")
+
+    def _farewell(self, text: str, code: str = "") -> None:
+        if self._mode not in (_Mode.CLOSING, _Mode.CLOSED):
+            self._replies.condition("BYE", text, code)
+            self._mode = _Mode.CLOSING
+            self._reader.clear()

@@ -1,0 +1,77 @@
+"""The FETCH response of one message (RFC 3501 section 7.4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+from gatepost.protocols.imap import message_response
+from gatepost.protocols.imap.date_time import format_date_time
+from gatepost.protocols.imap.fetch_items import NEED_CONTENT, FetchAttribute, FetchItem, FetchSection
+from gatepost.protocols.imap.flags import format_flags
+from gatepost.protocols.imap.mailbox_view import ViewedMessage
+from gatepost.protocols.imap.wire import literal, nstring
+from gatepost.protocols.message.envelope import envelope_of
+from gatepost.protocols.message.sections import ParsedMessage
+
+
+class FetchedMessage(ViewedMessage, Protocol):
+    """What FETCH can tell without the content."""
+
+    @property
+    def internal_date(self) -> datetime: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+def needs_content(items: Iterable[FetchItem]) -> bool:
+    """Whether the message has to be read for any of these."""
+    return any(isinstance(item, FetchSection) or item in NEED_CONTENT for item in items)
+
+
+def fetch_response(
+    number: int, message: FetchedMessage, items: Iterable[FetchItem], content: ParsedMessage | None
+) -> bytes:
+    """`n FETCH (...)`. `content` may be None when `needs_content(items)` is False."""
+    pieces: list[bytes] = []
+    for item in items:
+        if isinstance(item, FetchSection):
+            pieces += [item.label, b" ", _section(item, _there(content)), b" "]
+        else:
+            pieces += [item.value.encode(), b" ", _attribute(item, message, content), b" "]
+    return b"%d FETCH (%b)" % (number, b"".join(pieces[:-1]))
+
+
+def _attribute(item: FetchAttribute, message: FetchedMessage, content: ParsedMessage | None) -> bytes:
+    match item:
+        case FetchAttribute.UID:
+            return b"%d" % message.uid
+        case FetchAttribute.FLAGS:
+            return format_flags(message.flags)
+        case FetchAttribute.INTERNALDATE:
+            return format_date_time(message.internal_date)
+        case FetchAttribute.RFC822_SIZE:
+            return b"%d" % message.size
+        case FetchAttribute.ENVELOPE:
+            return message_response.envelope(envelope_of(_there(content).header))
+        case FetchAttribute.BODY | FetchAttribute.BODYSTRUCTURE:
+            parsed = _there(content)
+            return message_response.body(parsed.octets, parsed.root, is_extended=item is FetchAttribute.BODYSTRUCTURE)
+
+
+def _section(item: FetchSection, content: ParsedMessage) -> bytes:
+    octets = content.section(item.section)
+    if octets is None:
+        return b"NIL"
+    if item.partial is not None:
+        first, count = item.partial
+        octets = octets[first : first + count]
+    return literal(octets) if octets else nstring(octets)
+
+
+def _there(content: ParsedMessage | None) -> ParsedMessage:
+    if content is None:
+        raise ValueError("an item needs the content of the message")
+    return content
