@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, null, select, update
 
 from gatepost.store.interface import ObjectChanges, ObjectWrite, StoredObject, Taken
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
@@ -32,7 +32,7 @@ _INSERT = Statement(
     )
 )
 _UPDATE = Statement(update(stored).where(*_ONE).values(value=bindparam("value"), unique_key=bindparam("unique_key")))
-_GIVE_UP_KEY = Statement(update(stored).where(*_ONE).values(unique_key=None))
+_GIVE_UP_KEY = Statement(update(stored).where(*_ONE).values(unique_key=null()))
 _DELETE = Statement(delete(stored).where(*_ONE))
 _LOG = Statement(
     insert(change).values(

@@ -123,7 +123,8 @@ def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _translated_sqlite_error(error: sqlite3.Error) -> StoreError:
-    primary_code = (error.sqlite_errorcode or 0) & 0xFF  # the rest says where, not what
+    code = getattr(error, "sqlite_errorcode", 0)  # errors of the driver's own making have none
+    primary_code = code & 0xFF  # the rest says where, not what
     if primary_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy("another writer holds the database; try again later")
-    return Broken(f"the database failed: {error} ({error.sqlite_errorname or 'no code'})")
+    return Broken(f"the database failed: {error} (code {code})")
