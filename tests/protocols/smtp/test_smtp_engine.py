@@ -286,9 +286,12 @@ def test_a_wrong_number_of_answers_is_a_mistake_of_the_caller() -> None:
 
 def test_answers_without_a_question_are_mistakes_of_the_caller() -> None:
     engine = SmtpEngine(SmtpSettings(hostname="mx.example.org"))
-    for answer in (engine.accept, lambda: engine.reject(OK), lambda: engine.answer_message([OK])):
-        with pytest.raises(RuntimeError):
-            answer()
+    with pytest.raises(RuntimeError):
+        engine.accept()
+    with pytest.raises(RuntimeError):
+        engine.reject(OK)
+    with pytest.raises(RuntimeError):
+        engine.answer_message([OK])
 
 
 # --- BDAT ---

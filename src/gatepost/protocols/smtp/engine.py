@@ -114,6 +114,11 @@ class SmtpEngine:
         """Seconds to wait for the client."""
         return self._settings.limits.idle_seconds
 
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether the client has logged in, since TLS began where it has begun in between."""
+        return self._state.is_authenticated
+
     # --- answers to events. Once the conversation is ending, nobody waits for them any more.
 
     def accept(self, reply: Reply | None = None) -> None:
