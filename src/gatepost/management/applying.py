@@ -1,10 +1,10 @@
 """The port through which a /set reaches the running server. The worker implements it; tests may fake it.
 
-    async with applier.change() as change:              # one change at a time on this node, over all workers
-        failures = await change.prepare(new_plan)        # real binds, real TLS contexts; again after dropping what failed
-        ... commit to the store ...
-        await change.activate(revision)                  # returns when every worker runs it
-    # leaving without activate releases everything that was prepared: nothing has changed
+async with applier.change() as change:              # one change at a time on this node, over all workers
+    failures = await change.prepare(new_plan)        # real binds, real TLS contexts; again after dropping what failed
+    ... commit to the store ...
+    await change.activate(revision)                  # returns when every worker runs it
+# leaving without activate releases everything that was prepared: nothing has changed
 """
 
 from __future__ import annotations

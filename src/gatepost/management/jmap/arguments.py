@@ -1,0 +1,89 @@
+"""Reading the arguments of a method call, with the words for each that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gatepost.management.jmap.failure import MethodError, invalid_arguments
+from gatepost.values.ids import Id
+
+
+class Arguments:
+    """The arguments of one call. Each reader raises MethodError invalidArguments; `finish` refuses what nobody has read,
+    so that a misspelled `dryRun` does not carry out what was only to be tried."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self._seen: set[str] = set()
+
+    def account(self, account_id: Id) -> None:
+        """`accountId` must be the caller's own. Raises MethodError accountNotFound."""
+        given = self._take("accountId")
+        if not isinstance(given, str):
+            raise invalid_arguments("accountId must be given: an id that the session object lists")
+        if given != account_id:
+            raise MethodError("accountNotFound", "the accountId is not one that the session object lists")
+
+    def optional_text(self, name: str) -> str | None:
+        value = self._take(name)
+        if value is not None and not isinstance(value, str):
+            raise invalid_arguments(f"{name} must be text or null")
+        return value
+
+    def text(self, name: str) -> str:
+        value = self.optional_text(name)
+        if value is None:
+            raise invalid_arguments(f"{name} must be given")
+        return value
+
+    def optional_texts(self, name: str) -> list[str] | None:
+        value = self._take(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise invalid_arguments(f"{name} must be an array of texts, or null")
+        return list(dict.fromkeys(value))
+
+    def boolean(self, name: str, default: bool = False) -> bool:
+        value = self._take(name)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise invalid_arguments(f"{name} must be true or false")
+        return value
+
+    def integer(self, name: str, default: int = 0) -> int:
+        value = self.optional_integer(name)
+        return default if value is None else value
+
+    def optional_integer(self, name: str, minimum: int | None = None) -> int | None:
+        value = self._take(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or (minimum is not None and value < minimum):
+            raise invalid_arguments(
+                f"{name} must be an integer" + ("" if minimum is None else f" of {minimum} or more")
+            )
+        return value
+
+    def objects(self, name: str) -> dict[str, dict[str, Any]]:
+        """An object whose values are objects; empty where null."""
+        value = self._take(name)
+        if value is None:
+            return {}
+        if not isinstance(value, dict) or not all(isinstance(item, dict) for item in value.values()):
+            raise invalid_arguments(f"{name} must be an object of objects, or null")
+        return value
+
+    def anything(self, name: str) -> Any:
+        return self._take(name)
+
+    def finish(self) -> None:
+        """Refuse arguments that are not known."""
+        if unknown := sorted(self._values.keys() - self._seen):
+            raise invalid_arguments(f"unknown argument {unknown[0][:64]!r}")
+
+    def _take(self, name: str) -> Any:
+        self._seen.add(name)
+        return self._values.get(name)

@@ -1,0 +1,101 @@
+"""Runs the method calls of a request one after the other (RFC 8620 section 3.10). The app hands it the body of a POST."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gatepost.management.access import Caller
+from gatepost.management.jmap.capabilities import CORE
+from gatepost.management.jmap.failure import MethodError
+from gatepost.management.jmap.limits import Limits
+from gatepost.management.jmap.references import resolve_references
+from gatepost.management.jmap.request import Invocation, Request, parse_request
+from gatepost.store.interface import Busy, StoreError
+from gatepost.values.ids import Id
+
+_log = structlog.get_logger("gatepost.management")
+
+
+@dataclass(frozen=True, slots=True)
+class MethodContext:
+    """What a method knows of the request that it is part of. `created_ids` grows with every create of the request."""
+
+    caller: Caller
+    using: frozenset[str]
+    created_ids: dict[str, Id]
+    limits: Limits
+
+
+RunMethod = Callable[[Mapping[str, Any], MethodContext], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method, and the capability that must be in `using` for it."""
+
+    capability: str
+    run: RunMethod
+
+
+async def echo(arguments: Mapping[str, Any], _context: MethodContext) -> dict[str, Any]:
+    """Core/echo (RFC 8620 section 4)."""
+    return dict(arguments)
+
+
+class JmapEngine:
+    """Answers requests with the methods that it was given, and Core/echo."""
+
+    def __init__(self, methods: Mapping[str, Method], limits: Limits) -> None:
+        self._methods = {"Core/echo": Method(CORE, echo), **methods}
+        self.limits = limits
+
+    async def process(self, octets: bytes, caller: Caller, session_state: str) -> bytes:
+        """The Response object for a Request object. Raises RequestError."""
+        request = parse_request(octets, self.limits)
+        context = MethodContext(caller, request.using, dict(request.created_ids or {}), self.limits)
+        responses: list[Invocation] = []
+        for call in request.calls:
+            responses.append(await self._respond(call, request, context, responses))
+        answer: dict[str, object] = {
+            "methodResponses": [response.to_wire() for response in responses],
+            "sessionState": session_state,
+        }
+        if request.created_ids is not None:
+            answer["createdIds"] = context.created_ids
+        return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+    async def _respond(
+        self, call: Invocation, request: Request, context: MethodContext, responses: list[Invocation]
+    ) -> Invocation:
+        try:
+            arguments = await self._run(call, request, context, responses)
+        except MethodError as error:
+            return Invocation("error", error.arguments(), call.call_id)
+        except Busy:
+            busy = MethodError("serverUnavailable", "the store is busy: try again")
+            return Invocation("error", busy.arguments(), call.call_id)
+        except Exception as error:  # one call that fails must not take the others with it (RFC 8620 section 3.6.2)
+            return Invocation("error", _failed(call.name, error).arguments(), call.call_id)
+        return Invocation(call.name, arguments, call.call_id)
+
+    async def _run(
+        self, call: Invocation, request: Request, context: MethodContext, responses: list[Invocation]
+    ) -> dict[str, Any]:
+        method = self._methods.get(call.name)
+        if method is None or method.capability not in request.using:
+            raise MethodError("unknownMethod", "there is no method of this name among the capabilities in using")
+        return await method.run(resolve_references(call.arguments, responses), context)
+
+
+def _failed(method_name: str, error: Exception) -> MethodError:
+    # The text of the traceback is made here: a log renderer that shows local variables would show what was sent.
+    trace = "".join(traceback.format_exception(error))
+    _log.error("jmap_method_failed", method=method_name, trace=trace)
+    words = "the store failed" if isinstance(error, StoreError) else "the server failed"
+    return MethodError("serverFail", f"{words}; its log says why. Nothing can be said about what was done")

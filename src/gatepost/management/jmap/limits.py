@@ -1,0 +1,31 @@
+"""The limits that the core capability announces and the engine enforces (RFC 8620 section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+COLLATIONS = ("i;ascii-casemap", "i;octet", "i;unicode-casemap")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in octets."""
+
+    max_size_request: int = 10_000_000
+    max_concurrent_requests: int = 8  # per account and worker
+    max_calls_in_request: int = 64
+    max_objects_in_get: int = 1000
+    max_objects_in_set: int = 500
+
+    def capability(self) -> dict[str, object]:
+        """The value of `urn:ietf:params:jmap:core`. Uploads are not offered yet: their limits are 0."""
+        return {
+            "maxSizeUpload": 0,
+            "maxConcurrentUpload": 0,
+            "maxSizeRequest": self.max_size_request,
+            "maxConcurrentRequests": self.max_concurrent_requests,
+            "maxCallsInRequest": self.max_calls_in_request,
+            "maxObjectsInGet": self.max_objects_in_get,
+            "maxObjectsInSet": self.max_objects_in_set,
+            "collationAlgorithms": list(COLLATIONS),
+        }

@@ -1,0 +1,82 @@
+"""What a dry run tells for each object: the steps that the change would take, and warnings. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from gatepost.management.methods.set_request import Item
+from gatepost.plan.difference import Step, StepKind
+from gatepost.registry.configuration import Proposal
+from gatepost.registry.network_listener import NETWORK_LISTENER
+from gatepost.registry.warnings import warnings
+
+_PROPERTIES = {  # of the plan's fields; wire names
+    "backlog": "socketBacklog",
+    "no_delay": "socketNoDelay",
+    "receive_buffer": "socketReceiveBufferSize",
+    "send_buffer": "socketSendBufferSize",
+    "tos": "socketTosV4",
+    "ttl": "socketTtl",
+    "reuse_address": "socketReuseAddress",
+    "reuse_port": "socketReusePort",
+    "protocol": "protocol",
+    "tls": "TLS policy",
+    "is_tls_implicit": "tlsImplicit",
+    "tls_timeout": "tlsTimeout",
+    "proxy_networks": "trusted proxy networks",
+    "max_connections": "maxConnections",
+    "max_connections_per_address": "maxConnectionsPerAddress",
+    "hostname": "defaultHostname",
+    "proxy_header_timeout": "proxyHeaderTimeout",
+    "drain_timeout": "drainTimeout",
+    "may_log_in_over_clear_http": "allowClearHttpLogin",
+    "max_message_size": "maxMessageSize",
+    "certificates": "certificates",
+}
+
+
+def dry_run_report(
+    items: Iterable[Item], steps: Iterable[Step], proposal: Proposal, now: datetime
+) -> dict[str, dict[str, list[object]]]:
+    """By creation id or id of the object: `steps` and `warnings`. A step of a listener that is not itself being changed
+    stands with every object that is: the change of settings or of a certificate brought it about."""
+    items = list(items)
+    changed = {item.ref.id for item in items if item.ref.object_type == NETWORK_LISTENER.name}
+    warned = warnings(proposal, now)
+    all_steps = list(steps)
+    return {
+        item.key: {
+            "steps": [_step_to_wire(step) for step in all_steps if step.listener_id not in changed - {item.ref.id}],
+            "warnings": [words for ref, words in warned if ref == item.ref],
+        }
+        for item in items
+    }
+
+
+def _step_to_wire(step: Step) -> dict[str, object]:
+    wire: dict[str, object] = {"kind": step.kind.value, "description": _words(step)}
+    if step.listener_name:
+        wire["listener"] = step.listener_name
+    if step.address is not None:
+        wire["address"] = step.address
+    if step.fields:
+        wire["properties"] = [_PROPERTIES[field] for field in step.fields]
+    return wire
+
+
+def _words(step: Step) -> str:
+    what = ", ".join(_PROPERTIES[field] for field in step.fields)
+    match step.kind:
+        case StepKind.OPEN:
+            return f"open {step.address}"
+        case StepKind.REOPEN:
+            return f"rebind {step.address}: {what}"
+        case StepKind.APPLY_NOW:
+            return f"apply now: {what}"
+        case StepKind.NEXT_CONNECTION:
+            return f"from the next connection on: {what}"
+        case StepKind.STOP_ACCEPTING:
+            return f"stop accepting on {step.address}"
+        case StepKind.DRAIN:
+            return f"drain {step.listener_name}: open connections go on"

@@ -1,0 +1,79 @@
+"""Filters of a query (RFC 8620 section 5.5): AND, OR, NOT over conditions on properties. Pure.
+
+A condition is an object of properties and what is looked for: text is contained, whatever its case; an enum, a number, a
+boolean, an id equals; of a set, one of the members does. `text` is contained in any of the columns of the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from gatepost.management.jmap.failure import MethodError, invalid_arguments
+
+Wire = Mapping[str, object]
+Predicate = Callable[[Wire], bool]
+
+_OPERATORS: Mapping[str, Callable[[list[bool]], bool]] = {
+    "AND": all,
+    "OR": any,
+    "NOT": lambda results: not any(results),
+}
+_DEEPEST = 16
+ANY_COLUMN = "text"
+
+
+def compile_filter(
+    wire: object, properties: Collection[str], exact: Collection[str], columns: Collection[str], depth: int = 0
+) -> Predicate:
+    """Whether an object in its wire form matches. `exact`: text properties that are compared as a whole (enums, ids).
+
+    Raises MethodError unsupportedFilter, invalidArguments."""
+    if wire is None:
+        return lambda _: True
+    if not isinstance(wire, dict) or depth > _DEEPEST:
+        raise invalid_arguments("filter must be an object, not nested too deeply")
+    if "operator" not in wire:
+        return _condition(wire, properties, exact, columns)
+    combine = _OPERATORS.get(str(wire["operator"]))
+    conditions = wire.get("conditions")
+    if combine is None or not isinstance(conditions, list) or wire.keys() != {"operator", "conditions"}:
+        raise invalid_arguments("a filter operator has the members operator (AND, OR, NOT) and conditions (an array)")
+    if any(condition is None for condition in conditions):
+        raise invalid_arguments("a condition must be an object")
+    parts = [compile_filter(condition, properties, exact, columns, depth + 1) for condition in conditions]
+    return lambda value: combine([part(value) for part in parts])
+
+
+def _condition(
+    wire: Mapping[str, Any], properties: Collection[str], exact: Collection[str], columns: Collection[str]
+) -> Predicate:
+    tests: list[Predicate] = []
+    for name, wanted in wire.items():
+        if name == ANY_COLUMN and name not in properties:
+            tests.append(_any_column(wanted, columns))
+        elif name in properties:
+            tests.append(_property_test(name, wanted, is_exact=name in exact))
+        else:
+            raise MethodError("unsupportedFilter", f"there is no filter on {name[:64]!r}")
+    return lambda value: all(test(value) for test in tests)
+
+
+def _any_column(wanted: object, columns: Collection[str]) -> Predicate:
+    if not isinstance(wanted, str):
+        raise invalid_arguments(f"{ANY_COLUMN} must be text")
+    return lambda value: any(_matches(value.get(name), wanted, is_exact=False) for name in columns)
+
+
+def _property_test(name: str, wanted: object, *, is_exact: bool) -> Predicate:
+    if isinstance(wanted, list | dict):
+        raise invalid_arguments(f"the condition on {name} must be a text, a number, true, false or null")
+    return lambda value: _matches(value.get(name), wanted, is_exact=is_exact)
+
+
+def _matches(value: object, wanted: object, *, is_exact: bool) -> bool:
+    if isinstance(value, Mapping):
+        return not value if wanted is None else any(_matches(member, wanted, is_exact=is_exact) for member in value)
+    if isinstance(value, str) and isinstance(wanted, str) and not is_exact:
+        return wanted.casefold() in value.casefold()
+    return type(value) is type(wanted) and value == wanted

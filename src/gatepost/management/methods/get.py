@@ -1,0 +1,81 @@
+"""Foo/get (RFC 8620 section 5.1) for every object type."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from gatepost.management.access import Scope, Verb
+from gatepost.management.jmap.arguments import Arguments
+from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.failure import MethodError, invalid_arguments
+from gatepost.management.methods.reading import TypeReader
+from gatepost.values.ids import Id
+
+
+async def get(reader: TypeReader, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+    """The objects that were asked for, as far as the caller may see them."""
+    allowed = reader.allow(context.caller, Verb.GET)
+    arguments = Arguments(values)
+    arguments.account(context.caller.account_id)
+    wanted_ids = arguments.optional_texts("ids")
+    properties = arguments.optional_texts("properties")
+    arguments.finish()
+    known = reader.object_type.properties
+    check_properties(properties, known)
+    check_size(wanted_ids, context)
+    state = await reader.state()
+    own = {context.caller.account_id} if allowed is Scope.OWN else None
+    objects = await reader.objects(_selection(wanted_ids, context, own))
+    wire = {object_id: reader.object_type.to_wire(value) for object_id, value in objects.items()}
+    return answer_get(context, state, wanted_ids, properties, wire)
+
+
+def _selection(wanted_ids: list[str] | None, context: MethodContext, own: set[Id] | None) -> set[Id] | None:
+    if wanted_ids is None:
+        return own
+    ids = {real_id(each, context) for each in wanted_ids}
+    return ids if own is None else ids & own
+
+
+def real_id(text: str, context: MethodContext) -> Id:
+    """The id itself, or the one of the object that was created as `#text` earlier in the request."""
+    return context.created_ids.get(text[1:], Id(text)) if text.startswith("#") else Id(text)
+
+
+def check_properties(properties: Sequence[str] | None, known: Collection[str]) -> None:
+    """Raises MethodError invalidArguments for a property that the type does not have."""
+    unknown = [name for name in properties or () if name != "id" and name not in known]
+    if unknown:
+        raise invalid_arguments(f"unknown property {unknown[0][:64]!r}")
+
+
+def check_size(wanted_ids: Sequence[str] | None, context: MethodContext) -> None:
+    """Raises MethodError requestTooLarge."""
+    most = context.limits.max_objects_in_get
+    if wanted_ids is not None and len(wanted_ids) > most:
+        raise MethodError("requestTooLarge", f"at most {most} objects can be had in one call")
+
+
+def answer_get(
+    context: MethodContext,
+    state: str,
+    wanted_ids: Sequence[str] | None,
+    properties: Sequence[str] | None,
+    objects: Mapping[Id, Mapping[str, object]],
+) -> dict[str, Any]:
+    """The answer, given the objects (all that exist of those that were asked for) in their wire form."""
+    ids = list(objects) if wanted_ids is None else list(dict.fromkeys(real_id(each, context) for each in wanted_ids))
+    check_size(ids, context)
+    return {
+        "accountId": context.caller.account_id,
+        "state": state,
+        "list": [_view(object_id, objects[object_id], properties) for object_id in ids if object_id in objects],
+        "notFound": [object_id for object_id in ids if object_id not in objects],
+    }
+
+
+def _view(object_id: Id, wire: Mapping[str, object], properties: Sequence[str] | None) -> dict[str, object]:
+    """RFC 8620 section 5.1: the id is always there."""
+    names = wire if properties is None else [name for name in properties if name in wire]
+    return {"id": object_id, **{name: wire[name] for name in names}}

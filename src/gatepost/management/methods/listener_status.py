@@ -1,0 +1,115 @@
+"""x:ListenerStatus/get and /query: what the listeners of this node do now. Read-only, made by the running server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from gatepost.management.access import Caller, Scope, Verb, permission_name, scope
+from gatepost.management.applying import AddressStatus, Applier, ListenerStatus
+from gatepost.management.jmap.arguments import Arguments
+from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.failure import MethodError
+from gatepost.management.methods.filter import compile_filter
+from gatepost.management.methods.get import answer_get, check_properties, check_size
+from gatepost.management.methods.query import Selection, answer_query, read_window
+from gatepost.management.methods.sort import parse_sort
+from gatepost.values.ids import Id
+
+StoredRevision = Callable[[], Awaitable[int]]
+
+TYPE_NAME = "ListenerStatus"
+_TEXTS = ("name", "state", "reason")
+_NUMBERS = (
+    "connections",
+    "connectionsPeak",
+    "accepted",
+    "tlsHandshakes",
+    "tlsFailures",
+    "runningRevision",
+    "storedRevision",
+)
+_PROPERTIES = (*_TEXTS, *_NUMBERS, "addresses", "refused")
+_SEARCHED = (*_TEXTS, *_NUMBERS)
+
+
+class StatusMethods:
+    """The two methods. The id of a status is the id of its listener."""
+
+    def __init__(self, applier: Applier, stored_revision: StoredRevision) -> None:
+        self._applier = applier
+        self._stored_revision = stored_revision
+
+    async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.1."""
+        _allow(context.caller, Verb.GET)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        wanted_ids, properties = arguments.optional_texts("ids"), arguments.optional_texts("properties")
+        arguments.finish()
+        check_properties(properties, _PROPERTIES)
+        check_size(wanted_ids, context)
+        statuses = await self._statuses()
+        return answer_get(context, _state(statuses), wanted_ids, properties, statuses)
+
+    async def query(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.5."""
+        _allow(context.caller, Verb.QUERY)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        selection = Selection(
+            compile_filter(arguments.anything("filter"), _SEARCHED, ("state",), _TEXTS),
+            parse_sort(arguments.anything("sort"), _SEARCHED),
+        )
+        window = read_window(arguments)
+        arguments.finish()
+        statuses = await self._statuses()
+        return answer_query(context, _state(statuses), selection.ids(statuses), window, can_calculate_changes=False)
+
+    async def _statuses(self) -> dict[Id, dict[str, object]]:
+        stored = await self._stored_revision()
+        return {each.listener_id: _to_wire(each, stored) for each in await self._applier.statuses()}
+
+
+def _to_wire(status: ListenerStatus, stored_revision: int) -> dict[str, object]:
+    return {
+        "name": status.name,
+        "state": status.state,
+        "reason": status.reason,
+        "addresses": [_address_to_wire(address) for address in status.addresses],
+        "connections": status.connections,
+        "connectionsPeak": status.connections_peak,
+        "accepted": status.accepted,
+        "refused": dict(status.refused),
+        "tlsHandshakes": status.tls_handshakes,
+        "tlsFailures": status.tls_failures,
+        "runningRevision": status.running_revision,
+        "storedRevision": stored_revision,
+    }
+
+
+def _address_to_wire(address: AddressStatus) -> dict[str, object]:
+    return {
+        "address": address.address,
+        "workersAccepting": address.workers_accepting,
+        "acceptQueue": address.accept_queue,
+        "acceptQueueLimit": address.accept_queue_limit,
+        "socketOptions": {
+            name: {"configured": configured, "kernel": kernel}
+            for name, (configured, kernel) in address.socket_options.items()
+        },
+        "note": address.note,
+    }
+
+
+def _state(statuses: Mapping[Id, Mapping[str, object]]) -> str:
+    return hashlib.sha256(msgspec.json.encode(statuses)).hexdigest()[:16]
+
+
+def _allow(caller: Caller, verb: Verb) -> None:
+    if scope(caller.role, TYPE_NAME, verb) is not Scope.ALL:
+        name = permission_name(TYPE_NAME, verb)
+        raise MethodError("forbidden", f"the permission {name} is needed, and the account does not have it")

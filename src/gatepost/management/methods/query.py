@@ -1,0 +1,154 @@
+"""Foo/query and Foo/queryChanges (RFC 8620 sections 5.5 and 5.6) for every object type.
+
+The state of a query is the state of its type: any change of an object may change the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gatepost.management.access import Scope, Verb
+from gatepost.management.jmap.arguments import Arguments
+from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.failure import MethodError
+from gatepost.management.methods.filter import Predicate, compile_filter
+from gatepost.management.methods.reading import TypeReader
+from gatepost.management.methods.sort import Comparator, parse_sort, sorted_ids
+from gatepost.registry.declaration import ObjectType
+from gatepost.registry.kinds import Choice, Kind, ObjectId, SetOf
+from gatepost.values.ids import Id
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects, in which order."""
+
+    matches: Predicate
+    comparators: list[Comparator]
+
+    def ids(self, objects: Mapping[Id, Mapping[str, object]]) -> list[Id]:
+        """The ids of the objects (in wire form) that match, in order."""
+        return sorted_ids({each: wire for each, wire in objects.items() if self.matches(wire)}, self.comparators)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of the result is asked for."""
+
+    position: int
+    anchor: str | None
+    anchor_offset: int
+    limit: int | None
+    has_total: bool
+
+
+def read_window(arguments: Arguments) -> Window:
+    """The arguments of a query that say which part of the result is wanted."""
+    return Window(
+        position=arguments.integer("position"),
+        anchor=arguments.optional_text("anchor"),
+        anchor_offset=arguments.integer("anchorOffset"),
+        limit=arguments.optional_integer("limit", minimum=0),
+        has_total=arguments.boolean("calculateTotal"),
+    )
+
+
+def read_selection(arguments: Arguments, object_type: ObjectType[Any]) -> Selection:
+    """Filter and sort over all properties that can be read."""
+    readable = {name: each for name, each in object_type.properties.items() if not each.is_secret}
+    exact = [name for name, each in readable.items() if _is_exact(each.kind)]
+    columns = object_type.list_view.columns
+    return Selection(
+        compile_filter(arguments.anything("filter"), readable, exact, columns),
+        parse_sort(arguments.anything("sort"), readable),
+    )
+
+
+def _is_exact(kind: Kind[Any]) -> bool:
+    innermost = kind.member if isinstance(kind, SetOf) else kind
+    return isinstance(innermost, Choice | ObjectId)
+
+
+async def query(reader: TypeReader, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+    """The ids of the objects that match."""
+    allowed = reader.allow(context.caller, Verb.QUERY)
+    arguments = Arguments(values)
+    arguments.account(context.caller.account_id)
+    selection, window = read_selection(arguments, reader.object_type), read_window(arguments)
+    arguments.finish()
+    state = await reader.state()
+    ids = selection.ids(await _visible(reader, context, allowed))
+    return answer_query(context, state, ids, window, can_calculate_changes=True)
+
+
+async def _visible(reader: TypeReader, context: MethodContext, allowed: Scope) -> dict[Id, dict[str, object]]:
+    own = [context.caller.account_id] if allowed is Scope.OWN else None
+    return {each: reader.object_type.to_wire(value) for each, value in (await reader.objects(own)).items()}
+
+
+def answer_query(
+    context: MethodContext, state: str, ids: Sequence[Id], window: Window, *, can_calculate_changes: bool
+) -> dict[str, Any]:
+    """The answer, given all matching ids in order. Raises MethodError anchorNotFound."""
+    start = _start(ids, window)
+    most = context.limits.max_objects_in_get
+    limit = most if window.limit is None else min(window.limit, most)
+    answer: dict[str, Any] = {
+        "accountId": context.caller.account_id,
+        "queryState": state,
+        "canCalculateChanges": can_calculate_changes,
+        "position": start,
+        "ids": list(ids[start : start + limit]),
+    }
+    if window.has_total:
+        answer["total"] = len(ids)
+    if limit != window.limit and (window.limit is not None or len(ids) - start > limit):
+        answer["limit"] = limit  # RFC 8620 section 5.5: told only where the server sets it
+    return answer
+
+
+def _start(ids: Sequence[Id], window: Window) -> int:
+    if window.anchor is not None:
+        if window.anchor not in ids:
+            raise MethodError("anchorNotFound", "the anchor is not among the results")
+        return max(0, ids.index(Id(window.anchor)) + window.anchor_offset)
+    if window.position < 0:
+        return max(0, len(ids) + window.position)
+    return window.position
+
+
+async def query_changes(reader: TypeReader, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+    """What has changed in the result of a query since a state. Every object that was updated is given as removed, and as
+    added where it matches now, because any property may be filtered and sorted by."""
+    allowed = reader.allow(context.caller, Verb.QUERY)
+    arguments = Arguments(values)
+    arguments.account(context.caller.account_id)
+    selection = read_selection(arguments, reader.object_type)
+    since_state = arguments.text("sinceQueryState")
+    max_changes = arguments.optional_integer("maxChanges", minimum=1)
+    arguments.optional_text("upToId")  # positions behind it may be left out; giving all is right too
+    has_total = arguments.boolean("calculateTotal")
+    arguments.finish()
+    found = await reader.store.changes(reader.object_type.name, since_state)
+    if found is None or found.has_more:
+        raise MethodError("cannotCalculateChanges", "the changes since that state are not known: query again")
+    ids = selection.ids(await _visible(reader, context, allowed))
+    changed = {*found.created, *found.updated}
+    removed = [each for each in (*found.updated, *found.destroyed) if _is_visible(each, context, allowed)]
+    added = [{"id": each, "index": index} for index, each in enumerate(ids) if each in changed]
+    if max_changes is not None and len(removed) + len(added) > max_changes:
+        raise MethodError("tooManyChanges", f"there are more than {max_changes} changes: query again")
+    answer: dict[str, Any] = {
+        "accountId": context.caller.account_id,
+        "oldQueryState": since_state,
+        "newQueryState": found.new_state,
+        "removed": removed,
+        "added": added,
+    }
+    return answer | ({"total": len(ids)} if has_total else {})
+
+
+def _is_visible(object_id: Id, context: MethodContext, allowed: Scope) -> bool:
+    return allowed is Scope.ALL or object_id == context.caller.account_id

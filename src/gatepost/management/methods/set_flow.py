@@ -1,0 +1,248 @@
+"""Foo/set (RFC 8620 section 5.3): validated, prepared on the machine, committed, and running everywhere when answered.
+
+turn → what is stored → candidates and rules → derived plan → prepare (drop what fails, again) → commit → activate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from gatepost.management.applying import Applier, ApplyError, ApplyFailure, Change
+from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.failure import MethodError
+from gatepost.management.methods.dry_run import dry_run_report
+from gatepost.management.methods.reading import TypeReader
+from gatepost.management.methods.set_error import SetError, invalid_properties, problem_of_failure
+from gatepost.management.methods.set_request import Item, Operation, SetRequest, read_set
+from gatepost.management.methods.set_work import (
+    RequestOrigin,
+    answer_of_create,
+    answer_of_update,
+    plan_of,
+    settle,
+)
+from gatepost.management.stored_configuration import load_configuration
+from gatepost.plan.difference import difference
+from gatepost.plan.plan import Plan
+from gatepost.registry.account import ACCOUNT
+from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
+from gatepost.registry.kinds import SecretText
+from gatepost.store.interface import ConfigurationStore, ObjectWrite, StoreError, Taken
+from gatepost.values.ids import Id
+from gatepost.values.secret import Secret
+
+_ATTEMPTS = 3  # when another node takes a name between our look and our commit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetParts:
+    """What a /set needs of the world. `hash_password` gives a PHC string; `now` is in UTC."""
+
+    store: ConfigurationStore
+    applier: Applier
+    hash_password: Callable[[Secret], Awaitable[str]]
+    delete_account_mail: Callable[[Id], Awaitable[None]]
+    make_id: Callable[[], Id]
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a /set."""
+
+    request: SetRequest
+    proposal: Proposal
+    old_state: str
+    new_state: str
+    report: dict[str, dict[str, list[object]]] | None  # of a dry run
+
+
+class SetMethod:
+    """The /set of one object type."""
+
+    def __init__(self, reader: TypeReader, parts: SetParts) -> None:
+        self._reader = reader
+        self._parts = parts
+
+    async def run(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """The arguments of the response. Raises MethodError."""
+        outcome = await self._attempt(values, context)
+        if not outcome.request.is_dry_run:
+            _note_created(outcome.request, context)
+            await self._delete_mail(outcome.proposal)
+        return _answer(outcome, context)
+
+    async def _attempt(self, values: Mapping[str, Any], context: MethodContext) -> Outcome:
+        for _ in range(_ATTEMPTS):
+            request = read_set(self._reader, values, context, self._parts.make_id)
+            try:
+                async with self._parts.applier.change() as change:
+                    return await self._carry_out(request, change, context)
+            except Taken:
+                continue
+            except ApplyError as error:
+                raise MethodError("serverUnavailable", f"the change could not be carried through: {error}") from error
+        raise MethodError("serverUnavailable", "other nodes keep changing the same objects: try again")
+
+    async def _carry_out(self, request: SetRequest, change: Change, context: MethodContext) -> Outcome:
+        parts = self._parts
+        old_state = await self._reader.state()
+        if request.if_in_state not in (None, old_state):
+            raise MethodError("stateMismatch", "the objects have changed since that state: read them again")
+        revision, before = await load_configuration(parts.store)
+        origin = RequestOrigin(context.caller.listener_id, context.caller.source_address)
+        proposal = settle(request, before, origin, parts.now())
+        old_plan = plan_of(before, revision)
+        must_activate = False
+        while (plan := plan_of(proposal.after, revision)) != old_plan:
+            must_activate = True
+            if not _blame(request, await change.prepare(plan), proposal):
+                break
+            proposal = settle(request, before, origin, parts.now())
+            must_activate = False
+        if request.is_dry_run:
+            return self._tried(request, proposal, old_state, old_plan, plan)
+        await self._commit(request, proposal, change if must_activate else None)
+        return Outcome(request, proposal, old_state, await self._reader.state(), None)
+
+    def _tried(self, request: SetRequest, proposal: Proposal, state: str, old_plan: Plan, plan: Plan) -> Outcome:
+        steps = difference(old_plan, plan)
+        report = dry_run_report(_done(request), steps, proposal, self._parts.now())
+        return Outcome(request, proposal, state, state, report)
+
+    async def _commit(self, request: SetRequest, proposal: Proposal, change: Change | None) -> None:
+        after = await self._hash_secrets(request, proposal.after)
+        writes = _writes(proposal, after)
+        if not writes:
+            return
+        revision = await self._parts.store.commit(writes)
+        if change is None:
+            return
+        try:
+            await change.activate(revision)
+        except ApplyError as error:
+            words = f"the change is stored, but not every worker runs it yet: {error}"
+            raise MethodError("serverPartialFail", words) from error
+
+    async def _hash_secrets(self, request: SetRequest, after: Configuration) -> Configuration:
+        given: dict[ObjectRef, set[str]] = {}
+        for item in _done(request):
+            if item.candidate is not None:
+                given.setdefault(item.ref, set()).update(item.candidate.given)
+        for ref, names in given.items():
+            for name, declared in OBJECT_TYPES[ref.object_type].properties.items():
+                value = after.find(ref)
+                if name in names and value is not None and _is_hashed(declared.kind):
+                    clear: Secret = msgspec.structs.asdict(value)[declared.field_name]
+                    hashed = Secret(await self._parts.hash_password(clear))
+                    after = after.replace(ref, msgspec.structs.replace(value, **{declared.field_name: hashed}))
+        return after
+
+    async def _delete_mail(self, proposal: Proposal) -> None:
+        for ref in proposal.touched:
+            if ref.object_type == ACCOUNT.name and proposal.after.find(ref) is None:
+                try:
+                    await self._parts.delete_account_mail(ref.id)
+                except StoreError as error:
+                    words = "the account is gone, but its mail could not be removed"
+                    raise MethodError("serverPartialFail", words) from error
+
+
+def _is_hashed(kind: object) -> bool:
+    return isinstance(kind, SecretText) and kind.is_hashed
+
+
+def _done(request: SetRequest) -> list[Item]:
+    return [item for item in request.items if item.error is None]
+
+
+def _blame(request: SetRequest, failures: Sequence[ApplyFailure], proposal: Proposal) -> bool:
+    """Give the operations that brought a failure about their error; whether there were any.
+
+    An address that an untouched listener could not bind before is not this change's fault. Any other failure of an
+    untouched object (a policy that cannot be built with a new certificate) is blamed on all that is being changed."""
+    touched = {ref.id for ref in proposal.touched}
+    own: dict[Id, list[ApplyFailure]] = {}
+    foreign: list[ApplyFailure] = []
+    for failure in failures:
+        if failure.object_id in touched:
+            own.setdefault(failure.object_id, []).append(failure)
+        elif failure.property_name != "bind":
+            foreign.append(failure)
+    blamed = False
+    for item in _done(request):
+        if mine := own.get(item.ref.id):
+            item.error = invalid_properties([problem_of_failure(failure) for failure in mine])
+        elif foreign and not own:
+            item.error = SetError("forbidden", "; ".join(failure.description for failure in foreign))
+        blamed = blamed or item.error is not None
+    return blamed
+
+
+def _writes(proposal: Proposal, after: Configuration) -> list[ObjectWrite]:
+    """What the store has to do; what is destroyed goes first, so that its name is free."""
+    writes: list[ObjectWrite] = []
+    for ref in proposal.touched:
+        object_type, value = OBJECT_TYPES[ref.object_type], after.find(ref)
+        if value is not None:
+            stored = object_type.to_stored(value)
+            if value != proposal.before.find(ref):
+                writes.append(ObjectWrite(ref.object_type, ref.id, stored, object_type.unique_key(value)))
+        elif proposal.before.find(ref) is not None:
+            writes.insert(0, ObjectWrite(ref.object_type, ref.id, None))
+    return writes
+
+
+def _note_created(request: SetRequest, context: MethodContext) -> None:
+    for item in _done(request):
+        if item.operation is Operation.CREATE:
+            context.created_ids[item.key] = item.ref.id
+
+
+def _answer(outcome: Outcome, context: MethodContext) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "accountId": context.caller.account_id,
+        "oldState": outcome.old_state,
+        "newState": outcome.new_state,
+    }
+    done = _done(outcome.request)
+    before, after = outcome.proposal.before, outcome.proposal.after
+    created = {
+        item.key: answer_of_create(item, _result(item, after), is_dry_run=outcome.request.is_dry_run)
+        for item in done
+        if item.operation is Operation.CREATE
+    }
+    updated = {
+        item.key: answer_of_update(item, before.find(item.ref), _result(item, after))
+        for item in done
+        if item.operation is Operation.UPDATE
+    }
+    answer |= {"created": created or None, "updated": updated or None}
+    answer["destroyed"] = [item.key for item in done if item.operation is Operation.DESTROY] or None
+    for operation, name in _REFUSED.items():
+        refused = {
+            item.key: item.error.to_wire()
+            for item in outcome.request.items
+            if item.operation is operation and item.error is not None
+        }
+        answer[name] = refused or None
+    return answer if outcome.report is None else answer | {"dryRun": outcome.report}
+
+
+_REFUSED = {
+    Operation.CREATE: "notCreated",
+    Operation.UPDATE: "notUpdated",
+    Operation.DESTROY: "notDestroyed",
+}
+
+
+def _result(item: Item, after: Configuration) -> Any:
+    """The object as the operation left it; one that was destroyed later in the same request as it was created."""
+    found = after.find(item.ref)
+    return found if found is not None or item.candidate is None else item.candidate.object

@@ -1,0 +1,156 @@
+"""The arguments of a Foo/set (RFC 8620 section 5.3), read into operations, with what can be refused at first sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from gatepost.management.access import Scope, Verb
+from gatepost.management.jmap.arguments import Arguments
+from gatepost.management.jmap.capabilities import GATEPOST
+from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.failure import MethodError
+from gatepost.management.methods.reading import TypeReader
+from gatepost.management.methods.set_error import NOT_FOUND, NOT_OWN, SINGLETON, WILL_DESTROY, SetError
+from gatepost.registry.configuration import ObjectRef
+from gatepost.registry.declaration import SINGLETON_ID, ObjectType
+from gatepost.registry.kinds import ObjectId
+from gatepost.registry.problem import Problem
+from gatepost.registry.validation import Candidate
+from gatepost.values.ids import Id, is_id
+
+
+class Operation(Enum):
+    """What is done to one object; they run in this order."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DESTROY = "destroy"
+
+
+@dataclass(slots=True)
+class Item:
+    """One operation. `key` is how the client calls it: the creation id, or the id as it was sent."""
+
+    operation: Operation
+    key: str
+    ref: ObjectRef
+    wire: Mapping[str, object] = field(default_factory=dict)
+    error: SetError | None = None
+    candidate: Candidate[Any] | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetRequest:
+    """A /set as it was asked for."""
+
+    if_in_state: str | None
+    items: tuple[Item, ...]
+    is_dry_run: bool
+    may_lock_out: bool
+
+
+_VERBS = {Operation.CREATE: Verb.CREATE, Operation.UPDATE: Verb.UPDATE, Operation.DESTROY: Verb.DESTROY}
+
+
+def read_set(
+    reader: TypeReader, values: Mapping[str, Any], context: MethodContext, make_id: Callable[[], Id]
+) -> SetRequest:
+    """Raises MethodError: forbidden, invalidArguments, accountNotFound, requestTooLarge. Nothing has been read then."""
+    scopes = {
+        operation: reader.allow(context.caller, _VERBS[operation])
+        for operation in Operation
+        if values.get(operation.value)
+    }
+    if not scopes:
+        reader.allow(context.caller, Verb.GET)  # an empty /set still tells the state
+    arguments = Arguments(values)
+    arguments.account(context.caller.account_id)
+    if_in_state = arguments.optional_text("ifInState")
+    creates, updates = arguments.objects("create"), arguments.objects("update")
+    destroys = arguments.optional_texts("destroy") or []
+    is_ours = GATEPOST in context.using
+    is_dry_run = is_ours and arguments.boolean("dryRun")
+    may_lock_out = is_ours and arguments.boolean("allowLockOut")
+    arguments.finish()
+    if len(creates) + len(updates) + len(destroys) > context.limits.max_objects_in_set:
+        raise MethodError(
+            "requestTooLarge", f"at most {context.limits.max_objects_in_set} objects can be set in one call"
+        )
+    items = _items(reader.object_type, creates, updates, destroys, context, make_id)
+    for item in items:
+        if item.error is None:
+            item.error = _refusal_at_sight(item, items, reader.object_type, scopes[item.operation], context)
+    return SetRequest(if_in_state, tuple(items), is_dry_run, may_lock_out)
+
+
+def _items(
+    object_type: ObjectType[Any],
+    creates: Mapping[str, Mapping[str, object]],
+    updates: Mapping[str, Mapping[str, object]],
+    destroys: list[str],
+    context: MethodContext,
+    make_id: Callable[[], Id],
+) -> list[Item]:
+    own_ids = {key: make_id() for key in creates}
+    known_ids = {**context.created_ids, **own_ids}
+
+    def item(operation: Operation, key: str, object_id: Id | None, wire: Mapping[str, object]) -> Item:
+        resolved = _with_created_ids(object_type, wire, known_ids)
+        if object_id is None:
+            return Item(operation, key, ObjectRef(object_type.name, Id("")), resolved, error=NOT_FOUND)
+        answered_as = key if operation is Operation.CREATE else object_id
+        return Item(operation, answered_as, ObjectRef(object_type.name, object_id), resolved)
+
+    def existing_id(key: str) -> Id | None:
+        if key.startswith("#"):
+            return known_ids.get(key[1:])
+        return Id(key) if is_id(key) else None
+
+    return [
+        *(item(Operation.CREATE, key, own_ids[key], wire) for key, wire in creates.items()),
+        *(item(Operation.UPDATE, key, existing_id(key), wire) for key, wire in updates.items()),
+        *(item(Operation.DESTROY, key, existing_id(key), {}) for key in destroys),
+    ]
+
+
+def _with_created_ids(
+    object_type: ObjectType[Any], wire: Mapping[str, object], known_ids: Mapping[str, Id]
+) -> dict[str, object]:
+    """The properties with `#creationId` replaced where an id is expected (RFC 8620 section 5.3)."""
+    resolved = dict(wire)
+    for name, value in wire.items():
+        declared = object_type.properties.get(name)
+        if declared is not None and isinstance(declared.kind, ObjectId) and isinstance(value, str):
+            resolved[name] = known_ids.get(value[1:], value) if value.startswith("#") else value
+    return resolved
+
+
+def _refusal_at_sight(
+    item: Item, items: list[Item], object_type: ObjectType[Any], allowed: Scope, context: MethodContext
+) -> SetError | None:
+    if object_type.is_singleton:
+        if item.operation is not Operation.UPDATE:
+            return SINGLETON
+        if item.ref.id != SINGLETON_ID:
+            return NOT_FOUND
+    if allowed is Scope.OWN:
+        return _refusal_of_owner(item, object_type, context)
+    destroyed = {other.ref for other in items if other.operation is Operation.DESTROY}
+    if item.operation is Operation.UPDATE and item.ref in destroyed:
+        return WILL_DESTROY
+    return None
+
+
+def _refusal_of_owner(item: Item, object_type: ObjectType[Any], context: MethodContext) -> SetError | None:
+    if item.ref.id != context.caller.account_id:
+        return NOT_OWN
+    allowed = {name for name, each in object_type.properties.items() if each.declaration.may_owner_change}
+    foreign = [key for key in item.wire if key not in allowed]
+    if not foreign:
+        return None
+    words = f"of the own account only {', '.join(sorted(allowed))} may be changed"
+    return SetError("forbidden", words, {"properties": foreign})

@@ -1,0 +1,135 @@
+"""What a /set would make of the configuration: candidates, rules, and which operations must be dropped. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gatepost.management.methods.set_error import NOT_FOUND, SetError, error_of
+from gatepost.management.methods.set_request import Item, Operation, SetRequest
+from gatepost.plan.derive import derive
+from gatepost.plan.plan import Plan
+from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
+from gatepost.registry.declaration import ObjectType
+from gatepost.registry.patch import InvalidPatchError, candidate_of_update
+from gatepost.registry.rules.every_rule import findings
+from gatepost.registry.rules.finding import Finding
+from gatepost.registry.validation import candidate_of_create
+from gatepost.values.ids import Id
+from gatepost.values.ip_mask import IpAddress
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOrigin:
+    """The way by which a request came, for the lock-out guard."""
+
+    listener_id: Id | None
+    source_address: IpAddress | None
+
+
+def settle(request: SetRequest, before: Configuration, origin: RequestOrigin, now: datetime) -> Proposal:
+    """The change that is left when every operation that cannot be done has its error.
+
+    Dropping one may make another impossible (a create that relied on a destroy), so it goes on until nothing is found.
+    """
+    while True:
+        proposal = _propose(request, before, origin, now)
+        found = findings(proposal)
+        unfit = [item for item in request.items if item.error is None and item.problems]
+        if not _drop(unfit or [item for item in request.items if item.error is None], found):
+            return proposal
+
+
+def _drop(items: list[Item], found: list[Finding]) -> bool:
+    """Give an error to each of the items that something was found about; whether there was any. Where some are unfit by
+    themselves only those are judged: what is left must not suffer from values that only stand in."""
+    dropped = False
+    for item in items:
+        about: list[Finding] = [finding for finding in found if finding.ref == item.ref]
+        item.error = error_of(item.problems, about)
+        dropped = dropped or item.error is not None
+    return dropped
+
+
+def _propose(request: SetRequest, before: Configuration, origin: RequestOrigin, now: datetime) -> Proposal:
+    after = before
+    touched: dict[ObjectRef, None] = {}
+    for item in request.items:
+        if item.error is None:
+            after = _apply(item, after, now)
+        if item.error is None:
+            touched[item.ref] = None
+    return Proposal(
+        before=before,
+        after=after,
+        touched=tuple(touched),
+        request_listener_id=origin.listener_id,
+        source_address=origin.source_address,
+        may_lock_out=request.may_lock_out,
+    )
+
+
+def _apply(item: Item, configuration: Configuration, now: datetime) -> Configuration:
+    object_type: ObjectType[Any] = OBJECT_TYPES[item.ref.object_type]
+    current = configuration.find(item.ref)
+    if item.operation is Operation.CREATE:
+        item.candidate = candidate_of_create(object_type, item.wire, now)
+    elif current is None:
+        item.error = NOT_FOUND
+        return configuration
+    elif item.operation is Operation.DESTROY:
+        return configuration.replace(item.ref, None)
+    else:
+        try:
+            item.candidate = candidate_of_update(object_type, item.ref.id, current, item.wire, now)
+        except InvalidPatchError as error:
+            item.error = SetError("invalidPatch", str(error))
+            return configuration
+    item.problems = item.candidate.problems
+    return configuration.replace(item.ref, item.candidate.object)
+
+
+def plan_of(configuration: Configuration, revision: int) -> Plan:
+    """The plan that a configuration makes."""
+    return derive(
+        revision=revision,
+        settings=configuration.settings,
+        listeners=configuration.listeners,
+        certificates=configuration.certificates,
+    )
+
+
+def answer_of_create(item: Item, stored: Any, *, is_dry_run: bool) -> dict[str, object]:
+    """What the server filled in: the id, and every property that is not as it was sent."""
+    wire = OBJECT_TYPES[item.ref.object_type].to_wire(stored)
+    filled_in = {name: value for name, value in wire.items() if name not in item.wire or item.wire[name] != value}
+    return filled_in if is_dry_run else {"id": item.ref.id, **filled_in}
+
+
+def answer_of_update(item: Item, before: Any, stored: Any) -> dict[str, object] | None:
+    """The properties that are now something else than what the client wrote or knew before; None where there are none."""
+    object_type = OBJECT_TYPES[item.ref.object_type]
+    expected = {} if before is None else object_type.to_wire(before)
+    for key, value in item.wire.items():
+        _expect(expected, key, value)
+    changed = {
+        name: value
+        for name, value in object_type.to_wire(stored).items()
+        if name not in expected or expected[name] != value
+    }
+    return changed or None
+
+
+def _expect(expected: dict[str, object], key: str, value: object) -> None:
+    """What a client that takes its patch by the letter thinks the object is now."""
+    name, slash, pointer = key.partition("/")
+    members = expected.get(name)
+    if not slash:
+        expected[name] = value
+    elif isinstance(members, Mapping):
+        member = pointer.replace("~1", "/").replace("~0", "~")
+        rest = {each: True for each in members if each != member}
+        expected[name] = rest if value is None else {**rest, member: True}

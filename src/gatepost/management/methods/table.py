@@ -1,0 +1,40 @@
+"""The method table: every method of every object type by its wire name. The one place that says what the API can do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+from gatepost.management.jmap.capabilities import CONFIGURATION, GATEPOST
+from gatepost.management.jmap.engine import Method, MethodContext
+from gatepost.management.methods.changes import changes
+from gatepost.management.methods.get import get
+from gatepost.management.methods.listener_status import TYPE_NAME, StatusMethods
+from gatepost.management.methods.query import query, query_changes
+from gatepost.management.methods.reading import TypeReader
+from gatepost.management.methods.set_flow import SetMethod, SetParts
+from gatepost.registry.catalogue import OBJECT_TYPES
+
+ReadingMethod = Callable[[TypeReader, Mapping[str, Any], MethodContext], Awaitable[dict[str, Any]]]
+
+_READING: Mapping[str, ReadingMethod] = {
+    "get": get,
+    "changes": changes,
+    "query": query,
+    "queryChanges": query_changes,
+}
+
+
+def method_table(parts: SetParts) -> dict[str, Method]:
+    """All methods but Core/echo, which the engine has itself."""
+    table: dict[str, Method] = {}
+    for object_type in OBJECT_TYPES.values():
+        reader = TypeReader(object_type, parts.store)
+        for verb, run in _READING.items():
+            table[f"{object_type.wire_name}/{verb}"] = Method(CONFIGURATION, partial(run, reader))
+        table[f"{object_type.wire_name}/set"] = Method(CONFIGURATION, SetMethod(reader, parts).run)
+    status = StatusMethods(parts.applier, parts.store.revision)
+    table[f"x:{TYPE_NAME}/get"] = Method(GATEPOST, status.get)
+    table[f"x:{TYPE_NAME}/query"] = Method(GATEPOST, status.query)
+    return table
