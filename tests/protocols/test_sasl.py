@@ -89,6 +89,16 @@ def test_base64_that_is_not_canonical_is_refused_rfc4648_section_3(text: bytes) 
         decode_base64(text)
 
 
+@pytest.mark.parametrize(("length", "is_taken"), [(12284, True), (12288, True), (12292, False)])
+def test_the_longest_line_rfc4954_section_4(length: int, is_taken: bool) -> None:
+    text = b"A" * length
+    if is_taken:
+        assert len(decode_base64(text)) == length // 4 * 3
+    else:
+        with pytest.raises(SaslError):
+            decode_base64(text)
+
+
 @given(st.binary(max_size=40))
 def test_base64_of_anything_raises_nothing_but_sasl_error(text: bytes) -> None:
     try:

@@ -10,7 +10,7 @@ import pytest
 from gatepost.protocols.engine import Close, StartTls
 from gatepost.protocols.smtp.engine import SmtpEngine
 from gatepost.protocols.smtp.events import LoginAttempt, MessageReceived, RecipientGiven, SenderGiven
-from gatepost.protocols.smtp.replies import MESSAGE_TAKEN, Reply
+from gatepost.protocols.smtp.replies import OK, Reply
 from gatepost.protocols.smtp.settings import SmtpSettings
 
 NO_SUCH_USER = Reply(550, "5.1.1", "No such user")
@@ -60,9 +60,9 @@ class Dialogue:
             case LoginAttempt() | SenderGiven() | RecipientGiven():
                 self.engine.accept()
             case MessageReceived(recipients=recipients) if self.engine._settings.dialect.has_reply_per_recipient:
-                self.engine.answer_message([MESSAGE_TAKEN] * len(recipients))
+                self.engine.answer_message([OK] * len(recipients))
             case MessageReceived():
-                self.engine.answer_message([MESSAGE_TAKEN])
+                self.engine.answer_message([OK])
             case StartTls():
                 self.has_tls_begun = True
             case Close():

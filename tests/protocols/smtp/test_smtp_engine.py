@@ -10,7 +10,7 @@ import pytest
 from gatepost.protocols.smtp.engine import SmtpEngine
 from gatepost.protocols.smtp.events import MessageReceived, RecipientGiven, SenderGiven
 from gatepost.protocols.smtp.paths import Path
-from gatepost.protocols.smtp.replies import MESSAGE_TAKEN, OK, Reply
+from gatepost.protocols.smtp.replies import OK, Reply
 from gatepost.protocols.smtp.settings import LMTP, SmtpLimits, SmtpSettings
 
 MakeDialogue = Callable[..., Any]
@@ -281,7 +281,7 @@ def test_a_wrong_number_of_answers_is_a_mistake_of_the_caller() -> None:
         engine.accept()
     assert isinstance(engine.next_event(), MessageReceived)
     with pytest.raises(ValueError, match="2 replies"):
-        engine.answer_message([MESSAGE_TAKEN])
+        engine.answer_message([OK])
 
 
 def test_answers_without_a_question_are_mistakes_of_the_caller() -> None:

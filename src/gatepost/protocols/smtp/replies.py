@@ -19,11 +19,6 @@ class Reply:
     enhanced: str | None
     text: str
 
-    @property
-    def is_positive(self) -> bool:
-        """Whether the command has done what the client wanted, or may go on."""
-        return self.code < 400
-
     def encode(self) -> bytes:
         r"""One reply line with CRLF. The words are ASCII of one line; what is not is shown as an escape.
 
@@ -52,7 +47,6 @@ def _printable(words: str) -> str:
 OK = Reply(250, "2.0.0", "OK")
 SENDER_OK = Reply(250, "2.1.0", "Sender OK")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
-MESSAGE_TAKEN = Reply(250, "2.0.0", "Message taken")
 LOGGED_IN = Reply(235, "2.7.0", "Authentication succeeded")
 SEND_MESSAGE = Reply(354, None, "Send the message, end it with <CRLF>.<CRLF>")
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
