@@ -6,6 +6,8 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+import msgspec
+
 from gatepost.control.channel import Channel
 from gatepost.control.messages import (
     ApplyPlan,
@@ -51,13 +53,21 @@ class Worker:
         self.sessions: Sessions
         self.reconcile: Callable[[], None] = lambda: None
         self.plan: Plan | None = None
-        self._channel: Channel[FromSupervisor] = Channel(
-            control,
+        self._control = control
+        self._channel: Channel[FromSupervisor]
+        self.applier = ChannelApplier(self._send, page)
+
+    def begin(self) -> None:
+        """Read what the supervisor says. `sessions` has to be set."""
+        self._channel = Channel(
+            self._control,
             FromSupervisor,  # type: ignore[arg-type]  # a union of types is decoded
             self._received,
             self._supervisor_gone,
         )
-        self.applier = ChannelApplier(self._channel.send, page)
+
+    def _send(self, message: msgspec.Struct) -> None:
+        self._channel.send(message)
 
     def _received(self, message: FromSupervisor, descriptors: list[int]) -> None:
         match message:

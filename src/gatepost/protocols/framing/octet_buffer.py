@@ -57,7 +57,8 @@ class OctetBuffer:
         while True:
             end, width = self._find_line_end()
             if end < 0:
-                return self._incomplete(limit)
+                self._look_at_incomplete(limit)
+                return None
             start = self._start
             was_discarding, self._discarding = self._discarding, False
             line = bytes(memoryview(self._data)[start:end])
@@ -68,7 +69,7 @@ class OctetBuffer:
                 raise LineTooLong
             return line
 
-    def _incomplete(self, limit: int) -> None:
+    def _look_at_incomplete(self, limit: int) -> None:
         if len(self) < limit:
             return
         keep = 1 if self._data.endswith(b"\r") else 0

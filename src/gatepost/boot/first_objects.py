@@ -1,0 +1,137 @@
+"""What a first start puts into the store. Each step looks first, so that a start after a crash completes it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from gatepost.boot import demo
+from gatepost.boot.first_listeners import demo_listeners, first_listeners
+from gatepost.boot.self_signed import host_name, make_self_signed
+from gatepost.management.stored_configuration import load_configuration
+from gatepost.management.web_session_key import ensure_web_session_key
+from gatepost.registry.account import ACCOUNT, Account, Role
+from gatepost.registry.certificate import CERTIFICATE
+from gatepost.registry.configuration import Configuration
+from gatepost.registry.declaration import SINGLETON_ID, ObjectType
+from gatepost.registry.domain import DOMAIN, Domain
+from gatepost.registry.network_listener import NETWORK_LISTENER
+from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
+from gatepost.session.password_hash import hash_password, is_password_of
+from gatepost.store.interface import NewMessage, ObjectWrite
+from gatepost.store.sql_store import SqlStore
+from gatepost.values.ids import Id, id_from_random
+from gatepost.values.secret import Secret
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_ADMIN = "admin"
+
+
+@dataclass(slots=True)
+class FirstObjects:
+    """Collects what is missing; `save` writes it in one transaction. `notes` are for the operator's eyes."""
+
+    store: SqlStore
+    configuration: Configuration
+    writes: list[ObjectWrite]
+    notes: list[str]
+    messages: list[NewMessage]
+
+    @classmethod
+    async def begin(cls, store: SqlStore) -> FirstObjects:
+        """Look at what is there."""
+        _, configuration = await load_configuration(store.configuration)
+        return cls(store, configuration, [], [], [])
+
+    async def save(self) -> None:
+        """Write what was added."""
+        await ensure_web_session_key(self.store.configuration)
+        if self.writes:
+            await self.store.configuration.commit(self.writes)
+        if self.messages:
+            await self.store.mail.append(self.messages)
+
+    def _add(self, object_type: ObjectType[T], value: T, object_id: Id | None = None) -> Id:
+        object_id = object_id or id_from_random(secrets.token_bytes(10))
+        key = object_type.unique_key(value)
+        self.writes.append(ObjectWrite(object_type.name, object_id, object_type.to_stored(value), key))
+        return object_id
+
+    @property
+    def is_first_start(self) -> bool:
+        """Whether nobody could sign in so far: nothing was ever configured here."""
+        return not self.configuration.of(ACCOUNT)
+
+    def settings(self, hostname: str | None = None) -> None:
+        """The host name, which everything that greets needs."""
+        if self.configuration.settings == SystemSettings():
+            self._add(SYSTEM_SETTINGS, SystemSettings(default_hostname=hostname or host_name()), SINGLETON_ID)
+
+    def self_signed_certificate(self, hostname: str | None = None) -> None:
+        """Where the server has none of its own, or the one it has ends within a month."""
+        now = datetime.now(UTC)
+        for certificate_id, certificate in self.configuration.certificates.items():
+            if certificate.is_self_signed and certificate.not_valid_after is not None:
+                if (certificate.not_valid_after - now).days >= 30:
+                    return
+                self.writes.append(ObjectWrite(CERTIFICATE.name, certificate_id, None))
+        name = hostname or self.configuration.settings.default_hostname
+        self._add(CERTIFICATE, make_self_signed(name if name != "localhost" else host_name(), now))
+
+    def admin(self, given: str | None) -> None:
+        """The account that `GATEPOST_ADMIN` names, with that password; else, at a first start, one with a new password."""
+        if given is not None:
+            name, _, password = given.partition(":")
+            self._account_with(name, password, Role.ADMIN)
+        elif self.is_first_start:
+            password = demo.new_password()
+            self._account_with(_ADMIN, password, Role.ADMIN)
+            self._note_account(_ADMIN, password)
+            self.notes.append("(this password is shown once; GATEPOST_ADMIN=user:password sets another at any start)")
+
+    def _account_with(self, name: str, password: str, role: Role, domain_id: Id | None = None) -> Id:
+        for account_id, account in self.configuration.of(ACCOUNT).items():
+            if account.name == name and account.domain_id == domain_id:
+                if is_password_of(account.password, Secret(password)) and account.role is role:
+                    return account_id
+                changed = msgspec.structs.replace(account, password=Secret(hash_password(password)), role=role)
+                return self._add(ACCOUNT, changed, account_id)
+        account = Account(name=name, domain_id=domain_id, password=Secret(hash_password(password)), role=role)
+        return self._add(ACCOUNT, account)
+
+    def listeners(self, *, is_demo: bool) -> None:
+        """The listeners of a first start."""
+        for listener in demo_listeners() if is_demo else first_listeners():
+            self._add(NETWORK_LISTENER, listener)
+
+    async def demonstration(self, data_directory: Path, *, has_admin: bool) -> None:
+        """Domain, people and mail of the demonstration. `has_admin`: the administrator is named elsewhere."""
+        passwords = demo.passwords(data_directory, (_ADMIN, *demo.PEOPLE))
+        if not has_admin:
+            self._account_with(_ADMIN, passwords[_ADMIN], Role.ADMIN)
+            self._note_account(_ADMIN, passwords[_ADMIN])
+        domain_id = self._demo_domain()
+        accounts: dict[str, Id] = {}
+        for name in demo.PEOPLE:
+            accounts[name] = self._account_with(name, passwords[name], Role.USER, domain_id)
+            self._note_account(f"{name}@{demo.DOMAIN}", passwords[name])
+        if self.is_first_start:
+            for message in demo.messages():
+                inbox = await self.store.mail.mailbox(accounts[message.owner], "INBOX")
+                if inbox is not None:
+                    self.messages.append(NewMessage(mailbox_id=inbox.id, content=message.content))
+
+    def _note_account(self, login_name: str, password: str) -> None:
+        self.notes.append(f"account  {login_name:<20}  password  {password}")
+
+    def _demo_domain(self) -> Id:
+        for domain_id, domain in self.configuration.of(DOMAIN).items():
+            if domain.name == demo.DOMAIN:
+                return domain_id
+        return self._add(DOMAIN, Domain(name=demo.DOMAIN))

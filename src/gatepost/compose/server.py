@@ -1,0 +1,122 @@
+"""The server as a whole: options to data directory, boot process, supervisor. What becomes the supervisor's process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from gatepost.boot import messages as boot_messages
+from gatepost.boot.messages import BootAnswer, BootRequest
+from gatepost.sockets.listening_socket import inherited_sockets
+from gatepost.supervisor.supervisor import Supervisor
+from gatepost.supervisor.worker_process import WorkerCommand
+from gatepost.telemetry import events
+
+_RUN_TIME_FAILURE, _WRONG_USAGE = 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """The options of `gatepost serve`; None where the default depends on the machine."""
+
+    data_directory: Path | None = None
+    plan_files: tuple[Path, ...] = ()
+    workers: int | None = None
+    is_demo: bool = False
+    log_format: str = "text"
+    log_level: str = "info"
+    run_as: str | None = None
+
+
+def serve(options: ServeOptions) -> int:
+    """Run a server until it is told to stop; the exit code (0 fine, 1 failed at run time, 2 wrong configuration)."""
+    events.configure(log_format=options.log_format, log_level=options.log_level, process="supervisor")
+    if options.run_as is not None and os.geteuid() != 0:
+        return _complain("--run-as needs the server to be started as root", _WRONG_USAGE)
+    try:
+        data_directory = _prepare_data_directory(options)
+    except (OSError, KeyError) as error:
+        return _complain(f"the data directory cannot be used: {error}", _RUN_TIME_FAILURE)
+    database = os.environ.get("GATEPOST_DATABASE_URL") or str(data_directory)
+    answer = _boot(options, data_directory, database)
+    if answer.plan is None:
+        for problem in answer.problems:
+            _complain(problem, answer.exit_code)
+        return answer.exit_code or _RUN_TIME_FAILURE
+    for note in answer.notes:
+        _announce(note)
+    command = WorkerCommand(
+        arguments=(sys.executable, "-m", "gatepost.compose", "worker"),
+        settings={"database": database, "log_format": options.log_format, "log_level": options.log_level},
+        run_as=options.run_as,
+    )
+    return asyncio.run(_supervise(answer, command, options.workers or len(os.sched_getaffinity(0))))
+
+
+async def _supervise(answer: BootAnswer, command: WorkerCommand, worker_count: int) -> int:
+    assert answer.plan is not None  # noqa: S101 - serve() has looked
+    inherited = inherited_sockets(dict(os.environ), os.getpid())
+    for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)  # not for workers
+    return await Supervisor(answer.plan, command, worker_count, inherited, _announce).run()
+
+
+def _announce(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _complain(problem: str, exit_code: int) -> int:
+    sys.stderr.write(f"gatepost: {problem}\n")
+    return exit_code
+
+
+def _prepare_data_directory(options: ServeOptions) -> Path:
+    directory = options.data_directory or _default_data_directory(is_demo=options.is_demo)
+    directory = directory.expanduser().absolute()
+    is_new = not directory.exists()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_new and options.run_as is not None:
+        user = pwd.getpwnam(options.run_as)
+        os.chown(directory, user.pw_uid, user.pw_gid)
+    return directory
+
+
+def _default_data_directory(*, is_demo: bool) -> Path:
+    name = "gatepost-demo" if is_demo else "gatepost"
+    if os.geteuid() == 0:
+        return Path("/var/lib") / name
+    home = os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / name
+
+
+def _boot(options: ServeOptions, data_directory: Path, database: str) -> BootAnswer:
+    """In a process of its own: the supervisor never opens the store."""
+    request = BootRequest(
+        database=database,
+        data_directory=str(data_directory),
+        plan_files=tuple(str(path.absolute()) for path in options.plan_files),
+        is_demo=options.is_demo,
+        admin=os.environ.pop("GATEPOST_ADMIN", None),
+    )
+    user = None if options.run_as is None else pwd.getpwnam(options.run_as)
+    finished = subprocess.run(
+        (sys.executable, "-m", "gatepost.compose", "boot"),
+        env={**os.environ, boot_messages.ENVIRONMENT_VARIABLE: msgspec.json.encode(request).decode()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=False,
+        user=None if user is None else user.pw_uid,
+        group=None if user is None else user.pw_gid,
+        extra_groups=None if user is None else os.getgrouplist(user.pw_name, user.pw_gid),
+    )
+    if finished.returncode != 0:
+        return BootAnswer(problems=("starting failed; the reason is above",), exit_code=_RUN_TIME_FAILURE)
+    return msgspec.msgpack.decode(finished.stdout, type=BootAnswer)

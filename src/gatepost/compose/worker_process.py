@@ -1,0 +1,87 @@
+"""A worker process: the store, the sessions, the management API and the worker that carries them, joined."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from collections.abc import Collection
+
+import msgspec
+import uvloop
+
+from gatepost.compose.management_parts import management_application
+from gatepost.compose.reconcile import Reconciler
+from gatepost.control.notices import NoticeSender, receive_notices
+from gatepost.mail.stored_directory import StoredDirectory
+from gatepost.session.authentication import PasswordAuthenticator
+from gatepost.session.http_session import HttpServer
+from gatepost.session.mailbox_watch import MailboxWatch
+from gatepost.store.sql_store import SqlStore
+from gatepost.supervisor.worker_process import ENVIRONMENT_VARIABLE, WorkerStart
+from gatepost.telemetry import events
+from gatepost.transport.counter_page import CounterPage
+from gatepost.values.ids import Id
+from gatepost.worker.sessions import ProtocolSessions, Services
+from gatepost.worker.worker import Worker
+
+_DRAIN_TIMEOUT = 30.0  # seconds, where the settings give none
+
+
+def run_worker() -> None:
+    """Serve until the supervisor says drain."""
+    start = msgspec.json.decode(os.environ.pop(ENVIRONMENT_VARIABLE), type=WorkerStart)
+    events.configure(
+        log_format=str(start.settings["log_format"]),
+        log_level=str(start.settings["log_level"]),
+        process=f"worker-{start.index + 1}",
+    )
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the supervisor tells us what to do
+    uvloop.run(_work(start))
+
+
+async def _work(start: WorkerStart) -> None:
+    worker = Worker(socket.socket(fileno=start.control), CounterPage(start.counters, start.worker_count), start.index)
+    watch = _mailbox_watch(start)
+    store = SqlStore.open(str(start.settings["database"]), on_mailboxes_changed=watch.changed_here)
+    directory = StoredDirectory(store.configuration)
+    authenticator = PasswordAuthenticator(directory)
+    application = await management_application(store, worker, authenticator)
+    worker.sessions = ProtocolSessions(
+        Services(
+            authenticator=authenticator,
+            directory=directory,
+            mail=store.mail,
+            scripts=store.scripts,
+            watch=watch,
+            http=HttpServer(application),
+        )
+    )
+    worker.reconcile = Reconciler(store.configuration, worker.applier).start
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _drain, worker)
+    gc.collect()
+    gc.freeze()  # what is loaded now lives as long as the process: the collector need not look at it again
+    worker.begin()
+    try:
+        await worker.is_finished.wait()
+    finally:
+        await store.close()
+
+
+def _mailbox_watch(start: WorkerStart) -> MailboxWatch:
+    senders = [NoticeSender(socket.socket(fileno=descriptor)) for descriptor in start.notices_out]
+
+    def tell_other_workers(mailbox_ids: Collection[Id]) -> None:
+        for sender in senders:
+            sender.send(mailbox_ids)
+
+    watch = MailboxWatch(tell_other_workers)
+    receive_notices(socket.socket(fileno=start.notices_in), watch.changed_elsewhere)
+    return watch
+
+
+def _drain(worker: Worker) -> None:
+    plan = worker.plan
+    worker.drain((plan.drain_timeout if plan else None) or _DRAIN_TIMEOUT)

@@ -1,0 +1,60 @@
+"""Methods of the API called from inside the process, with an administrator's rights: for plan files before anything listens."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from gatepost.management.access import Caller
+from gatepost.management.applying import Applier
+from gatepost.management.jmap.capabilities import CONFIGURATION, GATEPOST
+from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.limits import Limits
+from gatepost.management.methods.set_flow import SetParts
+from gatepost.management.methods.table import method_table
+from gatepost.registry.account import Role
+from gatepost.session.password_hash import hash_password
+from gatepost.store.interface import ConfigurationStore
+from gatepost.values.ids import Id, id_from_random
+from gatepost.values.secret import Secret
+
+
+class LocalCalls:
+    """Answers method calls as the API would. Raises MethodError."""
+
+    def __init__(
+        self,
+        store: ConfigurationStore,
+        applier: Applier,
+        delete_account_mail: Callable[[Id], Awaitable[None]],
+    ) -> None:
+        parts = SetParts(
+            store=store,
+            applier=applier,
+            hash_password=_hash,
+            delete_account_mail=delete_account_mail,
+            make_id=_new_id,
+            now=lambda: datetime.now(UTC),
+        )
+        self._table = method_table(parts)
+        self._context = MethodContext(
+            caller=Caller(account_id=Id("local"), login_name="local", role=Role.ADMIN),
+            using=frozenset({CONFIGURATION, GATEPOST}),
+            created_ids={},
+            limits=Limits(),
+        )
+
+    async def call(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the method's response."""
+        return await self._table[method].run({"accountId": "local", **arguments}, self._context)
+
+
+async def _hash(password: Secret) -> str:
+    return await asyncio.to_thread(hash_password, password.reveal())
+
+
+def _new_id() -> Id:
+    return id_from_random(secrets.token_bytes(10))

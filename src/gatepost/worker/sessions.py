@@ -1,0 +1,131 @@
+"""Makes the conversation of a connection: the engine and the reactions of its listener's protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from gatepost.mail.delivery import Deliverer
+from gatepost.mail.directory import Directory
+from gatepost.plan.plan import ProtocolName
+from gatepost.protocols.imap.engine import ImapEngine
+from gatepost.protocols.imap.settings import ImapSettings
+from gatepost.protocols.managesieve.engine import ManageSieveEngine
+from gatepost.protocols.managesieve.settings import ManageSieveSettings
+from gatepost.protocols.pop3.engine import Pop3Engine
+from gatepost.protocols.pop3.settings import Pop3Settings
+from gatepost.protocols.smtp.engine import SmtpEngine
+from gatepost.protocols.smtp.settings import LMTP, SMTP, Dialect, SmtpLimits, SmtpSettings
+from gatepost.session.conversation import Conversation
+from gatepost.session.http_session import HttpServer
+from gatepost.session.imap_reactions import ImapReactions
+from gatepost.session.mailbox_watch import MailboxWatch
+from gatepost.session.managesieve_reactions import ManageSieveReactions
+from gatepost.session.pop3_reactions import Pop3Reactions
+from gatepost.session.reactions import Authenticator, ProtocolParts
+from gatepost.session.smtp_reactions import SmtpReactions
+from gatepost.store.interface import MailStore, MessageEntry, ScriptStore
+from gatepost.worker.connection import Connection, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the conversations of a worker share."""
+
+    authenticator: Authenticator
+    directory: Directory
+    mail: MailStore
+    scripts: ScriptStore
+    watch: MailboxWatch
+    http: HttpServer
+
+
+class ProtocolSessions:
+    """See worker.listener.Sessions."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def session(self, connection: Connection) -> Session:
+        """The conversation, HTTP or other."""
+        plan = connection.policy.plan
+        if plan.protocol is ProtocolName.HTTP:
+            return self._services.http.session(plan.id)
+        return Conversation(plan.protocol.value, self.parts(connection), connection.upgrade)
+
+    def parts(self, connection: Connection) -> ProtocolParts:
+        """Engine and reactions of any protocol but HTTP."""
+        match connection.policy.plan.protocol:
+            case ProtocolName.SMTP:
+                return self._smtp(connection, SMTP)
+            case ProtocolName.LMTP:
+                return self._smtp(connection, LMTP)
+            case ProtocolName.IMAP:
+                return self._imap(connection)
+            case ProtocolName.POP3:
+                return self._pop3(connection)
+            case ProtocolName.MANAGESIEVE:
+                return self._managesieve(connection)
+            case ProtocolName.HTTP:
+                raise ValueError("HTTP has no engine of ours")
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _smtp(self, connection: Connection, dialect: Dialect) -> ProtocolParts:
+        services, policy = self._services, connection.policy
+        settings = SmtpSettings(
+            hostname=policy.hostname,
+            dialect=dialect,
+            offers_tls=policy.offers_tls,
+            is_tls=policy.plan.is_tls_implicit,
+            may_auth_in_clear=policy.may_log_in_in_clear(connection.transport.info),
+            limits=replace(SmtpLimits(), message_octets=policy.max_message_size),
+        )
+        engine = SmtpEngine(settings)
+        deliverer = Deliverer(services.mail, services.directory, policy.hostname)
+        return ProtocolParts(
+            engine,
+            lambda link: SmtpReactions(engine, link, services.authenticator, services.directory, deliverer, settings),
+        )
+
+    def _imap(self, connection: Connection) -> ProtocolParts:
+        services, policy = self._services, connection.policy
+        settings = ImapSettings(
+            hostname=policy.hostname,
+            offers_tls=policy.offers_tls,
+            is_tls=policy.plan.is_tls_implicit,
+            may_auth_in_clear=policy.may_log_in_in_clear(connection.transport.info),
+            max_message_size=policy.max_message_size,
+        )
+        engine: ImapEngine[MessageEntry] = ImapEngine(settings)
+        return ProtocolParts(
+            engine,
+            lambda link: ImapReactions(engine, link, services.authenticator, services.mail, services.watch),
+        )
+
+    def _pop3(self, connection: Connection) -> ProtocolParts:
+        services, policy = self._services, connection.policy
+        settings = Pop3Settings(
+            hostname=policy.hostname,
+            offers_tls=policy.offers_tls,
+            is_tls=policy.plan.is_tls_implicit,
+            may_auth_in_clear=policy.may_log_in_in_clear(connection.transport.info),
+        )
+        engine = Pop3Engine(settings)
+        return ProtocolParts(
+            engine, lambda link: Pop3Reactions(engine, link, services.authenticator, services.mail, settings)
+        )
+
+    def _managesieve(self, connection: Connection) -> ProtocolParts:
+        services, policy = self._services, connection.policy
+        settings = ManageSieveSettings(
+            hostname=policy.hostname,
+            offers_tls=policy.offers_tls,
+            is_tls=policy.plan.is_tls_implicit,
+            may_auth_in_clear=policy.may_log_in_in_clear(connection.transport.info),
+        )
+        engine = ManageSieveEngine(settings)
+        return ProtocolParts(
+            engine,
+            lambda link: ManageSieveReactions(engine, link, services.authenticator, services.scripts, settings),
+        )
