@@ -38,6 +38,7 @@ class Event(Enum):
     LOGIN_FAILED = "login.failed"
     MESSAGE_RECEIVED = "message.received"
     STORE_FAILED = "store.failed"
+    API_METHOD_FAILED = "api.method_failed"
     LOOP_ERROR = "loop.error"
 
 

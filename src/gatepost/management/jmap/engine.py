@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import structlog
 
 from gatepost.management.access import Caller
 from gatepost.management.jmap.capabilities import CORE
@@ -17,9 +14,8 @@ from gatepost.management.jmap.limits import Limits
 from gatepost.management.jmap.references import resolve_references
 from gatepost.management.jmap.request import Invocation, Request, parse_request
 from gatepost.store.interface import Busy, StoreError
+from gatepost.telemetry import events
 from gatepost.values.ids import Id
-
-_log = structlog.get_logger("gatepost.management")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +90,6 @@ class JmapEngine:
 
 
 def _failed(method_name: str, error: Exception) -> MethodError:
-    # The text of the traceback is made here: a log renderer that shows local variables would show what was sent.
-    trace = "".join(traceback.format_exception(error))
-    _log.error("jmap_method_failed", method=method_name, trace=trace)
+    events.error(events.Event.API_METHOD_FAILED, failure=error, method=method_name)
     words = "the store failed" if isinstance(error, StoreError) else "the server failed"
     return MethodError("serverFail", f"{words}; its log says why. Nothing can be said about what was done")

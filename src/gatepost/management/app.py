@@ -1,0 +1,52 @@
+"""The management API as an ASGI application: which path leads where. Served by every http listener; made by `compose`."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from gatepost.management.endpoints import Endpoints
+from gatepost.management.jmap.failure import RequestError
+from gatepost.management.parts import ManagementParts
+from gatepost.management.problem_response import (
+    HttpProblem,
+    answer_http_exception,
+    answer_http_problem,
+    answer_internal_error,
+    answer_request_error,
+)
+from gatepost.management.security_headers import SecurityHeaders
+from gatepost.management.web_ui_files import WebUiFiles
+
+
+def make_app(parts: ManagementParts) -> ASGIApp:
+    """The application. It needs no lifespan events. `scope["state"]["listener_id"]` must hold the id of the listener."""
+    endpoints = Endpoints(parts)
+    routes = [
+        *(Route(path, endpoints.jmap, methods=["POST"]) for path in ("/jmap", "/jmap/", "/api")),
+        Route("/jmap/session", endpoints.session),
+        Route("/.well-known/jmap", endpoints.well_known),
+        Route("/api/schema", endpoints.schema),
+        Route("/api/schema/{hash}", endpoints.schema_of_hash),
+        Route("/api/account", endpoints.account),
+        Route("/api/login", endpoints.log_in, methods=["POST"]),
+        Route("/api/logout", endpoints.log_out, methods=["POST"]),
+        Route("/healthz/live", endpoints.live),
+        Route("/healthz/ready", endpoints.ready),
+        Route("/", endpoints.home),
+        Route("/admin", endpoints.home),
+        Mount("/admin", WebUiFiles(parts.web_ui)),
+    ]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={
+            HttpProblem: answer_http_problem,
+            RequestError: answer_request_error,
+            HTTPException: answer_http_exception,
+            500: answer_internal_error,
+        },
+    )
+    app.router.redirect_slashes = False
+    return SecurityHeaders(app)

@@ -1,0 +1,63 @@
+"""What the HTTP server tells about the client of a request: address, listener, TLS.
+
+`Forwarded` and `X-Forwarded-For` are not looked at: anybody can send them. The source address is the one that the
+transport found, from a trusted PROXY header where there was one.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+from starlette.requests import HTTPConnection
+
+from gatepost.plan.plan import Plan, ProtocolName
+from gatepost.session.link import Peer
+from gatepost.values.ids import Id
+from gatepost.values.ip_mask import IpAddress, unmapped
+from gatepost.values.socket_address import SocketAddress
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d+)?\Z")
+_NOWHERE: IpAddress = ip_address("0.0.0.0")
+
+
+def peer_of(connection: HTTPConnection) -> Peer:
+    """Who is on the other side. An address that is not known is never taken for loopback."""
+    client, server = connection.scope.get("client"), connection.scope.get("server")
+    return Peer(
+        source_address=_address(client[0]) if client else _NOWHERE,
+        source_port=client[1] if client else 0,
+        destination_address=_address(server[0]) if server else _NOWHERE,
+        destination_port=(server[1] or 0) if server else 0,
+    )
+
+
+def listener_of(connection: HTTPConnection) -> Id | None:
+    """The listener that the request came through."""
+    listener_id: Id | None = connection.scope.get("state", {}).get("listener_id")
+    return listener_id
+
+
+def is_tls(connection: HTTPConnection) -> bool:
+    """Whether what is sent is protected on its way."""
+    return connection.url.scheme in ("https", "wss")
+
+
+def https_url(connection: HTTPConnection, plan: Plan) -> str | None:
+    """The address of an https listener, under the host name that the client used; None where there is none."""
+    asked = _HOST.match(connection.headers.get("host", ""))
+    host = asked[1] if asked else plan.hostname
+    for listener in plan.listeners:
+        if listener.protocol is ProtocolName.HTTP and listener.is_tls_implicit:
+            addresses = [SocketAddress.parse(address) for address in listener.addresses]
+            reachable = next((each for each in addresses if not each.ip.is_loopback), None)
+            if reachable is not None:
+                return f"https://{host}/" if reachable.port == 443 else f"https://{host}:{reachable.port}/"
+    return None
+
+
+def _address(text: str) -> IpAddress:
+    try:
+        return unmapped(ip_address(text.partition("%")[0]))
+    except ValueError:
+        return _NOWHERE

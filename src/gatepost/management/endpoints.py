@@ -1,0 +1,166 @@
+"""The HTTP endpoints of the management API: what each path answers. `app.py` says which path that is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from gatepost.management.access import permissions
+from gatepost.management.client import is_tls
+from gatepost.management.credentials import Credentials, Identity
+from gatepost.management.jmap.engine import JmapEngine
+from gatepost.management.jmap.failure import over_limit
+from gatepost.management.jmap.i_json import parse_i_json
+from gatepost.management.jmap.session_object import session_object, session_state
+from gatepost.management.methods.listener_status import TYPE_NAME as LISTENER_STATUS
+from gatepost.management.methods.set_flow import SetParts
+from gatepost.management.methods.table import method_table
+from gatepost.management.parts import ManagementParts
+from gatepost.management.problem_response import HttpProblem
+from gatepost.management.request_body import read_json_body
+from gatepost.management.schema_resource import SchemaResource
+from gatepost.management.web_session import COOKIE_NAME, LIFETIME, csrf_token, make_token
+from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.values.ids import Id
+from gatepost.values.secret import Secret
+
+_MAX_LOGIN_BODY = 16 * 1024
+_TYPE_NAMES = [*OBJECT_TYPES, LISTENER_STATUS]
+
+
+class Endpoints:
+    """All endpoints; one instance per worker."""
+
+    def __init__(self, parts: ManagementParts) -> None:
+        self._parts = parts
+        self._credentials = Credentials(parts)
+        set_parts = SetParts(
+            store=parts.store,
+            applier=parts.applier,
+            hash_password=parts.hash_password,
+            delete_account_mail=parts.delete_account_mail,
+            make_id=parts.make_id,
+            now=parts.now,
+        )
+        self._engine = JmapEngine(method_table(set_parts), parts.limits)
+        self._schema = SchemaResource(OBJECT_TYPES.values())
+        self._requests_under_way: Counter[Id] = Counter()
+
+    async def jmap(self, request: Request) -> Response:
+        """POST /jmap: the API itself (RFC 8620 section 3.1)."""
+        caller = (await self._credentials.identify(request)).caller
+        async with self._turn(caller.account_id):
+            body = await read_json_body(request, self._parts.limits.max_size_request)
+            return _json(await self._engine.process(body, caller, session_state(caller)))
+
+    async def session(self, request: Request) -> Response:
+        """GET /jmap/session: the Session resource (RFC 8620 section 2)."""
+        caller = (await self._credentials.identify(request)).caller
+        base_url = str(request.base_url).rstrip("/")
+        return _json(msgspec.json.encode(session_object(caller, self._parts.limits, base_url)))
+
+    async def well_known(self, _request: Request) -> Response:
+        """GET /.well-known/jmap (RFC 8620 section 2.2)."""
+        return RedirectResponse("/jmap/session", 307)
+
+    async def schema(self, request: Request) -> Response:
+        """GET /api/schema."""
+        await self._credentials.identify(request)
+        return self._schema.redirect()
+
+    async def schema_of_hash(self, request: Request) -> Response:
+        """GET /api/schema/{hash}."""
+        await self._credentials.identify(request)
+        return self._schema.answer(request)
+
+    async def account(self, request: Request) -> Response:
+        """GET /api/account: who am I, and what may I do."""
+        identity = await self._credentials.identify(request)
+        return _json(msgspec.json.encode(_account_document(identity)))
+
+    async def log_in(self, request: Request) -> Response:
+        """POST /api/login: `{"user", "password"}` for a cookie and a CSRF token."""
+        self._credentials.refuse_clear_text(request)
+        match parse_i_json(await read_json_body(request, _MAX_LOGIN_BODY, "the size of a sign-in")):
+            case {"user": str() as login_name, "password": str() as password}:
+                pass
+            case _:
+                raise HttpProblem(400, "a sign-in needs the members user and password")
+        account = await self._credentials.by_password(request, login_name, Secret(password))
+        token = make_token(self._parts.session_key, account.id, account.password_hash, self._parts.now())
+        answer = {
+            "accountId": account.id,
+            "name": account.login_name,
+            "role": account.role,
+            "csrfToken": csrf_token(self._parts.session_key, token),
+        }
+        response = _json(msgspec.json.encode(answer))
+        response.set_cookie(
+            COOKIE_NAME,
+            token,
+            max_age=int(LIFETIME.total_seconds()),
+            secure=is_tls(request),
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    async def log_out(self, request: Request) -> Response:
+        """POST /api/logout: the browser forgets its cookie."""
+        await self._credentials.identify(request)
+        response = Response(status_code=204, headers={"cache-control": "no-store"})
+        response.delete_cookie(COOKIE_NAME, secure=is_tls(request), httponly=True, samesite="strict")
+        return response
+
+    async def live(self, _request: Request) -> Response:
+        """GET /healthz/live: this process answers."""
+        return _json(b'{"status":"live"}')
+
+    async def ready(self, _request: Request) -> Response:
+        """GET /healthz/ready: 503 with the names of the listeners of the plan that do not run."""
+        states = {status.listener_id: status.state for status in await self._parts.applier.statuses()}
+        waiting = [
+            listener.name for listener in self._parts.running_plan().listeners if states.get(listener.id) != "active"
+        ]
+        document = {"status": "not ready" if waiting else "ready", "notRunning": waiting}
+        return _json(msgspec.json.encode(document), 503 if waiting else 200)
+
+    async def home(self, _request: Request) -> Response:
+        """GET /: the web UI is elsewhere."""
+        return RedirectResponse("/admin/", 302)
+
+    @asynccontextmanager
+    async def _turn(self, account_id: Id) -> AsyncIterator[None]:
+        """Raises RequestError limit when the account has too many requests under way."""
+        most = self._parts.limits.max_concurrent_requests
+        if self._requests_under_way[account_id] >= most:
+            raise over_limit("maxConcurrentRequests", most)
+        self._requests_under_way[account_id] += 1
+        try:
+            yield
+        finally:
+            self._requests_under_way[account_id] -= 1
+            if not self._requests_under_way[account_id]:
+                del self._requests_under_way[account_id]
+
+
+def _account_document(identity: Identity) -> dict[str, object]:
+    caller = identity.caller
+    document: dict[str, object] = {
+        "permissions": permissions(caller.role, _TYPE_NAMES),
+        "edition": "oss",
+        "locale": "en",
+        "accountId": caller.account_id,
+        "name": caller.login_name,
+        "role": caller.role.value,
+    }
+    return document if identity.csrf_token is None else document | {"csrfToken": identity.csrf_token}
+
+
+def _json(octets: bytes, status: int = 200) -> Response:
+    return Response(octets, status, {"cache-control": "no-store"}, media_type="application/json")

@@ -1,0 +1,36 @@
+"""What the management application is made of. `compose` fills this in; tests fill it with fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from gatepost.management.applying import Applier
+from gatepost.management.jmap.limits import Limits
+from gatepost.plan.plan import Plan
+from gatepost.session.reactions import Authenticator
+from gatepost.store.interface import ConfigurationStore
+from gatepost.values.ids import Id
+from gatepost.values.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagementParts:
+    """`session_key`: the same secret in every worker, at least 32 random characters; whoever has it can sign in.
+
+    `running_plan` gives the plan that this worker runs now; `now` the time in UTC; `make_id` a new random id.
+    `hash_password` must not block; `delete_account_mail` removes all mail and scripts of an account."""
+
+    store: ConfigurationStore
+    applier: Applier
+    authenticator: Authenticator
+    hash_password: Callable[[Secret], Awaitable[str]]
+    delete_account_mail: Callable[[Id], Awaitable[None]]
+    session_key: Secret
+    running_plan: Callable[[], Plan]
+    now: Callable[[], datetime]
+    make_id: Callable[[], Id]
+    web_ui: Path  # the folder with index.html
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,63 @@
+"""Sessions of the web UI without state on the server: a signed cookie that every worker process can check. Pure.
+
+The signature covers the account's password hash, so a new password ends all sessions; the CSRF token is derived from
+the cookie, so that only who can read an answer of this server knows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from datetime import datetime, timedelta
+
+from gatepost.values.ids import Id, is_id
+from gatepost.values.secret import Secret
+
+COOKIE_NAME = "gatepost_session"
+CSRF_HEADER = "X-CSRF-Token"
+LIFETIME = timedelta(hours=12)
+
+
+def make_token(key: Secret, account_id: Id, password_hash: Secret, now: datetime) -> str:
+    """The value of the cookie: account, expiry (seconds of the epoch), signature."""
+    expiry = int((now + LIFETIME).timestamp())
+    return f"{account_id}.{expiry}.{_signature(key, account_id, expiry, password_hash)}"
+
+
+def account_of_token(token: str, now: datetime) -> Id | None:
+    """Whose session it says it is; None for one that has expired or is none. It still has to be verified."""
+    account_id, _, rest = token.partition(".")
+    expiry = rest.partition(".")[0]
+    if not is_id(account_id) or not (expiry.isascii() and expiry.isdigit() and len(expiry) <= 12):
+        return None
+    return Id(account_id) if int(expiry) > now.timestamp() else None
+
+
+def is_genuine(key: Secret, token: str, password_hash: Secret) -> bool:
+    """Whether this server made the token, for an account that still has this password hash."""
+    account_id, _, rest = token.partition(".")
+    expiry, _, signature = rest.partition(".")
+    expected = _signature(key, Id(account_id), int(expiry), password_hash)
+    return hmac.compare_digest(signature.encode(), expected.encode())
+
+
+def csrf_token(key: Secret, token: str) -> str:
+    """What unsafe requests with this cookie must carry in the X-CSRF-Token header."""
+    return _mac(key, b"csrf", token.encode())
+
+
+def is_csrf_token(key: Secret, token: str, given: str) -> bool:
+    """Compared in constant time."""
+    return hmac.compare_digest(csrf_token(key, token).encode(), given.encode())
+
+
+def _signature(key: Secret, account_id: Id, expiry: int, password_hash: Secret) -> str:
+    return _mac(key, b"session", f"{account_id}.{expiry}".encode(), password_hash.reveal().encode())
+
+
+def _mac(key: Secret, *parts: bytes) -> str:
+    mac = hmac.new(key.reveal().encode(), digestmod=hashlib.sha256)
+    for part in parts:
+        mac.update(len(part).to_bytes(4, "big") + part)  # the length keeps parts from flowing into each other
+    return urlsafe_b64encode(mac.digest()).rstrip(b"=").decode()
