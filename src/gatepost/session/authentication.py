@@ -14,15 +14,29 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 from gatepost.mail.directory import Directory, DirectoryAccount
+from gatepost.protocols.sasl import Credentials
 from gatepost.session.link import Peer
 from gatepost.session.login_pace import LoginPace
 from gatepost.session.password_hash import PasswordVerifier, TooManyWaiting, hash_of_nobody
-from gatepost.session.reactions import AuthenticationFailed
+from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.store.interface import StoreError
 from gatepost.values.secret import Secret
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
+
+
+async def authenticate_credentials(
+    authenticator: Authenticator, credentials: Credentials, peer: Peer
+) -> DirectoryAccount:
+    """The account behind what a client claims by SASL or otherwise. Raises AuthenticationFailed.
+
+    Nobody may act for somebody else (RFC 4616 section 2); one's own name may be spelled out.
+    """
+    account = await authenticator.authenticate(credentials.login_name, credentials.password, peer)
+    if credentials.authorization_identity not in ("", credentials.login_name, account.login_name):
+        raise AuthenticationFailed
+    return account
 
 
 class RecentLogins:

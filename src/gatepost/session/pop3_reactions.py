@@ -14,6 +14,7 @@ from gatepost.protocols.pop3.engine import Pop3Engine
 from gatepost.protocols.pop3.events import LoginAttempt, LoginRefusal, MaildropMessage, Retrieve, Update
 from gatepost.protocols.pop3.settings import Pop3Settings
 from gatepost.protocols.sasl import Credentials
+from gatepost.session.authentication import authenticate_credentials
 from gatepost.session.link import Link
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.store.interface import (
@@ -84,7 +85,7 @@ class Pop3Reactions:
 
     async def _log_in(self, credentials: Credentials) -> None:
         try:
-            account = await self._authenticate(credentials)
+            account = await authenticate_credentials(self._authenticator, credentials, self._link.peer)
             await self._open_maildrop(account)
         except AuthenticationFailed as failure:
             refusal = LoginRefusal.TEMPORARY if failure.is_temporary else LoginRefusal.WRONG_CREDENTIALS
@@ -97,13 +98,6 @@ class Pop3Reactions:
         else:
             self._link.authenticated(account.id, account.login_name)
             self._engine.login_accepted(self._maildrop_messages())
-
-    async def _authenticate(self, credentials: Credentials) -> DirectoryAccount:
-        account = await self._authenticator.authenticate(credentials.login_name, credentials.password, self._link.peer)
-        # Nobody may act for somebody else (RFC 4616 section 2); one's own name may be spelled out.
-        if credentials.authorization_identity not in ("", credentials.login_name, account.login_name):
-            raise AuthenticationFailed
-        return account
 
     async def _open_maildrop(self, account: DirectoryAccount) -> None:
         lock = self._mail_store.maildrop_lock(account.id)

@@ -1,0 +1,1 @@
+"""ManageSieve (RFC 5804), server side: looking after Sieve scripts from a distance."""
