@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gatepost.cli.apply_plan import Outcome, apply_plan
 from gatepost.cli.client_command import DryRun, Invocation
 from gatepost.cli.dry_run import dry_run_lines
-from gatepost.cli.failure import CommandError, set_error_lines, usage_error
+from gatepost.cli.failure import CommandError, usage_error
 from gatepost.cli.output import Output
+from gatepost.config.apply_plan import Outcome, apply_plan
 from gatepost.config.plan_file import Operation, PlanError, PlanProblem, parse_plan
 from gatepost.config.reconcile import Action
 
@@ -109,12 +109,7 @@ def _summary_line(summary: dict[str, Any]) -> str:
 
 
 def _raise_refusals(outcomes: Sequence[Outcome], is_dry_run: bool, *, is_complete: bool) -> None:
-    lines: list[str] = []
-    for outcome in outcomes:
-        if outcome.error is not None:
-            step = outcome.step
-            said = set_error_lines(outcome.error)
-            lines += [f"{step.line}: {step.object_type} {step.label} was refused:", *(f"  {each}" for each in said)]
+    lines = [line for outcome in outcomes for line in outcome.problems()]
     if lines and not is_complete and not is_dry_run:
         lines.append("the operations behind it were not carried out")
     if lines:

@@ -1,4 +1,4 @@
-"""What ends a command with words instead of a traceback, and the words of a SetError. Used by every command."""
+"""What ends a command with words instead of a traceback. Used by every command."""
 
 from __future__ import annotations
 
@@ -31,33 +31,5 @@ def usage_error(*lines: str) -> CommandError:
     return CommandError(*lines, exit_code=WRONG_USAGE)
 
 
-def set_error_lines(error: Mapping[str, Any]) -> list[str]:
-    """What a SetError (RFC 8620 section 5.3) says, one line for each property or validation error.
-
-    >>> set_error_lines({"type": "notFound"})
-    ['notFound']
-    """
-    found = error.get("validationErrors") or ()
-    lines = [f"{each.get('property')}: {each.get('description') or each.get('type')}" for each in found]
-    if lines:
-        return lines
-    properties = ", ".join(str(name) for name in error.get("properties") or ())
-    words = f"{error.get('type', 'serverFail')}{_because(error.get('description'))}"
-    lines = [f"{properties}: {words}" if properties else words]
-    if error.get("existingId"):
-        lines.append(f"the id of the object that is there: {error['existingId']}")
-    if error.get("linkedObjects"):
-        lines.append(
-            f"linked by {', '.join(_linked(each) for each in error['linkedObjects'])}; remove these links first"
-        )
-    return lines
-
-
 def _because(description: object) -> str:
     return f": {description}" if description else ""
-
-
-def _linked(link: Any) -> str:
-    if isinstance(link, Mapping):
-        return f"{str(link.get('object', '')).removeprefix('x:')} {link.get('id', '')}".strip()
-    return str(link)

@@ -13,8 +13,8 @@ from gatepost.cli.failure import CommandError, usage_error
 from gatepost.cli.field_values import parse_conditions, parse_fields
 from gatepost.cli.named_objects import find_object, find_shape, label_of, selected, with_reference_ids
 from gatepost.cli.output import Output, object_rows, value_text
-from gatepost.cli.set_answer import SetAnswer
 from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, did_you_mean
+from gatepost.config.set_answer import SetAnswer
 
 Id = Annotated[str | None, typer.Argument(metavar="ID", help="Id or name; none for a singleton.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids or names.")]
@@ -75,7 +75,9 @@ def create(invocation: Invocation, object_name: ObjectName, fields: Fields = Non
     value = with_reference_ids(client, shape, parse_fields(shape, fields or ()))
     answer = SetAnswer(client.set(shape, create={"new": value}, **_dry_run(is_dry_run)))
     label = label_of(shape, value)
-    answer.raise_refusals({"new": f"{label} was not created"})
+    refusals = answer.refusals({"new": f"{label} was not created"})
+    if refusals:
+        raise CommandError(*refusals)
     if is_dry_run:
         _print_dry_run(output, answer, {"new": f"{label} would be created"})
         return

@@ -1,11 +1,9 @@
-"""The answer to a /set (RFC 8620 section 5.3), read for people."""
+"""The answer to a /set (RFC 8620 section 5.3), read for people. Pure. Called by the commands and by the plan files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-
-from gatepost.cli.failure import CommandError, set_error_lines
 
 _REFUSED = ("notCreated", "notUpdated", "notDestroyed")
 
@@ -41,8 +39,34 @@ class SetAnswer:
                 lines += [f"{title}:", *(f"  {line}" for line in set_error_lines(error))]
         return lines
 
-    def raise_refusals(self, titles: Mapping[str, str]) -> None:
-        """Raises CommandError where anything was refused."""
-        lines = self.refusals(titles)
-        if lines:
-            raise CommandError(*lines)
+
+def set_error_lines(error: Mapping[str, Any]) -> list[str]:
+    """What a SetError (RFC 8620 section 5.3) says, one line for each property or validation error.
+
+    >>> set_error_lines({"type": "notFound"})
+    ['notFound']
+    """
+    found = error.get("validationErrors") or ()
+    lines = [f"{each.get('property')}: {each.get('description') or each.get('type')}" for each in found]
+    if lines:
+        return lines
+    properties = ", ".join(str(name) for name in error.get("properties") or ())
+    words = f"{error.get('type', 'serverFail')}{_because(error.get('description'))}"
+    lines = [f"{properties}: {words}" if properties else words]
+    if error.get("existingId"):
+        lines.append(f"the id of the object that is there: {error['existingId']}")
+    if error.get("linkedObjects"):
+        lines.append(
+            f"linked by {', '.join(_linked(each) for each in error['linkedObjects'])}; remove these links first"
+        )
+    return lines
+
+
+def _because(description: object) -> str:
+    return f": {description}" if description else ""
+
+
+def _linked(link: Any) -> str:
+    if isinstance(link, Mapping):
+        return f"{str(link.get('object', '')).removeprefix('x:')} {link.get('id', '')}".strip()
+    return str(link)

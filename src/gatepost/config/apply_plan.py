@@ -1,4 +1,8 @@
-"""The steps of a plan carried out on a running server: one /set for each operation, in order."""
+"""The steps of a plan carried out: one /set for each operation, in order.
+
+`gatepost apply` gives a running server to carry them out on, `serve --plan` the store. Whatever is asked of either goes
+through the port `ConfiguredServer`; nothing here does I/O itself.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gatepost.cli.set_answer import SetAnswer
 from gatepost.config.object_shape import ObjectShape, ObjectShapes, PropertyShape
 from gatepost.config.plan_file import Operation
 from gatepost.config.reconcile import Action, Step, object_types_of, resolve
+from gatepost.config.set_answer import SetAnswer, set_error_lines
 from gatepost.config.wire_values import join_pointer, split_pointer
 
 
@@ -44,6 +48,13 @@ class Outcome:
     answer: Mapping[str, Any] | None = None
     is_checked: bool = True
 
+    def problems(self) -> list[str]:
+        """What was refused: the place of the operation and the object, then what is wrong, line by line."""
+        if self.error is None:
+            return []
+        title = f"{self.step.line}: {self.step.object_type} {self.step.label} was refused:"
+        return [title, *(f"  {line}" for line in set_error_lines(self.error))]
+
 
 def apply_plan(
     server: ConfiguredServer,
@@ -55,7 +66,7 @@ def apply_plan(
     """Carry out the operations; `report` is called for every step as soon as it is done.
 
     Stops behind the first /set in which something was refused (a dry run goes on). Raises PlanError before anything is
-    sent where the plan does not fit the server, CommandError where the server cannot be asked.
+    sent where the plan does not fit the server, and what the server's port raises where it cannot be asked.
     """
     shapes = server.shapes
     current = {shape.name: server.get_all(shape) for shape in object_types_of(operations, shapes)}
