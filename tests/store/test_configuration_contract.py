@@ -22,9 +22,7 @@ async def ids(configuration: ConfigurationStore, object_type: str = "Domain") ->
     return [stored.id for stored in await configuration.read_objects(object_type)]
 
 
-async def changes_since(
-    configuration: ConfigurationStore, state: str, max_changes: int | None = None
-) -> ObjectChanges:
+async def changes_since(configuration: ConfigurationStore, state: str, max_changes: int | None = None) -> ObjectChanges:
     changes = await configuration.changes("Domain", state, max_changes)
     assert changes is not None
     return changes

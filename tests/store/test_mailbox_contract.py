@@ -100,7 +100,7 @@ async def test_a_mailbox_made_again_under_its_old_name_has_a_new_uid_validity_rf
         made = await mail.create_mailbox(ALICE, "Work")
         seen.add((made.uid_validity, made.id))
         await mail.delete_mailbox(made.id)
-    assert len({uid_validity for uid_validity, _ in seen}) == len({id for _, id in seen}) == 5
+    assert len({uid_validity for uid_validity, _ in seen}) == len({mailbox_id for _, mailbox_id in seen}) == 5
 
 
 async def test_delete_removes_the_mailbox_and_its_messages_and_leaves_those_below(mail: MailStore) -> None:
@@ -170,7 +170,7 @@ async def test_rename_may_pass_names_on_among_what_moves(mail: MailStore, old: s
         await mail.create_mailbox(ALICE, old + below)
     before = {mailbox.id: mailbox.name for mailbox in await mail.mailboxes(ALICE)}
     for mailbox_id, name in before.items():
-        if name == new or name in ("a/k", "a/k/k") and name != old:
+        if name == new or (name in ("a/k", "a/k/k") and name != old):
             await mail.delete_mailbox(mailbox_id)
     await mail.rename_mailbox(renamed.id, new)
     after = {mailbox.id: mailbox.name for mailbox in await mail.mailboxes(ALICE)}

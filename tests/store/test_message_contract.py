@@ -55,7 +55,7 @@ async def test_what_was_appended_is_read_back(mail: MailStore, box: Mailbox) -> 
     date = datetime(2026, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=-8)))
     await mail.append([NewMessage(box.id, b"octets \0\xff\r\n", frozenset({"\\Seen", "$Forwarded"}), date)])
     mailbox, (entry,) = await mail.messages(box.id)
-    assert (entry.uid, entry.size, entry.flags) == (1, 11, {"\\Seen", "$Forwarded"})
+    assert (entry.uid, entry.size, set(entry.flags)) == (1, 11, {"\\Seen", "$Forwarded"})
     assert entry.internal_date == date and entry.internal_date.utcoffset() == timedelta(0)
     assert entry.modseq == mailbox.highest_modseq > box.highest_modseq
     assert await mail.content(entry.content_id) == b"octets \0\xff\r\n"
@@ -142,7 +142,7 @@ async def test_flags_are_added_removed_and_replaced_rfc_9051_6_4_6(mail: MailSto
         (FlagChange.REPLACE, set(), set()),
     ):
         (changed,), untouched = await mail.change_flags(box.id, [1], change, given)
-        assert (changed.flags, list(untouched)) == (expected, [])
+        assert (set(changed.flags), list(untouched)) == (expected, [])
         assert [changed] == await entries(mail, box)
 
 
@@ -202,7 +202,7 @@ async def test_changes_tell_what_is_new_what_is_different_and_what_is_gone_rfc_7
     await mail.remove(box.id, [1, 2])
     await fill(mail, box, "$new")
     changes = await mail.changes(box.id, since)
-    assert [(entry.uid, entry.flags) for entry in changes.changed] == [(3, {"\\Seen"}), (5, {"$new"})]
+    assert [(entry.uid, set(entry.flags)) for entry in changes.changed] == [(3, {"\\Seen"}), (5, {"$new"})]
     assert (list(changes.vanished), changes.highest_modseq) == ([1, 2], await modseq(mail, box))
 
 
@@ -261,7 +261,7 @@ async def test_move_makes_the_originals_vanish_rfc_6851(mail: MailStore, box: Ma
     assert [entry.uid for entry in await entries(mail, box)] == [2]
     assert list((await mail.changes(box.id, since)).vanished) == [1, 3]
     first, second = await entries(mail, other)
-    assert (first.flags, await mail.content(second.content_id)) == ({"\\Seen"}, b"2")
+    assert (set(first.flags), await mail.content(second.content_id)) == ({"\\Seen"}, b"2")
 
 
 async def test_move_within_one_mailbox_gives_new_uids(mail: MailStore, box: Mailbox) -> None:

@@ -35,8 +35,8 @@ def migrate(location: str | Path) -> None:
             _upgrade(dialect)
     except OSError as error:
         raise Broken(f"the store in {dialect.data_directory} cannot be made: {error}") from error
-    except DBAPIError as error:
-        raise dialect.translated(error.orig if isinstance(error.orig, Exception) else error) from error
+    except (DBAPIError, dialect.driver_error) as error:
+        raise dialect.translated(error) from error
     except CommandError as error:
         raise Broken(f"the store in {dialect.data_directory} is not of this version of gatepost: {error}") from error
     finally:

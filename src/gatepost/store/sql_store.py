@@ -67,9 +67,13 @@ class SqlStore:
 
     async def close(self) -> None:
         """Commit and answer what is queued, then give everything back. Calls after that raise Broken."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._writer.close)
-        await loop.run_in_executor(None, self._readers.close)
+        self._readers.refuse_more()
+        self._writer.refuse_more()
+        await asyncio.to_thread(self._join)
+
+    def _join(self) -> None:
+        self._writer.join()
+        self._readers.join()
         self._dialect.engine.dispose()
 
 

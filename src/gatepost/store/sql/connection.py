@@ -35,8 +35,8 @@ class SqlConnection:
         self._compiled: dict[Statement, tuple[str, dict[str, Any]]] = {}
         try:
             self._connection = dialect.engine.raw_connection()
-        except DBAPIError as error:
-            raise dialect.translated(error.orig if isinstance(error.orig, Exception) else error) from error
+        except (DBAPIError, dialect.driver_error) as error:
+            raise dialect.translated(error) from error
         self._cursor = self._connection.cursor()
 
     def rows(self, statement: Statement, **parameters: object) -> list[Row]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, BindParameter, Boolean, ColumnElement, Engine, bindparam, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -35,10 +36,11 @@ class Dialect:
     begin_snapshot: str  # all reads until the end see the same moment
 
     def translated(self, error: Exception) -> StoreError:
-        """The store's error for an error of the driver."""
-        if isinstance(error, sqlite3.Error):
-            return _translated_sqlite_error(error)
-        return Broken(f"the database failed: {error}")
+        """The store's error for an error of the driver, or for what SQLAlchemy made of it."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, sqlite3.Error):
+            return _translated_sqlite_error(cause)
+        return Broken(f"the database failed: {cause}")
 
 
 def dialect_for(location: str | Path) -> Dialect:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import bindparam, select
 
-from gatepost.store.interface import Mailbox, MailboxChanges, MessageEntry
+from gatepost.store.interface import Gone, Mailbox, MailboxChanges, MessageEntry
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
 from gatepost.store.sql.flags import flags_of
 from gatepost.store.sql.keys import content_id
 from gatepost.store.sql.mailbox_rows import require_mailbox
-from gatepost.store.sql.schema import message, vanished
+from gatepost.store.sql.schema import mailbox, message, vanished
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -25,6 +25,7 @@ ENTRY = select(
     message.c.size,
     message.c.content_key,
 )
+_HIGHEST_MODSEQ = Statement(select(mailbox.c.highest_modseq).where(mailbox.c.key == bindparam("mailbox")))
 _IN_MAILBOX = ENTRY.where(message.c.mailbox_key == bindparam("mailbox"))
 _ALL = Statement(_IN_MAILBOX.order_by(message.c.uid))
 _CHANGED = Statement(_IN_MAILBOX.where(message.c.modseq > bindparam("since")))
@@ -38,17 +39,18 @@ _VANISHED = Statement(
 def read_messages(connection: SqlConnection, key: int) -> tuple[Mailbox, list[MessageEntry]]:
     """The mailbox and all its messages by uid. Raises Gone."""
     with connection.snapshot():
-        mailbox = require_mailbox(connection, key)
+        described = require_mailbox(connection, key)
         rows = connection.rows(_ALL, mailbox=key)
-    return mailbox, [entry(row) for row in rows]
+    return described, [entry(row) for row in rows]
 
 
 def read_changes(connection: SqlConnection, key: int, since_modseq: int) -> MailboxChanges:
     """What changed after `since_modseq`. Raises Gone."""
+    highest_modseq = _highest_modseq(connection, key)
+    if highest_modseq <= since_modseq:
+        return MailboxChanges(highest_modseq, (), ())
     with connection.snapshot():
-        highest_modseq = require_mailbox(connection, key).highest_modseq
-        if highest_modseq <= since_modseq:
-            return MailboxChanges(highest_modseq, (), ())
+        highest_modseq = _highest_modseq(connection, key)
         changed = connection.rows(_CHANGED, mailbox=key, since=since_modseq)
         runs = connection.rows(_VANISHED, mailbox=key, since=since_modseq)
     changed.sort()  # by uid: the index that finds them is in order of modification
@@ -57,6 +59,13 @@ def read_changes(connection: SqlConnection, key: int, since_modseq: int) -> Mail
         [entry(row) for row in changed],
         [uid for first_uid, last_uid in runs for uid in range(first_uid, last_uid + 1)],
     )
+
+
+def _highest_modseq(connection: SqlConnection, key: int) -> int:
+    row = connection.row(_HIGHEST_MODSEQ, mailbox=key)
+    if row is None:
+        raise Gone("the mailbox does not exist any more")
+    return int(row[0])
 
 
 def entry(row: Row) -> MessageEntry:

@@ -33,12 +33,15 @@ class Readers:
             raise Broken("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
 
-    def close(self) -> None:
-        """Blocks until running reads are done."""
+    def refuse_more(self) -> None:
+        """Take no more reads. On the event loop, so that none slips in."""
         self._is_closed = True
+
+    def join(self) -> None:
+        """Blocks until running reads are done; call `refuse_more` before."""
         self._threads.shutdown()
-        for connection in self._connections:
-            connection.close()
+        while self._connections:
+            self._connections.pop().close()
 
     def _read(self, read: Callable[[SqlConnection], T]) -> T:
         connection: SqlConnection | None = getattr(self._local, "connection", None)

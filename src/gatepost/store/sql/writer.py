@@ -61,12 +61,14 @@ class _QueuedWrite:
 class Writer:
     """Runs functions that write. Belongs to the store, which closes it, and to one event loop."""
 
-    def __init__(self, dialect: Dialect, on_mailboxes_changed: MailboxesChanged) -> None:
+    def __init__(
+        self, dialect: Dialect, on_mailboxes_changed: MailboxesChanged, patience_s: float = _PATIENCE_S
+    ) -> None:
         self._dialect = dialect
         self._on_mailboxes_changed = on_mailboxes_changed
         self._queue: SimpleQueue[_QueuedWrite | None] = SimpleQueue()  # None: nothing comes after it
         self._connection: SqlConnection | None = None
-        self._turn = WriteTurn(dialect.data_directory / _LOCK_FILE, _PATIENCE_S)
+        self._turn = WriteTurn(dialect.data_directory / _LOCK_FILE, patience_s)
         self._is_closed = False
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
@@ -79,11 +81,14 @@ class Writer:
         self._queue.put(_QueuedWrite(work, future))
         return await future
 
-    def close(self) -> None:
-        """Blocks until all queued writes are committed. They are answered if the event loop still runs."""
+    def refuse_more(self) -> None:
+        """Take no more writes. On the event loop, so that none slips in behind the last one."""
         if not self._is_closed:
             self._is_closed = True
             self._queue.put(None)
+
+    def join(self) -> None:
+        """Blocks until all queued writes are committed; call `refuse_more` before."""
         self._thread.join()
 
     def _serve(self) -> None:
