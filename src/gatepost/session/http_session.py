@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import h11
-from uvicorn._types import ASGI3Application
+from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
@@ -26,9 +26,9 @@ REFUSAL = (
 class HttpServer:
     """What all HTTP connections of a worker share."""
 
-    def __init__(self, application: ASGI3Application) -> None:
+    def __init__(self, application: ASGIApp) -> None:
         self.config = Config(
-            application,
+            cast(Any, application),  # two libraries, two spellings of the same ASGI types
             http="h11",
             ws="none",
             lifespan="off",

@@ -1,0 +1,50 @@
+# Everything a person needs: run, test, check, bench. Each makes .venv first, from the lock files.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check format bench bench-full lock clean
+
+run: $(VENV)/runtime-installed ## start the demonstration on loopback
+	$(BIN)/gatepost serve --demo
+
+test: $(VENV)/dev-installed ## the whole test suite
+	$(BIN)/pytest
+
+check: $(VENV)/dev-installed ## lint, types, architecture
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev-installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/dev-installed ## the quick measurements, under five minutes
+	$(BIN)/python -m bench
+
+bench-full: $(VENV)/dev-installed
+	$(BIN)/python -m bench --full
+
+lock: $(VENV)/dev-installed ## new exact versions for the ranges in pyproject.toml
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q \
+		--custom-compile-command "make lock" --upgrade -o requirements/runtime.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes -q \
+		--custom-compile-command "make lock" --constraint requirements/runtime.lock --upgrade -o requirements/dev.lock
+
+$(VENV)/runtime-installed: pyproject.toml requirements/runtime.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gatepost needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	touch $@
+
+$(VENV)/dev-installed: $(VENV)/runtime-installed requirements/dev.lock
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

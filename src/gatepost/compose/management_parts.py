@@ -1,0 +1,53 @@
+"""The management API of a worker, joined with the store, the running server and the outside world (clock, random ids)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+import gatepost
+from gatepost.management.app import make_app
+from gatepost.management.parts import ManagementParts
+from gatepost.management.web_session_key import load_web_session_key
+from gatepost.plan.plan import Plan
+from gatepost.session.password_hash import hash_password
+from gatepost.session.reactions import Authenticator
+from gatepost.store.sql_store import SqlStore
+from gatepost.values.ids import id_from_random
+from gatepost.values.secret import Secret
+from gatepost.worker.worker import Worker
+
+_WEB_UI = Path(gatepost.__file__).parent / "webui"
+_ID_OCTETS = 10
+
+
+async def management_application(store: SqlStore, worker: Worker, authenticator: Authenticator) -> ASGIApp:
+    """The ASGI application of this worker's http listeners."""
+    return make_app(
+        ManagementParts(
+            store=store.configuration,
+            applier=worker.applier,
+            authenticator=authenticator,
+            hash_password=_hash,
+            delete_account_mail=store.mail.delete_account,
+            session_key=await load_web_session_key(store.configuration),
+            running_plan=lambda: _running_plan(worker),
+            now=lambda: datetime.now(UTC),
+            make_id=lambda: id_from_random(secrets.token_bytes(_ID_OCTETS)),
+            web_ui=_WEB_UI,
+        )
+    )
+
+
+async def _hash(password: Secret) -> str:
+    return await asyncio.to_thread(hash_password, password.reveal())
+
+
+def _running_plan(worker: Worker) -> Plan:
+    if worker.plan is None:
+        raise LookupError("no plan runs yet")
+    return worker.plan
