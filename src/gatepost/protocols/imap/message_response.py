@@ -42,7 +42,7 @@ def body(octets: bytes, part: Part, *, is_extended: bool) -> bytes:
         _parameters(part.content_type),
         nstring(part.content.get(b"content-id")),
         nstring(part.content.get(b"content-description")),
-        string(part.content.get(b"content-transfer-encoding") or b"7BIT"),
+        string(part.transfer_encoding or b"7BIT"),
         b"%d" % part.size,
     ]
     if part.is_message:

@@ -157,7 +157,18 @@ def _joined(words: list[_Token]) -> bytes:
 
 def _split(words: list[_Token]) -> tuple[bytes, bytes]:
     """Local part and domain. A missing one is empty, never None: None would say that this is a group."""
-    for position in range(len(words) - 1, -1, -1):
-        if words[position].is_special and words[position].text == b"@":
-            return _joined(words[:position]), _joined(words[position + 1 :])
+    for position, word in enumerate(words):
+        if word.is_special and word.text == b"@":
+            return _joined(words[:position]), _domain(words[position + 1 :])
     return _phrase(words) or b"", b""
+
+
+def _domain(words: list[_Token]) -> bytes:
+    """The words up to the first that does not belong to the same domain: a comma was forgotten there."""
+    domain: list[bytes] = []
+    for word in words:
+        is_continued = not domain or domain[-1] == b"." or word.text == b"." or not word.has_space_before
+        if not is_continued or (word.is_special and word.text != b"."):
+            break
+        domain.append(word.text)
+    return b"".join(domain)

@@ -49,7 +49,7 @@ def decoded_texts(octets: bytes, part: Part) -> Iterator[str]:
 
 def without_transfer_encoding(body: bytes, part: Part) -> bytes:
     """The body of a part with base64 or quoted-printable undone, as far as it can be (RFC 2045 section 6)."""
-    match part.content.get(b"content-transfer-encoding", b"").lower():
+    match (part.transfer_encoding or b"").lower():
         case b"base64":
             return _base64(body)
         case b"quoted-printable":

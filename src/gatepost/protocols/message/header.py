@@ -50,6 +50,14 @@ def header_end(octets: bytes, start: int = 0, end: int | None = None) -> int:
     return found.end() if found else stop
 
 
+def empty_line(header: bytes) -> bytes:
+    """The empty line at the end of a header as it is there; empty when there is none."""
+    for line in (b"\r\n", b"\n"):
+        if header == line or header.endswith(b"\n" + line):
+            return line
+    return b""
+
+
 def fields(octets: bytes, start: int = 0, end: int | None = None) -> Iterator[Field]:
     """The fields of the header that fills `octets[start:end]`, the empty line at its end left out."""
     stop = len(octets) if end is None else end

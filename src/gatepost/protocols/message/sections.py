@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
-from gatepost.protocols.message.header import fields, header_end
+from gatepost.protocols.message.header import empty_line, fields, header_end
 from gatepost.protocols.message.structure import Part, parse_structure
 
 
@@ -104,12 +104,9 @@ def find_part(root: Part, numbers: tuple[int, ...]) -> Part | None:
 
 
 def _chosen_fields(header: bytes, section: Section) -> bytes:
-    """The fields with (or without) the names, and the empty line that is part of every header fetch."""
+    """The fields with (or without) the names, and the empty line where the header has one (RFC 3501 section 6.4.5: it is
+    part of every header fetch, except for a message that has neither it nor a body)."""
     names = {name.lower() for name in section.field_names}
     is_wanted = section.text is SectionText.FIELDS
-    chosen = [_ended(field.octets) for field in fields(header) if (field.name in names) == is_wanted]
-    return b"".join(chosen) + b"\r\n"
-
-
-def _ended(octets: bytes) -> bytes:
-    return octets if octets.endswith(b"\n") else octets + b"\r\n"
+    chosen = [field.octets for field in fields(header) if (field.name in names) == is_wanted]
+    return b"".join(chosen) + empty_line(header)

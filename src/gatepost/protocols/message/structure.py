@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from gatepost.protocols.message.header import first_values, header_end
-from gatepost.protocols.message.mime_value import MimeValue, parse_mime_value
+from gatepost.protocols.message.mime_value import MimeValue, parse_mime_value, without_comments
 
 MAX_DEPTH = 40  # levels of multiparts and attached messages that are opened
 MAX_PARTS = 2000  # parts of one message, all levels together
@@ -56,6 +56,12 @@ class Part:
     def is_message(self) -> bool:
         """Whether the body is a message, which is then the only child."""
         return _is_message(self.content_type) and bool(self.children)
+
+    @property
+    def transfer_encoding(self) -> bytes | None:
+        """The first word of Content-Transfer-Encoding, as written (RFC 2045 section 6.1)."""
+        words = without_comments(self.content.get(b"content-transfer-encoding", b"")).split(None, 1)
+        return words[0] if words else None
 
     @property
     def size(self) -> int:
@@ -144,7 +150,7 @@ def _content_type(value: bytes | None, default: MimeValue) -> MimeValue:
     match kind.first.lower(), kind.second:
         case b"multipart", b"":
             return MimeValue(kind.first, b"mixed", kind.parameters)
-        case b"text", subtype if not kind.parameter(b"charset"):
+        case b"text", subtype if kind.parameter(b"charset") is None:
             return MimeValue(kind.first, subtype or b"plain", kind.parameters + _US_ASCII)
         case b"text", b"":
             return MimeValue(kind.first, b"plain", kind.parameters)

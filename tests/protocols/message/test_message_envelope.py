@@ -1,0 +1,99 @@
+"""The envelope and its addresses (RFC 3501 section 7.4.2)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatepost.protocols.message.addresses import Address, parse_addresses
+from gatepost.protocols.message.envelope import envelope_of
+
+END = Address(None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"", []),
+        (b" , ,", []),
+        (b"a@b", [Address(None, None, b"a", b"b")]),
+        (b"Joe Doe <j@d>", [Address(b"Joe Doe", None, b"j", b"d")]),
+        (b'"Doe, \\"J\\"" <j@d>', [Address(b'Doe, "J"', None, b"j", b"d")]),
+        (b"John Q. Public <j@d>", [Address(b"John Q. Public", None, b"j", b"d")]),
+        (b"a@b (Comment (nested) name)", [Address(b"Comment (nested) name", None, b"a", b"b")]),
+        (b"a@b, (next) c@d", [Address(None, None, b"a", b"b"), Address(None, None, b"c", b"d")]),
+        (b"<@x,@y:a@b>", [Address(None, b"@x,@y", b"a", b"b")]),
+        (b'"lo cal"@[1.2.3.4]', [Address(None, None, b"lo cal", b"[1.2.3.4]")]),
+        (b"a . b @ c . d", [Address(None, None, b"a.b", b"c.d")]),
+        (b"=?utf-8?q?J=C3=BC?= <j@d>", [Address(b"=?utf-8?q?J=C3=BC?=", None, b"j", b"d")]),
+        (
+            b"G: a@b, N <c@d>;, e@f",
+            [
+                Address(None, None, b"G", None),
+                Address(None, None, b"a", b"b"),
+                Address(b"N", None, b"c", b"d"),
+                END,
+                Address(None, None, b"e", b"f"),
+            ],
+        ),
+        (b"undisclosed-recipients:;", [Address(None, None, b"undisclosed-recipients", None), END]),
+        (b"Open: a@b", [Address(None, None, b"Open", None), Address(None, None, b"a", b"b"), END]),
+        (b"G: <a@b>;", [Address(None, None, b"G", None), Address(None, None, b"a", b"b"), END]),
+        # what is wrong, and on the wire all the same
+        (b"root", [Address(None, None, b"root", b"")]),
+        (b"<>", [Address(None, None, b"", b"")]),
+        (b"a@", [Address(None, None, b"a", b"")]),
+        (b"@b", [Address(None, None, b"", b"b")]),
+        (b"a@b; c@d", [Address(None, None, b"a", b"b"), Address(None, None, b"c", b"d")]),
+        (b"N <a@b", [Address(b"N", None, b"a", b"b")]),
+        (b"a@b>", [Address(None, None, b"a", b"b")]),
+        (b"a@b c@d", [Address(None, None, b"a", b"b")]),
+        (b'"open <a@b>', [Address(None, None, b"open <a@b>", b"")]),
+        (b"(open a@b", []),
+    ],
+)
+def test_address_lists(value: bytes, expected: list[Address]) -> None:
+    assert list(parse_addresses(value)) == expected
+
+
+@given(st.text(alphabet='a@<>()",;:.\\[] ', max_size=40))
+def test_any_value_gives_addresses_and_groups_that_are_ended(value: str) -> None:
+    open_groups = 0
+    for address in parse_addresses(value.encode()):
+        if address.host is None:
+            open_groups += -1 if address.mailbox is None else 1
+        assert open_groups in (0, 1)
+    assert open_groups == 0
+
+
+def test_a_long_hostile_field_is_cut_off() -> None:
+    assert parse_addresses(b"(" * 1_000_000) == ()
+
+
+def test_sender_and_reply_to_default_to_from() -> None:
+    """RFC 3501 section 7.4.2: absent, or present but empty"""
+    envelope = envelope_of(b"From: a@b\r\nReply-To:\r\n\r\n")
+    assert envelope.sender == envelope.reply_to == envelope.from_ != ()
+
+
+def test_absent_fields_are_none_and_empty_ones_are_empty() -> None:
+    """RFC 3501 section 7.4.2"""
+    envelope = envelope_of(b"Subject:\r\nMessage-ID: \r\nTo:\r\n\r\n")
+    assert (envelope.subject, envelope.message_id) == (b"", b"")
+    assert (envelope.date, envelope.in_reply_to) == (None, None)
+    assert (envelope.to, envelope.cc) == ((), ())
+
+
+def test_values_are_unfolded() -> None:
+    """RFC 5322 section 2.2.3: the line end goes, the white space stays"""
+    assert envelope_of(b"Subject: one\r\n two\r\n\tthree\r\n\r\n").subject == b"one two\tthree"
+
+
+def test_names_compare_without_case_and_may_have_space_before_the_colon() -> None:
+    """RFC 5322 section 4.5"""
+    assert envelope_of(b"SUBJECT : x\r\n\r\n").subject == b"x"
+
+
+def test_a_line_that_is_no_field_is_passed_over() -> None:
+    assert envelope_of(b"junk\r\n folded: junk\r\nSubject: x\r\n\r\nSubject: body").subject == b"x"
