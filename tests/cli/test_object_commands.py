@@ -217,3 +217,25 @@ def test_status_of_an_unknown_listener_is_an_error(gatepost: Run) -> None:
     result = gatepost("status", "imp")
     assert result.exit_code == 1
     assert "there is no listener 'imp' on this node; did you mean 'imap'?" in result.stderr
+
+
+def test_query_matches_exactly_as_update_and_delete_do(gatepost: Run) -> None:
+    assert [item["name"] for item in gatepost("query", "NetworkListener", "-w", "name=imap", "--json").json] == ["imap"]
+    listed = gatepost("query", "NetworkListener", "--where", "bind=[0::0]:993", "--json").json
+    assert [item["name"] for item in listed] == ["imaps"]
+
+
+def test_a_list_for_people_names_what_objects_refer_to(gatepost: Run, server: FakeServer) -> None:
+    server.objects["Domain"] = {"d1": {"id": "d1", "name": "example.org"}}
+    server.objects["Account"] = {"a1": {"id": "a1", "name": "alice", "domainId": "d1"}}
+    lines = gatepost("query", "Account", "--columns", "name,domainId").stdout.splitlines()
+    assert lines[2].split() == ["alice", "example.org"]
+    assert gatepost("query", "Account", "--json").json[0]["domainId"] == "d1"
+
+
+def test_a_lock_out_needs_an_option_of_its_own(gatepost: Run, server: FakeServer) -> None:
+    words = "this request comes through that listener; repeat it with allowLockOut: true"
+    server.refusals["i1"] = {"type": "forbidden", "description": words}
+    assert "the option is --allow-lock-out" in gatepost("delete", "NetworkListener", "imap").stderr
+    gatepost("delete", "NetworkListener", "smtp", "--allow-lock-out")
+    assert server.set_calls[-1] == ("NetworkListener", {"destroy": ["i3"], "allowLockOut": True})

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gatepost.cli.client_command import DryRun, Invocation
-from gatepost.cli.dry_run import dry_run_lines
-from gatepost.cli.failure import CommandError, usage_error
+from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation
+from gatepost.cli.failure import usage_error
 from gatepost.cli.output import Output
+from gatepost.cli.set_options import dry_run_lines, dry_run_report, refused, set_options
 from gatepost.config.apply_plan import Outcome, apply_plan
 from gatepost.config.plan_file import Operation, PlanError, PlanProblem, parse_plan
 from gatepost.config.reconcile import Action
@@ -23,7 +23,7 @@ Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Plan files (ND
 _MARKS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DESTROY: "-", Action.KEEP: "="}
 
 
-def apply(invocation: Invocation, files: Files, is_dry_run: DryRun = False) -> None:
+def apply(invocation: Invocation, files: Files, is_dry_run: DryRun = False, may_lock_out: AllowLockOut = False) -> None:
     """Bring a running server to what plan files say. Doing it again changes nothing."""
     try:
         operations = read_plans(files)
@@ -31,7 +31,7 @@ def apply(invocation: Invocation, files: Files, is_dry_run: DryRun = False) -> N
             invocation.client,
             operations,
             lambda outcome: _print_outcome(invocation.output, outcome, is_dry_run),
-            is_dry_run=is_dry_run,
+            options=set_options(is_dry_run, may_lock_out),
         )
     except PlanError as error:
         raise usage_error(*(str(problem) for problem in error.problems)) from None
@@ -71,8 +71,7 @@ def _print_outcome(output: Output, outcome: Outcome, is_dry_run: bool) -> None:
     note = "" if outcome.is_checked else " (not checked: it needs an object that this plan creates)"
     output.line(f"{_MARKS[step.action]} {step.object_type} {step.label} {verb}{properties}{note}")
     if is_dry_run and outcome.answer is not None:
-        key = step.object_id[1:] if step.action is Action.CREATE else step.object_id
-        for line in dry_run_lines(outcome.answer, key):
+        for line in dry_run_lines(outcome.answer, outcome.key):
             output.line(f"    {line}")
 
 
@@ -99,6 +98,7 @@ def _step_as_json(outcome: Outcome) -> dict[str, Any]:
         "action": "refused" if outcome.error else step.action.value,
         "properties": list(step.value) if step.action is not Action.DESTROY else [],
         "error": outcome.error,
+        "report": dry_run_report(outcome.answer or {}, outcome.key),
     }
 
 
@@ -113,4 +113,4 @@ def _raise_refusals(outcomes: Sequence[Outcome], is_dry_run: bool, *, is_complet
     if lines and not is_complete and not is_dry_run:
         lines.append("the operations behind it were not carried out")
     if lines:
-        raise CommandError(*lines)
+        raise refused(lines)

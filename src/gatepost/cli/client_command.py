@@ -23,6 +23,9 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 _PANEL = "Connection and output"
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Let the server check it and show what would happen.")]
+AllowLockOut = Annotated[
+    bool, typer.Option("--allow-lock-out", help="Carry it out even if it takes away the way to this server.")
+]
 ObjectName = Annotated[str, typer.Argument(metavar="OBJECT", help="Object type, as NetworkListener.")]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gatepost.cli.failure import CommandError, usage_error
 from gatepost.config.object_shape import ObjectShape, PropertyShape, did_you_mean
-from gatepost.config.wire_values import split_pointer
+from gatepost.config.wire_values import canonical_text, split_pointer
 from gatepost.values.duration import parse_duration
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -37,7 +37,7 @@ def parse_conditions(shape: ObjectShape, conditions: Sequence[str]) -> dict[str,
             raise usage_error("--where id: give the id as an argument instead")
         declared = _property(shape, condition, "--where", key)
         if declared.is_set:
-            found.append({declared.name: text})
+            found.append({declared.name: canonical_text(declared, text)})
         else:
             found.append({declared.name: _typed(declared, text, "--where")})
     if len({name for item in found for name in item}) < len(found):

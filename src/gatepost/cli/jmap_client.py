@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -159,13 +160,12 @@ class JmapClient:
     ) -> list[str]:
         """The ids that match, page by page until `limit` or the end."""
         ids: list[str] = []
+        wanted = {"filter": filter_ or None, "sort": list(sort) or None, "calculateTotal": True}
         while limit is None or len(ids) < limit:
-            arguments: dict[str, Any] = {"filter": filter_ or None, "sort": list(sort) or None, "position": len(ids)}
-            if limit is not None:
-                arguments["limit"] = limit - len(ids)
-            page = self.call(f"{shape.wire_name}/query", arguments).get("ids", ())
-            ids += page
-            if not page or (limit is None and len(page) < self.limit("maxObjectsInGet", 500)):
+            most = {} if limit is None else {"limit": limit - len(ids)}
+            answer = self.call(f"{shape.wire_name}/query", {**wanted, **most, "position": len(ids)})
+            ids += answer.get("ids", ())
+            if not answer.get("ids") or len(ids) >= answer.get("total", math.inf):
                 break
         return ids
 

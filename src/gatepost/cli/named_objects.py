@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatepost.cli.failure import CommandError, MethodError, usage_error
@@ -40,13 +40,15 @@ def find_object(client: JmapClient, shape: ObjectShape, named: str) -> dict[str,
     )
 
 
-def find_matching(client: JmapClient, shape: ObjectShape, filter_: dict[str, Any]) -> list[dict[str, Any]]:
+def find_matching(
+    client: JmapClient, shape: ObjectShape, filter_: dict[str, Any], sort: Sequence[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
     """The objects that the filter matches exactly.
 
     A server may match texts by a part of them; nobody who deletes `imap` means `imaps` too.
     """
     try:
-        found = client.get(shape, client.query(shape, filter_))
+        found = client.get(shape, client.query(shape, filter_, sort))
     except MethodError as error:
         if error.type != "unsupportedFilter":
             raise
@@ -80,6 +82,26 @@ def with_reference_ids(client: JmapClient, shape: ObjectShape, values: dict[str,
         if isinstance(value, str) and declared.referenced_type:
             resolved[declared.name] = find_object(client, client.shapes.find(declared.referenced_type), value)["id"]
     return resolved
+
+
+def reference_labels(
+    client: JmapClient, shape: ObjectShape, items: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> dict[str, str]:
+    """What people call the objects that the items refer to in these properties, by id; what cannot be read is left out."""
+    labels: dict[str, str] = {}
+    for name in names:
+        declared = shape.properties.get(name)
+        if declared is None or declared.type_name != "objectId" or declared.referenced_type is None:
+            continue
+        other = client.shapes.by_name.get(declared.referenced_type)
+        ids = sorted({str(item[name]) for item in items if item.get(name)})
+        if other is None or other.label_property is None or not ids:
+            continue
+        try:
+            labels.update((each["id"], str(each.get(other.label_property))) for each in client.get(other, ids))
+        except MethodError:
+            continue
+    return labels
 
 
 def label_of(shape: ObjectShape, item: dict[str, Any]) -> str:

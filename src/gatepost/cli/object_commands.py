@@ -7,12 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from gatepost.cli.client_command import DryRun, Invocation, ObjectName
-from gatepost.cli.dry_run import dry_run_lines
-from gatepost.cli.failure import CommandError, usage_error
+from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation, ObjectName
+from gatepost.cli.failure import usage_error
 from gatepost.cli.field_values import parse_conditions, parse_fields
-from gatepost.cli.named_objects import find_object, find_shape, label_of, selected, with_reference_ids
+from gatepost.cli.named_objects import (
+    find_matching,
+    find_object,
+    find_shape,
+    label_of,
+    reference_labels,
+    selected,
+    with_reference_ids,
+)
 from gatepost.cli.output import Output, object_rows, value_text
+from gatepost.cli.set_options import dry_run_lines, refused, set_options
 from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, did_you_mean
 from gatepost.config.set_answer import SetAnswer
 
@@ -35,7 +43,7 @@ def get(invocation: Invocation, object_name: ObjectName, object_id: Id = None) -
     """Show one object with all its properties, or all objects of a type."""
     shape = find_shape(invocation.client, object_name)
     if object_id is None and not shape.is_singleton:
-        _print_list(invocation.output, shape, invocation.client.get_all(shape))
+        _print_list(invocation, shape, invocation.client.get_all(shape))
         return
     item = find_object(invocation.client, shape, object_id or SINGLETON_ID)
     invocation.output.result(item)
@@ -62,8 +70,12 @@ def query(
                 f"--columns {name}: {shape.name} has no such property{did_you_mean(name, shape.properties)}"
             )
     comparator = [{"property": sort.removeprefix("-"), "isAscending": not sort.startswith("-")}] if sort else []
-    ids = invocation.client.query(shape, parse_conditions(shape, where or ()), comparator, limit)
-    _print_list(invocation.output, shape, invocation.client.get(shape, ids), names)
+    filter_ = parse_conditions(shape, where or ())
+    if filter_:
+        found = find_matching(invocation.client, shape, filter_, comparator)[:limit]
+    else:
+        found = invocation.client.get(shape, invocation.client.query(shape, None, comparator, limit))
+    _print_list(invocation, shape, found, names)
 
 
 def create(invocation: Invocation, object_name: ObjectName, fields: Fields = None, is_dry_run: DryRun = False) -> None:
@@ -73,11 +85,11 @@ def create(invocation: Invocation, object_name: ObjectName, fields: Fields = Non
     if shape.is_singleton:
         raise usage_error(f"OBJECT: {shape.name} is a singleton: it is always there; use `gatepost update`")
     value = with_reference_ids(client, shape, parse_fields(shape, fields or ()))
-    answer = SetAnswer(client.set(shape, create={"new": value}, **_dry_run(is_dry_run)))
+    answer = SetAnswer(client.set(shape, create={"new": value}, **set_options(is_dry_run)))
     label = label_of(shape, value)
     refusals = answer.refusals({"new": f"{label} was not created"})
     if refusals:
-        raise CommandError(*refusals)
+        raise refused(refusals)
     if is_dry_run:
         _print_dry_run(output, answer, {"new": f"{label} would be created"})
         return
@@ -97,6 +109,7 @@ def update(
     fields: Fields = None,
     where: Where = None,
     is_dry_run: DryRun = False,
+    may_lock_out: AllowLockOut = False,
 ) -> None:
     """Change properties of objects, live. A key like bind/[::]:25 with true or null adds or takes out one member."""
     client, output = invocation.client, invocation.output
@@ -105,11 +118,11 @@ def update(
         raise usage_error("--field: is missing; say what to change: --field maxConnections=100")
     patch = with_reference_ids(client, shape, parse_fields(shape, fields))
     labels = {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
-    answer = SetAnswer(client.set(shape, update=dict.fromkeys(labels, patch), **_dry_run(is_dry_run)))
+    answer = SetAnswer(client.set(shape, update=dict.fromkeys(labels, patch), **set_options(is_dry_run, may_lock_out)))
     refusals = answer.refusals({key: f"{label} was not updated" for key, label in labels.items()})
     _report(output, answer, "updated", labels, is_dry_run)
     if refusals:
-        raise CommandError(*refusals)
+        raise refused(refusals)
 
 
 def delete(
@@ -118,6 +131,7 @@ def delete(
     object_ids: Ids = None,
     where: Where = None,
     is_dry_run: DryRun = False,
+    may_lock_out: AllowLockOut = False,
 ) -> None:
     """Destroy objects. The open connections of a listener go on."""
     client, output = invocation.client, invocation.output
@@ -125,15 +139,11 @@ def delete(
     if shape.is_singleton:
         raise usage_error(f"OBJECT: {shape.name} is a singleton and cannot be deleted")
     labels = {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
-    answer = SetAnswer(client.set(shape, destroy=list(labels), **_dry_run(is_dry_run)))
+    answer = SetAnswer(client.set(shape, destroy=list(labels), **set_options(is_dry_run, may_lock_out)))
     refusals = answer.refusals({key: f"{label} was not deleted" for key, label in labels.items()})
     _report(output, answer, "destroyed", labels, is_dry_run)
     if refusals:
-        raise CommandError(*refusals)
-
-
-def _dry_run(is_dry_run: bool) -> dict[str, Any]:
-    return {"dryRun": True} if is_dry_run else {}
+        raise refused(refusals)
 
 
 def _report(output: Output, answer: SetAnswer, verb: str, labels: Mapping[str, str], is_dry_run: bool) -> None:
@@ -155,17 +165,29 @@ def _print_dry_run(output: Output, answer: SetAnswer, titles: Mapping[str, str])
 
 
 def _print_list(
-    output: Output, shape: ObjectShape, items: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None
+    invocation: Invocation,
+    shape: ObjectShape,
+    items: Sequence[Mapping[str, Any]],
+    names: Sequence[str] | None = None,
 ) -> None:
-    output.result(
-        [{name: item.get(name) for name in ["id", *names] if name in item} if names else item for item in items]
-    )
-    columns = [(name, name) for name in names] if names else [*(shape.columns or _every_property(shape)), ("id", "Id")]
-    rows = [[value_text(shape.properties.get(name), item.get(name)) for name, _ in columns] for item in items]
-    if rows:
-        output.table([label for _, label in columns], rows)
-    else:
+    output = invocation.output
+    if output.is_json:
+        kept = ["id", *names] if names else None
+        output.result([{name: item[name] for name in kept if name in item} if kept else item for item in items])
+        return
+    if not items:
         output.line("nothing matches")
+        return
+    columns = [(name, name) for name in names or ()] or [*(shape.columns or _every_property(shape)), ("id", "Id")]
+    known = reference_labels(invocation.client, shape, items, [name for name, _ in columns])
+    rows = [
+        [
+            known.get(str(item.get(name))) or value_text(shape.properties.get(name), item.get(name))
+            for name, _ in columns
+        ]
+        for item in items
+    ]
+    output.table([label for _, label in columns], rows)
 
 
 def _every_property(shape: ObjectShape) -> list[tuple[str, str]]:

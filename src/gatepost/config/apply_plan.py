@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from gatepost.config.object_shape import ObjectShape, ObjectShapes, PropertyShape
@@ -48,6 +49,13 @@ class Outcome:
     answer: Mapping[str, Any] | None = None
     is_checked: bool = True
 
+    @property
+    def key(self) -> str:
+        """Under which the answer to the /set speaks of the object: its creation id, or its id."""
+        if self.step.action is Action.CREATE:
+            return self.step.object_id[1:]
+        return self.object_id or self.step.object_id
+
     def problems(self) -> list[str]:
         """What was refused: the place of the operation and the object, then what is wrong, line by line."""
         if self.error is None:
@@ -61,16 +69,19 @@ def apply_plan(
     operations: Sequence[Operation],
     report: Callable[[Outcome], None],
     *,
-    is_dry_run: bool = False,
+    options: Mapping[str, bool] = MappingProxyType({}),
 ) -> list[Outcome]:
     """Carry out the operations; `report` is called for every step as soon as it is done.
+
+    `options` are arguments of every /set: `dryRun`, `allowLockOut`.
 
     Stops behind the first /set in which something was refused (a dry run goes on). Raises PlanError before anything is
     sent where the plan does not fit the server, and what the server's port raises where it cannot be asked.
     """
     shapes = server.shapes
     current = {shape.name: server.get_all(shape) for shape in object_types_of(operations, shapes)}
-    run = _Run(server, is_dry_run)
+    run = _Run(server, options)
+    is_dry_run = bool(options.get("dryRun"))
     outcomes: list[Outcome] = []
     for operation in resolve(operations, current, shapes):
         for batch in _batches(operation.steps, server.limit("maxObjectsInSet", 500)):
@@ -91,14 +102,14 @@ def _batches(steps: Sequence[Step], size: int) -> Iterator[Sequence[Step]]:
 class _Run:
     """One pass over the steps; knows the real ids of what it created."""
 
-    def __init__(self, server: ConfiguredServer, is_dry_run: bool) -> None:
+    def __init__(self, server: ConfiguredServer, options: Mapping[str, bool]) -> None:
         self._server = server
-        self._is_dry_run = is_dry_run
+        self._options = options
         self._real_ids: dict[str, str] = {}  # "#creation-id" → id
 
     def batch(self, shape: ObjectShape, steps: Sequence[Step]) -> list[Outcome]:
         sent = [step for step in steps if step.action is not Action.KEEP]
-        if self._is_dry_run:
+        if self._options.get("dryRun"):
             own = {step.object_id for step in sent if step.action is Action.CREATE}
             sent = [step for step in sent if not self._unknown_references(shape, step) - own]
         answer = SetAnswer(self._server.set(shape, **self._arguments(shape, sent)) if sent else {})
@@ -135,7 +146,7 @@ class _Run:
                 case Action.KEEP:
                     pass
         wanted = {name: value for name, value in arguments.items() if value}
-        return {**wanted, "dryRun": True} if self._is_dry_run else wanted
+        return {**wanted, **self._options}
 
 
 def _referenced_texts(shape: ObjectShape, value: Mapping[str, Any]) -> set[str]:

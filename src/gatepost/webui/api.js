@@ -52,7 +52,9 @@ async function jsonOf(response) {
   const detail = await problemDetail(response);
   if (response.status === 401) throw new ApiError("unauthenticated", "You are signed out.");
   if (response.status === 403) throw new ApiError("forbidden", detail ?? "This account may not do that.");
-  if (response.status >= 502 && response.status <= 504) throw new ApiError("unreachable", "The server cannot be reached.");
+  if (response.status >= 502 && response.status <= 504) {
+    throw new ApiError("unreachable", detail ?? "The server cannot be reached.");
+  }
   throw new ApiError("refused", detail ?? `The server answered ${response.status}.`);
 }
 

@@ -55,6 +55,7 @@ async function begin() {
     if (await session.resume()) showPages();
     else showSignIn();
   } catch (error) {
+    if (error.kind === "forbidden") return showSignIn(error.message); // as over HTTP in clear: it says where to go instead
     const view = unreachableView(error.message, begin);
     showOnly(view.element, view.title);
     view.start();

@@ -30,7 +30,7 @@ export class Session {
       this.#resource = await api.sessionResource();
       return true;
     } catch (error) {
-      if (error.kind === "unauthenticated" || error.kind === "forbidden") return false;
+      if (error.kind === "unauthenticated") return false;
       throw error;
     }
   }
