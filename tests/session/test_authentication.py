@@ -22,6 +22,8 @@ from gatepost.session.password_hash import (
 )
 from gatepost.session.reactions import AuthenticationFailed
 from gatepost.store.interface import Broken
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
@@ -244,3 +246,19 @@ def test_a_damaged_hash_lets_nobody_in(damaged: str) -> None:
 
 def test_text_that_is_not_valid_unicode_is_just_wrong() -> None:
     assert not is_password_of(ALICE.password_hash, Secret("\ud800"))
+
+
+async def test_failures_are_logged_without_the_password_and_on_one_line(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[dict[str, object]] = []
+    monkeypatch.setattr(events, "warning", lambda event, **values: logged.append({"event": event, **values}))
+    await stage.fails("alice", WRONG)
+    await stage.fails("x" * 200 + "\nlogin login=root", WRONG)
+    await stage.fails("no\nbody", WRONG)
+    common = {"event": Event.LOGIN_FAILED, "source": "192.0.2.7"}
+    assert logged == [
+        {**common, "login": "alice", "reason": "wrong password"},
+        {**common, "login": "x" * 128, "reason": "no such account"},
+        {**common, "login": "no?body", "reason": "no such account"},
+    ]

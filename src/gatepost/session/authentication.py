@@ -20,7 +20,11 @@ from gatepost.session.login_pace import LoginPace
 from gatepost.session.password_hash import PasswordVerifier, TooManyWaiting, hash_of_nobody
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.store.interface import StoreError
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
 from gatepost.values.secret import Secret
+
+_LONGEST_LOGGED_NAME = 128  # characters
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -79,6 +83,14 @@ class RecentLogins:
         return mac.digest()
 
 
+class _Refused(Exception):
+    """A login that failed, with the reason for the log: a client is never told it."""
+
+    def __init__(self, reason: str, *, is_temporary: bool = False) -> None:
+        super().__init__(reason)
+        self.is_temporary = is_temporary
+
+
 class PasswordAuthenticator:
     """Verifies passwords against the directory, slows down those who guess."""
 
@@ -101,6 +113,17 @@ class PasswordAuthenticator:
 
     async def authenticate(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
         """The account that logged in. Raises AuthenticationFailed; `is_temporary` when the store or the queue is at fault."""
+        try:
+            return await self._checked_account(login_name, password, peer)
+        except _Refused as refused:
+            _log_failure(login_name, peer, str(refused))
+            raise AuthenticationFailed(is_temporary=refused.is_temporary) from refused.__cause__
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self._verifier.close()
+
+    async def _checked_account(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
         account = await self._find(login_name)
         if account is not None and self._recent_logins.knows(account, password, self._clock()):
             return account
@@ -110,26 +133,22 @@ class PasswordAuthenticator:
         is_right = await self._verify(account, password)
         if account is None or not is_right:
             self._pace.failed(peer.source_address, pace_name, self._clock())
-            raise AuthenticationFailed
+            raise _Refused("wrong password" if account is not None else "no such account")
         self._pace.succeeded(peer.source_address, pace_name)
         self._recent_logins.remember(account, password, self._clock())
         return account
-
-    def close(self) -> None:
-        """Give the threads back."""
-        self._verifier.close()
 
     async def _find(self, login_name: str) -> DirectoryAccount | None:
         try:
             return await self._directory.login(login_name)
         except StoreError as error:
-            raise AuthenticationFailed(is_temporary=True) from error
+            raise _Refused(f"the store fails: {error}", is_temporary=True) from error
 
     async def _wait_for_turn(self, peer: Peer, pace_name: str) -> bool:
         """Whether there was anything to wait for."""
         seconds = self._pace.turn(peer.source_address, pace_name, self._clock())
         if seconds is None:
-            raise AuthenticationFailed(is_temporary=True)
+            raise _Refused("too many failures before", is_temporary=True)
         if seconds <= 0:
             return False
         await self._sleep(seconds)
@@ -139,4 +158,10 @@ class PasswordAuthenticator:
         try:
             return await self._verifier.verify(account.password_hash if account else hash_of_nobody(), password)
         except TooManyWaiting:
-            raise AuthenticationFailed(is_temporary=True) from None
+            raise _Refused("too many logins at once", is_temporary=True) from None
+
+
+def _log_failure(login_name: str, peer: Peer, reason: str) -> None:
+    # The name is whatever a client has sent: it must not be able to write lines of the log.
+    shown = "".join(character if character.isprintable() else "?" for character in login_name[:_LONGEST_LOGGED_NAME])
+    events.warning(Event.LOGIN_FAILED, login=shown, source=str(peer.source_address), reason=reason)
