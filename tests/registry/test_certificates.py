@@ -1,0 +1,80 @@
+"""A certificate and its key: what is read out of them, and which pairs are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from gatepost.registry.certificate import CERTIFICATE, Certificate, complete_certificate
+from gatepost.registry.tls import KeyType
+from gatepost.registry.validation import candidate_of_create
+from gatepost.values.secret import Secret
+
+MakePair = Callable[..., tuple[str, str]]
+
+
+def problems_of(chain: str, key: str, now: datetime) -> list[str]:
+    candidate = candidate_of_create(CERTIFICATE, {"certificate": chain, "privateKey": key}, now)
+    return [problem.property for problem in candidate.problems]
+
+
+def test_the_server_fills_in_what_the_chain_says(pair: MakePair, now: datetime) -> None:
+    chain, key = pair(names=("Mail.Example.org", "*.example.org"))
+    candidate = candidate_of_create(CERTIFICATE, {"certificate": chain, "privateKey": key}, now)
+    assert candidate.problems == ()
+    shown = CERTIFICATE.to_wire(candidate.object)
+    assert shown["subjectAlternativeNames"] == {"mail.example.org": True, "*.example.org": True}
+    assert (shown["issuer"], shown["keyType"], shown["isSelfSigned"]) == ("CN=mail.example.org", "ecdsa", False)
+    assert (shown["notValidBefore"], shown["notValidAfter"]) == ("2030-05-31T12:00:00Z", "2030-08-30T12:00:00Z")
+    assert "privateKey" not in shown
+
+
+def test_without_alternative_names_the_common_name_counts(pair: MakePair, now: datetime) -> None:
+    chain, key = pair(names=())
+    certificate = complete_certificate(Certificate(certificate=chain, private_key=Secret(key)), now)
+    assert certificate.subject_alternative_names == ("mail.example.org",)
+
+
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa", "ed25519"])
+def test_keys_that_tls_can_use_are_taken(kind: str, pair: MakePair, now: datetime) -> None:
+    chain, key = pair(kind=kind)
+    certificate = complete_certificate(Certificate(certificate=chain, private_key=Secret(key)), now)
+    assert certificate.key_type is KeyType(kind)
+
+
+@pytest.mark.parametrize("kind", ["rsa1024", "secp256k1", "dsa"])
+def test_keys_that_tls_should_not_use_are_refused(kind: str, pair: MakePair, now: datetime) -> None:
+    assert problems_of(*pair(kind=kind), now) == ["certificate"]
+
+
+def test_a_key_of_another_certificate_is_refused(pair: MakePair, now: datetime) -> None:
+    chain, _ = pair()
+    _, other_key = pair(kind="rsa")
+    assert problems_of(chain, other_key, now) == ["privateKey"]
+
+
+def test_an_expired_certificate_is_refused_to_the_second(pair: MakePair, now: datetime) -> None:
+    assert problems_of(*pair(lifetime=timedelta(seconds=1)), now) == []
+    assert problems_of(*pair(lifetime=timedelta(0)), now) == ["certificate"]
+
+
+def test_a_chain_in_the_wrong_order_is_refused(pair: MakePair, now: datetime) -> None:
+    chain, key = pair()
+    stranger, _ = pair(common_name="somebody else")
+    assert problems_of(chain + stranger, key, now) == ["certificate"]
+    assert problems_of(chain + chain, key, now) == []
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_what_is_not_pem_is_refused(text: str, pair: MakePair, now: datetime) -> None:
+    chain, key = pair()
+    assert problems_of(text, key, now) == ["certificate"]
+    assert problems_of(chain, text, now) == ["privateKey"]
+
+
+def test_a_refused_pair_cannot_be_completed(pair: MakePair, now: datetime) -> None:
+    chain, _ = pair()
+    with pytest.raises(ValueError, match="privateKey"):
+        complete_certificate(Certificate(certificate=chain, private_key=Secret("nonsense")), now)

@@ -1,0 +1,98 @@
+"""The schema document has the shape that clients of this object model are driven by."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.schema import schema_document
+
+DOCUMENT: dict[str, Any] = schema_document(OBJECT_TYPES.values())
+LISTENER = DOCUMENT["fields"]["x:NetworkListener"]["properties"]
+
+
+def test_it_is_json_and_has_all_parts() -> None:
+    assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
+    assert list(DOCUMENT) == ["objects", "schemas", "fields", "forms", "lists", "enums", "layouts", "dashboards"]
+
+
+def test_every_field_of_the_specification_is_there() -> None:
+    assert list(LISTENER) == [
+        "name",
+        "bind",
+        "protocol",
+        "overrideProxyTrustedNetworks",
+        "socketBacklog",
+        "socketNoDelay",
+        "socketReceiveBufferSize",
+        "socketReuseAddress",
+        "socketReusePort",
+        "socketSendBufferSize",
+        "socketTosV4",
+        "socketTtl",
+        "useTls",
+        "tlsDisableCipherSuites",
+        "tlsDisableProtocols",
+        "tlsIgnoreClientOrder",
+        "tlsImplicit",
+        "tlsTimeout",
+        "maxConnections",
+    ]
+
+
+def test_types_are_written_as_clients_expect_them() -> None:
+    assert LISTENER["name"]["update"] == "immutable"
+    assert LISTENER["bind"]["type"]["class"] == {"type": "string", "format": "socketAddress"}
+    assert LISTENER["bind"]["type"]["minItems"] == 1
+    assert LISTENER["protocol"]["type"] == {"type": "enum", "enumName": "NetworkListenerProtocol"}
+    ttl = {"type": "number", "format": "unsignedInteger", "min": 1, "max": 255, "nullable": True}
+    assert LISTENER["socketTtl"]["type"] == ttl
+    timeout = LISTENER["tlsTimeout"]["type"]
+    assert (timeout["format"], timeout["nullable"]) == ("duration", True)
+    account = DOCUMENT["fields"]["x:Account"]["properties"]
+    assert account["domainId"]["type"] == {"type": "objectId", "objectName": "x:Domain", "nullable": True}
+    assert account["password"]["type"]["format"] == "secret"
+
+
+def test_defaults_are_in_wire_form() -> None:
+    defaults = DOCUMENT["fields"]["x:NetworkListener"]["defaults"]
+    assert (defaults["maxConnections"], defaults["tlsTimeout"], defaults["protocol"]) == (8192, 60_000, "smtp")
+    assert "name" not in defaults
+
+
+def test_objects_and_permissions() -> None:
+    assert DOCUMENT["objects"]["x:NetworkListener"]["permissionPrefix"] == "sysNetworkListener"
+    assert DOCUMENT["objects"]["x:SystemSettings"]["type"] == "singleton"
+
+
+def test_enums_list_what_can_be_chosen() -> None:
+    assert [choice["name"] for choice in DOCUMENT["enums"]["TlsVersion"]] == ["tls12", "tls13"]
+    assert len(DOCUMENT["enums"]["TlsCipherSuite"]) == 9
+
+
+def test_forms_and_lists_name_properties_that_exist_each_form_all_of_them() -> None:
+    for name, object_type in OBJECT_TYPES.items():
+        properties = DOCUMENT["fields"][f"x:{name}"]["properties"]
+        sections = DOCUMENT["forms"][f"x:{name}"]["sections"]
+        in_form = [field["name"] for section in sections for field in section["fields"]]
+        assert sorted(in_form) == sorted(properties), name
+        view = DOCUMENT["lists"][f"x:{name}"]
+        assert {column["name"] for column in view["columns"]} <= properties.keys()
+        assert {each["field"] for each in view["filters"]} <= properties.keys()
+        assert object_type.list_view.label_property in properties
+
+
+def test_every_property_tells_what_it_is_and_what_a_change_of_it_does() -> None:
+    for fields in DOCUMENT["fields"].values():
+        for described in fields["properties"].values():
+            assert described["description"]
+            assert described["label"]
+            assert described["liveEffect"] in {"now", "next", "rebind", "none"}
+
+
+def test_the_menu_leads_to_every_type() -> None:
+    containers = [item["container"] for section in DOCUMENT["layouts"] for item in section["items"]]
+    links = [link["viewName"] for container in containers for link in container["items"]]
+    assert sorted(links) == sorted(DOCUMENT["objects"])
+    assert DOCUMENT["layouts"][0]["items"][0]["container"]["items"][0]["name"] == "Listeners"

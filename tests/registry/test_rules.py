@@ -1,0 +1,278 @@
+"""What must hold between objects, and who is blamed where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+import msgspec
+import pytest
+
+from gatepost.registry.account import Account, Role
+from gatepost.registry.certificate import Certificate
+from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
+from gatepost.registry.domain import Domain
+from gatepost.registry.network_listener import NetworkListener, NetworkListenerProtocol
+from gatepost.registry.rules.every_rule import findings
+from gatepost.registry.rules.finding import Finding, Forbidden, Linked, NameTaken, Unfit
+from gatepost.registry.system_settings import SystemSettings
+from gatepost.registry.tls import KeyType, TlsCipherSuite, TlsVersion
+from gatepost.values.ids import Id
+from gatepost.values.ip_mask import IpMask
+from gatepost.values.secret import Secret
+from gatepost.values.socket_address import SocketAddress
+
+HTTP = NetworkListenerProtocol.HTTP
+Objects = Mapping[str, Mapping[str, Any]]
+
+
+def listener(name: str, *addresses: str, **fields: Any) -> NetworkListener:
+    bind = tuple(SocketAddress.parse(address) for address in addresses)
+    return NetworkListener(**{"name": name, "bind": bind, "use_tls": False, **fields})
+
+
+def certificate(key_type: KeyType = KeyType.ECDSA, **fields: Any) -> Certificate:
+    return Certificate(certificate="chain", private_key=Secret("key"), key_type=key_type, **fields)
+
+
+def account(name: str, domain: str | None = "d1", **fields: Any) -> Account:
+    return Account(name=name, domain_id=Id(domain) if domain else None, password=Secret("hash"), **fields)
+
+
+def configuration(objects: Objects) -> Configuration:
+    names = ("NetworkListener", "SystemSettings", "Certificate", "Domain", "Account")
+    by_type = {name: {Id(each): value for each, value in objects.get(name, {}).items()} for name in names}
+    by_type["SystemSettings"].setdefault(Id("singleton"), SystemSettings())
+    return Configuration(by_type)
+
+
+def change(before: Objects, changes: Objects, **more: Any) -> list[Finding]:
+    """What is found about a change; None as the new value destroys."""
+    old = configuration(before)
+    new, touched = old, []
+    for type_name, objects in changes.items():
+        for object_id, value in objects.items():
+            ref = ObjectRef(type_name, Id(object_id))
+            new = new.replace(ref, value)
+            touched.append(ref)
+    return findings(Proposal(before=old, after=new, touched=tuple(touched), **more))
+
+
+def blamed(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(str(each.ref.id), each.problem.property) for each in found if isinstance(each, Unfit)]
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("127.0.0.1:25", "127.0.0.1:25"),
+        ("0.0.0.0:25", "127.0.0.1:25"),
+        ("[::]:25", "[::1]:25"),
+        ("[::]:25", "127.0.0.1:25"),
+        ("[::]:25", "0.0.0.0:25"),
+    ],
+)
+@pytest.mark.parametrize("reuse", [True, False])
+def test_two_listeners_cannot_have_one_address(one: str, other: str, reuse: bool) -> None:
+    before: Objects = {"NetworkListener": {"a": listener("a", one, protocol=NetworkListenerProtocol.IMAP)}}
+    added = {"NetworkListener": {"b": listener("b", other, socket_reuse_port=reuse)}}
+    (found,) = change(before, added)
+    assert isinstance(found, Unfit)
+    assert (found.ref.id, found.problem.property, found.problem.value) == ("b", "bind", other)
+    assert "'a'" in found.problem.description
+
+
+@pytest.mark.parametrize(("one", "other"), [("127.0.0.1:25", "127.0.0.2:25"), ("[::]:25", "[::]:26")])
+def test_different_addresses_go_together(one: str, other: str) -> None:
+    assert (
+        change({"NetworkListener": {"a": listener("a", one)}}, {"NetworkListener": {"b": listener("b", other)}}) == []
+    )
+
+
+def test_equals_may_share_an_address_when_both_reuse_the_port() -> None:
+    before: Objects = {"NetworkListener": {"a": listener("a", "[::]:25")}}
+    assert change(before, {"NetworkListener": {"b": listener("b", "0.0.0.0:25", max_connections=9)}}) == []
+    for different in (
+        listener("b", "[::]:25", socket_reuse_port=False),
+        listener("b", "[::]:25", socket_ttl=9),
+        listener("b", "[::]:25", protocol=NetworkListenerProtocol.LMTP),
+    ):
+        assert blamed(change(before, {"NetworkListener": {"b": different}})) == [("b", "bind")]
+
+
+def test_within_a_listener_a_wildcard_covers_other_addresses_unless_the_port_is_reused() -> None:
+    alone = listener("a", "[::]:25", "127.0.0.1:25", socket_reuse_port=False)
+    assert blamed(change({}, {"NetworkListener": {"a": alone}})) == [("a", "bind")]
+    assert change({}, {"NetworkListener": {"a": listener("a", "[::]:25", "127.0.0.1:25")}}) == []
+
+
+def test_of_two_new_listeners_the_later_is_blamed() -> None:
+    both = {"b": listener("b", "[::]:25"), "a": listener("a", "[::]:25", socket_ttl=5)}
+    assert blamed(change({}, {"NetworkListener": both})) == [("a", "bind")]
+
+
+def test_an_address_that_is_given_up_in_the_same_request_is_free() -> None:
+    before: Objects = {"NetworkListener": {"a": listener("a", "[::]:25")}}
+    assert change(before, {"NetworkListener": {"b": listener("b", "[::]:25", socket_ttl=5), "a": None}}) == []
+
+
+# --- TLS ------------------------------------------------------------------------------------------------------------
+
+ECDSA_SUITES = tuple(suite for suite in TlsCipherSuite if "Ecdsa" in suite.value)
+
+
+def test_a_listener_with_tls_needs_a_certificate() -> None:
+    assert blamed(change({}, {"NetworkListener": {"a": listener("a", "[::]:25", use_tls=True)}})) == [("a", "useTls")]
+
+
+def test_the_suites_left_must_work_with_the_keys_at_hand() -> None:
+    before: Objects = {"Certificate": {"c": certificate()}}
+    policy = listener("a", "[::]:25", use_tls=True, tls_disable_cipher_suites=ECDSA_SUITES)
+    assert blamed(change(before, {"NetworkListener": {"a": policy}})) == [("a", "tlsDisableCipherSuites")]
+    without_tls12 = msgspec.structs.replace(policy, tls_disable_protocols=(TlsVersion.TLS12,))
+    assert change(before, {"NetworkListener": {"a": without_tls12}}) == []
+    assert change({"Certificate": {"c": certificate(KeyType.RSA)}}, {"NetworkListener": {"a": policy}}) == []
+
+
+def test_a_certificate_that_a_listener_cannot_do_without_stays() -> None:
+    before: Objects = {
+        "Certificate": {"c": certificate(KeyType.RSA), "d": certificate()},
+        "NetworkListener": {"a": listener("a", "[::]:25", use_tls=True, tls_disable_cipher_suites=ECDSA_SUITES)},
+    }
+    (found,) = change(before, {"Certificate": {"c": None}})
+    assert isinstance(found, Linked)
+    assert found.linked == (ObjectRef("NetworkListener", Id("a")),)
+    assert blamed(change(before, {"Certificate": {"c": certificate()}})) == [("c", "certificate")]
+    assert change(before, {"Certificate": {"d": None}}) == []
+
+
+# --- lock-out -------------------------------------------------------------------------------------------------------
+
+TWO_HTTP: Objects = {
+    "NetworkListener": {"a": listener("a", "[::]:80", protocol=HTTP), "b": listener("b", "[::]:81", protocol=HTTP)}
+}
+THROUGH_A = {"request_listener_id": Id("a"), "source_address": ip_address("192.0.2.7")}
+
+
+@pytest.mark.parametrize(
+    ("after", "property_name"),
+    [
+        (listener("a", "[::]:80"), "protocol"),
+        (listener("a", "[::]:82", protocol=HTTP), "bind"),
+        (listener("a", "[::]:80", protocol=HTTP, use_tls=True, tls_implicit=True), "tlsImplicit"),
+        (
+            listener("a", "[::]:80", protocol=HTTP, override_proxy_trusted_networks=(IpMask.parse("192.0.2.0/24"),)),
+            "overrideProxyTrustedNetworks",
+        ),
+    ],
+)
+def test_the_listener_that_a_request_comes_through_is_not_broken(after: NetworkListener, property_name: str) -> None:
+    before: Objects = {**TWO_HTTP, "Certificate": {"c": certificate()}}
+    assert blamed(change(before, {"NetworkListener": {"a": after}}, **THROUGH_A)) == [("a", property_name)]
+    assert change(before, {"NetworkListener": {"a": after}}, request_listener_id=Id("b")) == []
+    assert change(before, {"NetworkListener": {"a": after}}, may_lock_out=True, **THROUGH_A) == []
+
+
+def test_harmless_changes_of_that_listener_are_fine() -> None:
+    after = listener("a", "[::]:80", "[::]:8080", protocol=HTTP, max_connections=5)
+    assert change(TWO_HTTP, {"NetworkListener": {"a": after}}, **THROUGH_A) == []
+
+
+def test_the_listener_that_a_request_comes_through_is_not_destroyed() -> None:
+    (found,) = change(TWO_HTTP, {"NetworkListener": {"a": None}}, **THROUGH_A)
+    assert isinstance(found, Forbidden)
+    assert "allowLockOut" in found.description
+    assert change(TWO_HTTP, {"NetworkListener": {"b": None}}, **THROUGH_A) == []
+
+
+def test_the_last_http_listener_stays_whoever_asks() -> None:
+    (found,) = change({"NetworkListener": {"a": TWO_HTTP["NetworkListener"]["a"]}}, {"NetworkListener": {"a": None}})
+    assert isinstance(found, Forbidden)
+    assert len(change(TWO_HTTP, {"NetworkListener": {"a": None, "b": None}})) == 2
+    assert change(TWO_HTTP, {"NetworkListener": {"a": None, "b": None}}, may_lock_out=True) == []
+
+
+def test_the_last_administrator_stays() -> None:
+    root = account("root", None, role=Role.ADMIN)
+    before: Objects = {"Account": {"r": root}, "Domain": {"d1": Domain(name="example.org")}}
+    demoted = msgspec.structs.replace(root, role=Role.USER)
+    assert blamed(change(before, {"Account": {"r": demoted}}, may_lock_out=True)) == [("r", "role")]
+    (found,) = change(before, {"Account": {"r": None}})
+    assert isinstance(found, Forbidden)
+    assert (
+        change({**before, "Account": {"r": root, "s": account("s", role=Role.ADMIN)}}, {"Account": {"r": None}}) == []
+    )
+
+
+# --- names, links, addresses of accounts ------------------------------------------------------------------------------
+
+
+def test_names_are_unique_whatever_the_case() -> None:
+    before: Objects = {"NetworkListener": {"a": listener("SMTP", "[::]:25")}}
+    (found,) = change(before, {"NetworkListener": {"b": listener("smtp", "[::]:26")}})
+    assert found == NameTaken(ObjectRef("NetworkListener", Id("b")), Id("a"))
+
+
+def test_certificates_without_a_name_are_many() -> None:
+    assert change({"Certificate": {"a": certificate()}}, {"Certificate": {"b": certificate()}}) == []
+    (found,) = change({"Certificate": {"a": certificate(name="X")}}, {"Certificate": {"b": certificate(name="x")}})
+    assert isinstance(found, NameTaken)
+
+
+def test_a_name_may_be_taken_once_in_each_domain() -> None:
+    domains = {"d1": Domain(name="example.org"), "d2": Domain(name="example.net")}
+    before: Objects = {"Domain": domains, "Account": {"a": account("alice")}}
+    assert change(before, {"Account": {"b": account("alice", "d2")}}) == []
+    assert any(isinstance(each, NameTaken) for each in change(before, {"Account": {"b": account("alice")}}))
+
+
+def test_a_link_leads_to_an_object() -> None:
+    settings = SystemSettings(default_certificate_id=Id("c"))
+    assert blamed(change({}, {"SystemSettings": {"singleton": settings}})) == [("singleton", "defaultCertificateId")]
+
+
+def test_what_is_linked_cannot_go() -> None:
+    before: Objects = {
+        "Certificate": {"c": certificate()},
+        "SystemSettings": {"singleton": SystemSettings(default_certificate_id=Id("c"))},
+    }
+    (found,) = change(before, {"Certificate": {"c": None}})
+    assert isinstance(found, Linked)
+    assert found.linked == (ObjectRef("SystemSettings", Id("singleton")),)
+
+
+ORG: Objects = {"Domain": {"d1": Domain(name="example.org")}}
+
+
+def test_only_the_built_in_administrator_has_no_domain() -> None:
+    assert blamed(change(ORG, {"Account": {"a": account("alice", None)}})) == [("a", "domainId")]
+    before: Objects = {**ORG, "Account": {"a": account("admin", None, role=Role.ADMIN)}}
+    renamed = account("root", None, role=Role.ADMIN)
+    assert change(before, {"Account": {"a": renamed}}) == []
+
+
+def test_an_alias_lies_in_a_domain_of_ours() -> None:
+    assert change(ORG, {"Account": {"a": account("alice", aliases=("sales@example.org",))}}) == []
+    assert blamed(change(ORG, {"Account": {"a": account("alice", aliases=("x@example.net",))}})) == [("a", "aliases")]
+
+
+def test_an_address_leads_to_one_account() -> None:
+    before: Objects = {**ORG, "Account": {"a": account("alice", aliases=("sales@example.org",))}}
+    for aliases in (("alice@example.org",), ("sales@example.org",)):
+        assert blamed(change(before, {"Account": {"b": account("bob", aliases=aliases)}})) == [("b", "aliases")]
+    assert blamed(change(before, {"Account": {"b": account("sales")}})) == [("b", "name")]
+
+
+def test_a_domain_in_use_cannot_go() -> None:
+    before: Objects = {
+        "Domain": {"d1": Domain(name="example.org"), "d2": Domain(name="example.net")},
+        "Account": {"a": account("alice", aliases=("alice@example.net",))},
+    }
+    for domain_id in ("d1", "d2"):
+        (found,) = change(before, {"Domain": {domain_id: None}})
+        assert isinstance(found, Linked)
+        assert found.linked == (ObjectRef("Account", Id("a")),)
