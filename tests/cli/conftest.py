@@ -74,9 +74,8 @@ class FakeServer:
             case "query":
                 ids = [key for key, item in known.items() if _contains(item, arguments.get("filter") or {})]
                 start = arguments.get("position", 0)
-                return name, {
-                    "ids": ids[start : start + min(arguments.get("limit") or self.max_objects, self.max_objects)]
-                }
+                page = ids[start : start + min(arguments.get("limit") or self.max_objects, self.max_objects)]
+                return name, {"ids": page, "total": len(ids)}
             case _:
                 return name, self._set(object_type.removeprefix("x:"), known, arguments)
 
