@@ -1,0 +1,212 @@
+"""Listeners are changed over the API while clients come and go: nobody else notices, and each change is true when answered."""
+
+from __future__ import annotations
+
+import errno
+import re
+import smtplib
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client_load import clients_in_a_loop
+from running_server import RunningServer, free_port, trusting_context
+
+
+def _greeting(port: int, host: str = "127.0.0.1") -> bytes:
+    with socket.create_connection((host, port), timeout=10) as sock:
+        return sock.recv(4096)
+
+
+def _is_refused(port: int, host: str = "127.0.0.1") -> bool:
+    with socket.socket() as sock:
+        sock.settimeout(10)
+        return sock.connect_ex((host, port)) == errno.ECONNREFUSED
+
+
+def _ehlo(port: int) -> set[str]:
+    with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+        client.ehlo()
+        return set(client.esmtp_features)
+
+
+def test_every_kind_of_change_under_load_without_an_error_on_an_untouched_address(server: RunningServer) -> None:
+    first, added = free_port(), free_port()
+    with clients_in_a_loop(server.address("smtp")) as load:
+        listener_id = server.create_listener(name="edge", protocol="smtp", bind={f"127.0.0.1:{first}": True})
+        assert _greeting(first).startswith(b"220 ")
+
+        server.update_listener(listener_id, **{f"bind/127.0.0.1:{added}": True})
+        assert _greeting(added).startswith(b"220 ")
+        assert _greeting(first).startswith(b"220 ")
+
+        server.update_listener(listener_id, maxConnections=1)
+        with socket.create_connection(("127.0.0.1", first), timeout=10) as held:
+            assert held.recv(4096).startswith(b"220 ")
+            assert _greeting(added).startswith(b"421 4.3.2 ")
+            server.update_listener(listener_id, maxConnections=2)
+            assert _greeting(added).startswith(b"220 ")
+        server.update_listener(listener_id, maxConnections=None)
+
+        assert "starttls" in _ehlo(first)
+        server.update_listener(listener_id, useTls=False)
+        assert "starttls" not in _ehlo(first)
+        server.update_listener(listener_id, useTls=True, tlsImplicit=True)
+        with smtplib.SMTP_SSL("127.0.0.1", first, context=trusting_context(), timeout=10) as client:
+            assert client.noop()[0] == 250
+        server.update_listener(listener_id, tlsImplicit=False)
+
+        server.update_listener(listener_id, protocol="imap")
+        assert _greeting(first).startswith(b"* OK")
+        assert _greeting(added).startswith(b"* OK")
+
+        server.update_listener(listener_id, **{f"bind/127.0.0.1:{added}": None})
+        assert _is_refused(added)
+        assert _greeting(first).startswith(b"* OK")
+
+        server.destroy_listener(listener_id)
+        assert _is_refused(first)
+        assert load.visits > 0
+    assert load.errors == []
+
+
+def test_an_open_connection_lives_on_under_its_old_policy_when_its_address_is_removed(server: RunningServer) -> None:
+    port, other = free_port(), free_port()
+    listener_id = server.create_listener(
+        name="edge", protocol="smtp", bind={f"127.0.0.1:{port}": True, f"127.0.0.1:{other}": True}
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        assert sock.recv(4096).startswith(b"220 ")
+        server.update_listener(listener_id, protocol="imap", useTls=False)
+        server.update_listener(listener_id, **{f"bind/127.0.0.1:{port}": None})
+        server.destroy_listener(listener_id)
+        assert _is_refused(port)
+        assert _is_refused(other)
+        sock.sendall(b"EHLO client.example\r\n")
+        answer = sock.recv(4096)
+        assert answer.startswith(b"250-")
+        assert b"STARTTLS" in answer
+
+
+def test_changing_reuse_port_back_and_forth_under_load_loses_no_connection(server: RunningServer) -> None:
+    listener = server.listener("smtp")
+    with clients_in_a_loop(server.address("smtp"), count=30) as load:
+        for reuse_port in (False, True, False, True):
+            server.update_listener(listener["id"], socketReusePort=reuse_port)
+            assert _number_of_listening_sockets(server.ports["smtp"]) == (2 if reuse_port else 1)
+        assert load.visits > 0
+    assert load.errors == []
+
+
+def _number_of_listening_sockets(port: int) -> int:
+    lines = subprocess.check_output(["ss", "-Hltn", f"sport = :{port}"], text=True).splitlines()
+    return len(lines)
+
+
+def test_a_wildcard_replaces_a_specific_address_of_the_same_port_without_a_gap(server: RunningServer) -> None:
+    port = free_port()
+    listener_id = server.create_listener(name="edge", protocol="smtp", bind={f"127.0.0.1:{port}": True})
+    with clients_in_a_loop(("127.0.0.1", port), count=20) as load:
+        server.update_listener(listener_id, bind={f"[::]:{port}": True})
+        assert _greeting(port, "127.0.0.7").startswith(b"220 ")
+        server.update_listener(listener_id, socketReusePort=False)
+        server.update_listener(listener_id, bind={f"127.0.0.1:{port}": True})
+        assert _is_refused(port, "127.0.0.7")
+    assert load.errors == []
+
+
+@pytest.mark.parametrize(
+    ("address", "errno_name"),
+    [("127.0.0.1:{taken}", "EADDRINUSE"), ("192.0.2.1:{free}", "EADDRNOTAVAIL")],
+)
+def test_an_address_that_cannot_be_bound_is_refused_with_its_errno_and_nothing_changes(
+    server: RunningServer, address: str, errno_name: str
+) -> None:
+    before = server.listener("smtp")
+    with socket.socket() as other_process:
+        other_process.bind(("127.0.0.1", 0))
+        other_process.listen()
+        taken = address.format(taken=other_process.getsockname()[1], free=free_port())
+        good = free_port()
+        answer = server.call(
+            "x:NetworkListener/set",
+            update={before["id"]: {f"bind/{taken}": True, f"bind/127.0.0.1:{good}": True, "protocol": "imap"}},
+        )
+    error = answer["notUpdated"][before["id"]]
+    assert error["type"] == "invalidProperties"
+    assert error["properties"] == ["bind"]
+    assert error["validationErrors"][0]["value"] == taken
+    assert errno_name in error["validationErrors"][0]["description"]
+    assert server.listener("smtp") == before
+    assert _is_refused(good)
+    assert _greeting(server.ports["smtp"]).startswith(b"220 ")
+
+
+def test_socket_options_reach_the_kernel_live_and_the_status_shows_both_sides(server: RunningServer) -> None:
+    listener = server.listener("smtp")
+    server.update_listener(
+        listener["id"],
+        socketReceiveBufferSize=65536,
+        socketSendBufferSize=32768,
+        socketBacklog=17,
+        socketTtl=33,
+        socketTosV4=16,
+        socketNoDelay=False,
+    )
+    status = server.status("smtp")["addresses"][0]
+    options = status["socketOptions"]
+    assert options["socketReceiveBufferSize"] == {"configured": 65536, "kernel": 131072}
+    assert options["socketSendBufferSize"] == {"configured": 32768, "kernel": 65536}
+    assert options["socketTtl"] == {"configured": 33, "kernel": 33}
+    assert options["socketTosV4"] == {"configured": 16, "kernel": 16}
+    assert status["acceptQueueLimit"] == 17 * 2
+    output = subprocess.check_output(["ss", "-Hltnm", f"sport = :{server.ports['smtp']}"], text=True)
+    assert "rb131072" in output
+    assert "tb65536" in output
+    assert re.search(r"LISTEN\s+0\s+17\s", output)
+    with socket.create_connection(server.address("smtp"), timeout=10) as sock:
+        assert sock.recv(4096).startswith(b"220 ")
+        accepted = _option_of_accepted_socket(server, sock, socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert accepted == 0
+        assert _option_of_accepted_socket(server, sock, socket.IPPROTO_IP, socket.IP_TTL) == 33
+        assert _option_of_accepted_socket(server, sock, socket.IPPROTO_IP, socket.IP_TOS) == 16
+
+
+def _option_of_accepted_socket(server: RunningServer, client: socket.socket, level: int, option: int) -> int:
+    """The option of the server's own descriptor of this connection, by pidfd_getfd(2)."""
+    import ctypes
+    import os
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    wanted = client.getsockname()
+    for pid in server.worker_pids():
+        pidfd = os.pidfd_open(pid)
+        try:
+            for entry in Path(f"/proc/{pid}/fd").iterdir():
+                if not str(entry.readlink()).startswith("socket:"):
+                    continue
+                descriptor = libc.syscall(438, pidfd, int(entry.name), 0)  # pidfd_getfd
+                if descriptor < 0:
+                    continue
+                with socket.socket(fileno=descriptor) as copy:
+                    if _peer(copy) == wanted:
+                        return copy.getsockopt(level, option)
+        finally:
+            os.close(pidfd)
+    raise AssertionError("no worker has the other end of this connection")
+
+
+def _peer(sock: socket.socket) -> Any:
+    try:
+        return sock.getpeername()
+    except OSError:
+        return None
+
+
+def test_the_listener_that_the_request_came_through_is_not_removed_by_mistake(server: RunningServer) -> None:
+    listener = server.listener("http")
+    answer = server.call("x:NetworkListener/set", destroy=[listener["id"]])
+    assert listener["id"] in answer["notDestroyed"]
+    assert server.listener("http") == listener
