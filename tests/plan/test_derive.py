@@ -128,15 +128,20 @@ def test_a_list_of_proxies_of_its_own_replaces_the_server_wide_one() -> None:
     assert [each.proxy_networks for each in plan.listeners] == [("10.0.0.0/8",), ("192.0.2.1",)]
 
 
-def test_the_default_certificate_comes_first_and_the_self_signed_one_last() -> None:
-    plan = plan_with(
-        settings=SystemSettings(default_certificate_id=Id("wanted")),
-        a=certificate(is_self_signed=True),
-        b=certificate("b.example"),
-        wanted=certificate("Mail.Example", "*.example"),
-    )
-    assert [(each.id, each.is_fallback) for each in plan.certificates] == [("wanted", True), ("b", False), ("a", True)]
-    assert plan.certificates[0].names == ("mail.example", "*.example")
+def test_the_self_signed_certificate_never_stands_in_for_one_that_an_operator_has_given() -> None:
+    certificates = {
+        "a": certificate("mail.example", is_self_signed=True),
+        "b": certificate("b.example"),
+        "wanted": certificate("Mail.Example", "*.example"),
+    }
+    chosen = plan_with(settings=SystemSettings(default_certificate_id=Id("wanted")), **certificates)
+    assert [(each.id, each.is_fallback, each.names) for each in chosen.certificates] == [
+        ("a", False, ()),
+        ("b", False, ("b.example",)),
+        ("wanted", True, ("mail.example", "*.example")),
+    ]
+    unchosen = plan_with(**certificates)
+    assert [each.id for each in unchosen.certificates if each.is_fallback] == ["a"]
 
 
 def test_a_plan_survives_the_way_to_a_worker_and_shows_no_key() -> None:

@@ -74,22 +74,18 @@ def _tls_plan(listener: NetworkListener) -> TlsPlan:
 
 
 def _certificate_plans(default_id: Id | None, certificates: Mapping[Id, Certificate]) -> tuple[CertificatePlan, ...]:
-    """The default certificate first, the self-signed one last: of several fallbacks of a key type the first is served."""
-
-    def rank(certificate_id: Id) -> tuple[int, str]:
-        if certificate_id == default_id:
-            return 0, certificate_id
-        return (2 if certificates[certificate_id].is_self_signed else 1), certificate_id
-
+    """By id, so that the order in which they were made does not matter. The self-signed certificate goes by no name: it is
+    served where no other fits and no default is set, and never in the place of one that an operator has given."""
+    has_default = default_id in certificates
     return tuple(
         CertificatePlan(
             id=certificate_id,
-            chain_pem=certificates[certificate_id].certificate,
-            private_key_pem=certificates[certificate_id].private_key.reveal(),
-            names=tuple(name.lower() for name in certificates[certificate_id].subject_alternative_names),
-            is_fallback=certificate_id == default_id or certificates[certificate_id].is_self_signed,
+            chain_pem=certificate.certificate,
+            private_key_pem=certificate.private_key.reveal(),
+            names=() if certificate.is_self_signed else tuple(map(str.lower, certificate.subject_alternative_names)),
+            is_fallback=certificate_id == default_id or (certificate.is_self_signed and not has_default),
         )
-        for certificate_id in sorted(certificates, key=rank)
+        for certificate_id, certificate in sorted(certificates.items())
     )
 
 
