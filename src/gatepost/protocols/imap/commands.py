@@ -67,11 +67,6 @@ class Idle:
     """RFC 2177."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unselect:
-    """RFC 3691."""
-
-
 # --- events for the reactions ---------------------------------------------------------------------------------------
 
 
@@ -161,6 +156,11 @@ class Append:
 @dataclass(frozen=True, slots=True)
 class CloseMailbox:
     """CLOSE (RFC 3501 section 6.4.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unselect:
+    """RFC 3691."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from typing import Generic
 from gatepost.protocols.engine import Close, Refusal, StartTls
 from gatepost.protocols.framing.octet_buffer import LineTooLong
 from gatepost.protocols.imap import commands
-from gatepost.protocols.imap.authentication import AuthenticationDialogue, Cancelled
-from gatepost.protocols.imap.capabilities import capabilities
 from gatepost.protocols.imap.command_parser import parse_command
 from gatepost.protocols.imap.command_reader import Ask, CommandReader, RawCommand, Unreadable
 from gatepost.protocols.imap.commands import Command
 from gatepost.protocols.imap.errors import BadSyntax, CommandRefused
+from gatepost.protocols.imap.immediate import capabilities_now, immediate_answer
+from gatepost.protocols.imap.login import LoginGate
 from gatepost.protocols.imap.mailbox_view import MailboxView, Message
 from gatepost.protocols.imap.replies import Replies
 from gatepost.protocols.imap.settings import ImapSettings
@@ -30,7 +30,6 @@ _FAREWELLS = {
     Refusal.IDLE_TIMEOUT: ("", "Idle for too long"),
     Refusal.INTERNAL_ERROR: ("SERVERBUG", "Internal error"),
 }
-_ENABLABLE: frozenset[str] = frozenset()  # extensions that change what is sent; there are none yet
 
 
 class _Mode(Enum):
@@ -48,18 +47,16 @@ class ImapEngine(Generic[Message]):
 
     def __init__(self, settings: ImapSettings) -> None:
         self._settings = settings
-        self._is_tls = settings.is_tls
+        self._gate = LoginGate(settings)
         self._replies = Replies()
         self._reader = CommandReader(settings.max_line, self._literal_limit)
         self._mode = _Mode.COMMANDS
         self._tag = b""
         self._is_answer_due = False
-        self._is_authenticated = False
+        self._enabled: set[str] = set()
         self._has_news = False
         self._is_at_eof = False
-        self._failed_logins = 0
         self._bad_commands = 0
-        self._dialogue: AuthenticationDialogue | None = None
         self.view: MailboxView[Message] | None = None
 
     # --- Engine -----------------------------------------------------------------------------------------------------
@@ -108,7 +105,7 @@ class ImapEngine(Generic[Message]):
     def tls_established(self) -> None:
         """Nothing from before counts (RFC 3501 section 6.2.1)."""
         self._reader.clear()
-        self._is_tls = True
+        self._gate.is_tls = True
         self._is_answer_due = False
 
     def refuse(self, refusal: Refusal) -> None:
@@ -125,7 +122,7 @@ class ImapEngine(Generic[Message]):
     @property
     def idle_timeout(self) -> float:
         """Short until the client has logged in."""
-        return self._settings.idle_timeout if self._is_authenticated else self._settings.login_timeout
+        return self._settings.idle_timeout if self._gate.is_authenticated else self._settings.login_timeout
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
@@ -153,7 +150,7 @@ class ImapEngine(Generic[Message]):
 
     def logged_in(self) -> None:
         """The credentials of `LogIn` are right."""
-        self._is_authenticated = True
+        self._gate.is_authenticated = True
         self._complete("OK", "Logged in", self._capability_code())
 
     def log_in_failed(self, *, is_temporary: bool) -> None:
@@ -162,8 +159,7 @@ class ImapEngine(Generic[Message]):
             self._complete("NO", "Try again later", "UNAVAILABLE")
         else:
             self._complete("NO", "Authentication failed", "AUTHENTICATIONFAILED")
-        self._failed_logins += 1
-        if self._failed_logins >= self._settings.max_failed_logins:
+        if self._gate.failed():
             self._farewell("Too many failed logins")
 
     def mailbox_changed(self) -> None:
@@ -210,36 +206,26 @@ class ImapEngine(Generic[Message]):
 
     def _execute(self, command: Command) -> object | None:
         """Answer what needs no store; everything else is an event."""
+        answer = immediate_answer(command, self._gate, self._enabled)
+        if answer is not None:
+            self._replies.untagged(answer[0])
+            self.ok(answer[1])
+            return None
         match command:
-            case commands.Capability():
-                self._replies.untagged(b"CAPABILITY " + self._capabilities())
-                self.ok("Capabilities listed")
             case commands.Noop() if self.view is None:
                 self.ok("Nothing done")
             case commands.Logout():
                 self._replies.condition("BYE", "Logging out")
                 self.ok("Logged out")
                 self._mode = _Mode.CLOSING
-            case commands.Identify():
-                self._replies.untagged(b'ID ("name" "gatepost")')
-                self.ok("Identified")
-            case commands.Namespace():
-                self._replies.untagged(b'NAMESPACE (("" "/")) NIL NIL')
-                self.ok("Namespaces listed")
-            case commands.Enable():
-                enabled = _ENABLABLE.intersection(command.capabilities)
-                self._replies.untagged(" ".join(("ENABLED", *sorted(enabled))).encode())
-                self.ok("Enabled")
             case commands.Idle():
                 self._replies.continuation(b"Idling")
                 self._mode = _Mode.IDLING
                 self._has_news = True
             case commands.BeginTls():
                 return self._begin_tls()
-            case commands.Login():
-                return self._log_in(Credentials("", command.login_name, command.password))
-            case commands.Authenticate():
-                return self._authenticate(command)
+            case commands.Login() | commands.Authenticate():
+                return self._begin_login(command)
             case _:
                 return command
         return None
@@ -262,8 +248,8 @@ class ImapEngine(Generic[Message]):
 
     def _begin_tls(self) -> StartTls | None:
         """Octets in clear behind the command end the connection: whoever put them there must not be believed."""
-        if self._is_tls or not self._settings.offers_tls:
-            self.bad("TLS is active already" if self._is_tls else "TLS is not offered here")
+        if not self._gate.may_start_tls:
+            self.bad("TLS is active already" if self._gate.is_tls else "TLS is not offered here")
             return None
         if self._reader.unread:
             self.bad("Commands behind STARTTLS are not accepted")
@@ -272,79 +258,48 @@ class ImapEngine(Generic[Message]):
         self.ok("Begin TLS negotiation now")
         return StartTls()
 
-    @property
-    def _may_authenticate(self) -> bool:
-        return self._is_tls or self._settings.may_auth_in_clear
-
-    def _authenticate(self, command: commands.Authenticate) -> object | None:
-        if not self._may_authenticate:
-            self._refuse_clear_login()
-            return None
+    def _begin_login(self, command: commands.Login | commands.Authenticate) -> object | None:
         try:
-            self._dialogue = AuthenticationDialogue(command.mechanism)
-        except SaslError:
-            self.no("Unsupported authentication mechanism", "CANNOT")
-            return None
-        self._mode = _Mode.AUTHENTICATING
-        if command.initial_response is None:
-            self._replies.continuation(self._dialogue.first_challenge)
-            return None
-        initial = b"" if command.initial_response == b"=" else command.initial_response
-        return self._take_response(self._dialogue, initial)
+            return self._ask_or_log_in(self._gate.begin(command))
+        except CommandRefused as refused:
+            self.no(refused.text, refused.code)
+        except SaslError as error:
+            self.bad(f"Authentication ended: {error}")
+        return None
 
     def _next_response(self) -> tuple[bool, object | None]:
         line = self._line()
-        if line is None or self._dialogue is None:
+        if line is None:
             return False, None
-        return True, self._take_response(self._dialogue, line)
-
-    def _take_response(self, dialogue: AuthenticationDialogue, line: bytes) -> object | None:
         try:
-            outcome = dialogue.take(line)
-        except (Cancelled, SaslError) as error:
-            self._end_dialogue()
+            return True, self._ask_or_log_in(self._gate.go_on(line))
+        except SaslError as error:
+            self._mode = _Mode.COMMANDS
             self.bad(f"Authentication ended: {error}")
-            return None
+            return True, None
+
+    def _ask_or_log_in(self, outcome: bytes | Credentials) -> commands.LogIn | None:
         if isinstance(outcome, bytes):
             self._replies.continuation(outcome)
+            self._mode = _Mode.AUTHENTICATING
             return None
-        self._end_dialogue()
-        return commands.LogIn(outcome)
-
-    def _end_dialogue(self) -> None:
-        self._dialogue = None
         self._mode = _Mode.COMMANDS
-
-    def _log_in(self, credentials: Credentials) -> object | None:
-        if self._may_authenticate:
-            return commands.LogIn(credentials)
-        self._refuse_clear_login()
-        return None
-
-    def _refuse_clear_login(self) -> None:
-        self.no("Passwords are taken under TLS only", "PRIVACYREQUIRED")
+        return commands.LogIn(outcome)
 
     # --- answers of its own -----------------------------------------------------------------------------------------
 
     @property
     def _state(self) -> State:
-        if not self._is_authenticated:
+        if not self._gate.is_authenticated:
             return State.NOT_AUTHENTICATED
         return State.AUTHENTICATED if self.view is None else State.SELECTED
 
     def _literal_limit(self, name: str) -> int:
-        is_append = name == "APPEND" and self._is_authenticated
+        is_append = name == "APPEND" and self._gate.is_authenticated
         return self._settings.max_message_size if is_append else self._settings.max_literal
 
-    def _capabilities(self) -> bytes:
-        return capabilities(
-            is_authenticated=self._is_authenticated,
-            may_start_tls=self._settings.offers_tls and not self._is_tls,
-            may_authenticate=self._may_authenticate,
-        )
-
     def _capability_code(self) -> bytes:
-        return b"CAPABILITY " + self._capabilities()
+        return b"CAPABILITY " + capabilities_now(self._gate)
 
     def _line(self) -> bytes | None:
         try:
@@ -358,7 +313,7 @@ class ImapEngine(Generic[Message]):
 
     def _answer_unreadable(self, unreadable: Unreadable) -> None:
         tag = unreadable.tag or b"*"
-        if unreadable.is_too_big and self._is_authenticated:
+        if unreadable.is_too_big and self._gate.is_authenticated:
             self._replies.tagged(tag, "NO", unreadable.text, "TOOBIG")
         else:
             self._replies.tagged(tag, "BAD", unreadable.text)
