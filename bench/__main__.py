@@ -1,0 +1,106 @@
+"""`python -m bench [--full]`: run the measurements and print one table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.accepting import accepting, handshaking
+from bench.delivering import delivering
+from bench.idling import IN_CLEAR, IN_IDLE, UNDER_TLS, idling
+from bench.rig import NotMeasurable, Rig, rig
+from bench.servers import Port
+from bench.table import Row, render
+
+Measurement = Callable[[Rig], Iterable[Row]]
+
+QUICK: dict[str, Measurement] = {
+    "accept": lambda rig: accepting(rig, protocols=(Port.SMTP,), connections=6_000, rounds=5),
+    "tls": lambda rig: handshaking(rig, connections=1_500, rounds=5),
+    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=2, peers_connections=0),
+    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=3, peers_connections=0),
+    "idle-login": lambda rig: idling(rig, IN_IDLE, connections=1_000, waves=2, peers_connections=0),
+    "deliver-1": lambda rig: delivering(rig, clients=1, messages=200, rounds=5),
+    "deliver-16": lambda rig: delivering(rig, clients=16, messages=50, rounds=5),
+}
+FULL: dict[str, Measurement] = {
+    "accept": lambda rig: accepting(rig, protocols=(Port.SMTP, Port.POP3, Port.IMAP), connections=12_000, rounds=9),
+    "tls": lambda rig: handshaking(rig, connections=4_000, rounds=9),
+    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=4, peers_connections=2_000),
+    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=4, peers_connections=2_000),
+    "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=4, peers_connections=200),
+    "deliver-1": lambda rig: delivering(rig, clients=1, messages=500, rounds=9),
+    "deliver-16": lambda rig: delivering(rig, clients=16, messages=200, rounds=9),
+}
+
+
+def main() -> int:
+    """The exit code: 1 when a line is no result."""
+    options = _options()
+    chosen = FULL if options.full else QUICK
+    names = options.only or list(chosen)
+    rows: list[Row] = []
+    missing = False
+    started = time.monotonic()
+    try:
+        with rig(options.port_base, options.directory) as made:
+            for name in names:
+                try:
+                    rows += _tell(name, chosen[name](made))
+                except NotMeasurable as reason:
+                    missing = True
+                    sys.stderr.write(f"{name}: not measured: {reason}\n")
+    except NotMeasurable as reason:
+        sys.stderr.write(f"bench: {reason}\n")
+        return 1
+    print(f"\n{_circumstances()}; {time.monotonic() - started:.0f} s\n\n{render(rows)}")
+    return 1 if missing or any(row.errors for row in rows) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gatepost against its peers.")
+    parser.add_argument("--full", action="store_true", help="more connections, more rounds, more peers")
+    parser.add_argument("--only", nargs="+", choices=list(QUICK), help="just these measurements")
+    parser.add_argument("--port-base", type=int, default=21_000, help="the first of 100 ports on 127.0.0.1")
+    parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="on a disk, not in memory")
+    return parser.parse_args()
+
+
+def _tell(name: str, rows: Iterable[Row]) -> list[Row]:
+    sys.stderr.write(f"{name} …\n")
+    told = []
+    for row in rows:
+        sys.stderr.write("  ".join(filter(None, row.cells)) + "\n")
+        told.append(row)
+    return told
+
+
+def _circumstances() -> str:
+    parts = [
+        f"{datetime.now(UTC):%Y-%m-%d}",
+        f"{os.cpu_count()} cores",
+        f"Linux {platform.release().split('-')[0]}",
+        f"Python {platform.python_version()}",
+        *(f"{package} {version(package)}" for package in ("uvloop", "pyOpenSSL", "cryptography")),
+    ]
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    for program, option in (("nginx", "-v"), ("dovecot", "--version")):
+        found = shutil.which(program, path=path)
+        if found is not None:
+            answer = subprocess.run((found, option), capture_output=True, text=True, check=False)
+            words = (answer.stdout + answer.stderr).replace("nginx version: nginx/", "").split()
+            parts.append(f"{program} {words[0]}")
+    return ", ".join(parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
