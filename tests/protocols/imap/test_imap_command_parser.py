@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.protocols.imap import commands
-from gatepost.protocols.imap.command_parser import is_known, parse_command
+from gatepost.protocols.imap.command_parser import parse_command
 from gatepost.protocols.imap.command_reader import CommandReader, RawCommand
 from gatepost.protocols.imap.commands import Command
 from gatepost.protocols.imap.errors import BadSyntax, CommandRefused
@@ -216,4 +216,8 @@ def test_search_keys(keys: bytes, expected: SearchKey) -> None:
 
 
 def test_every_command_that_is_allowed_somewhere_can_be_parsed() -> None:
-    assert all(is_known(name) for name in ALLOWED_STATES)
+    for name in ALLOWED_STATES:
+        try:
+            parse(b"UID FETCH 1 UID" if name == "UID" else name.encode())
+        except BadSyntax as error:
+            assert str(error) != "Unknown command"

@@ -39,11 +39,6 @@ def parse_command(raw: RawCommand) -> Command:
     return command
 
 
-def is_known(name: str) -> bool:
-    """Whether there is a command of this name; of UID commands, the first word."""
-    return name in _PARSERS or name == "UID"
-
-
 def _constant(command: Command) -> Callable[[Arguments], Command]:
     return lambda _: command
 

@@ -43,7 +43,10 @@ class _Mode(Enum):
 
 
 class ImapEngine(Generic[Message]):
-    """`view` is the selected mailbox, None while there is none."""
+    """`view` is the selected mailbox, None while there is none.
+
+    Two sides use it, and that is why it has many methods: the conversation (Engine) and the reactions (answers).
+    """
 
     def __init__(self, settings: ImapSettings) -> None:
         self._settings = settings
