@@ -43,6 +43,7 @@ class Conversation:
         "_has_eof",
         "_is_leaving",
         "_is_over",
+        "_is_upgrading",
         "_last_input",
         "_loop",
         "_make_reactions",
@@ -66,7 +67,7 @@ class Conversation:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
-        self._has_eof = self._is_leaving = self._is_over = False
+        self._has_eof = self._is_leaving = self._is_over = self._is_upgrading = False
         self._sent_at_last_look = 0
         self.account_id: Id | None = None
         self.login_name: str | None = None
@@ -86,11 +87,17 @@ class Conversation:
     def data_received(self, data: bytes, /) -> None:
         """Feed the engine and do what it asks for."""
         self._last_input = self._loop.time()
-        self._engine.receive_data(data)
+        try:
+            self._engine.receive_data(data)
+        except Exception as error:  # a fault of ours; the client gets the protocol's words
+            self._failed(error)
+            return
         self._pump()
         self._regulate()
 
     def _regulate(self) -> None:
+        if self._is_upgrading:
+            return  # what comes now is not for the engine
         if not self._engine.wants_input:
             self._transport.pause_reading()
         else:
@@ -108,8 +115,7 @@ class Conversation:
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_exception(Ended())
+        self.resume_writing()
         if self._task is None:
             self._end_reactions()
 
@@ -127,9 +133,13 @@ class Conversation:
     # --- the way through the engine ---------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        if self._task is not None or self._is_over:
+        if self._task is not None or self._is_over or self._is_upgrading or self._transport.is_closing():
             return
-        event = self._next_event_for_reactions()
+        try:
+            event = self._next_event_for_reactions()
+        except Exception as error:
+            self._failed(error)
+            return
         if event is not None:
             self._task = self._loop.create_task(self._react(event))
 
@@ -157,7 +167,7 @@ class Conversation:
         try:
             while event is not None:
                 await reactions.react(event)
-                if self._is_over:
+                if self._is_over or self._transport.is_closing():
                     break
                 if self._is_leaving:
                     self._say_and_leave(Refusal.SHUTTING_DOWN)
@@ -166,10 +176,7 @@ class Conversation:
         except Ended:
             pass
         except Exception as error:  # whatever it is, the client gets the protocol's words
-            events.error(
-                Event.CONVERSATION_FAILED, failure=error, protocol=self.protocol_name, seen=type(event).__name__
-            )
-            self._say_and_leave(Refusal.INTERNAL_ERROR)
+            self._failed(error, event)
         finally:
             self._task = None
         if self._is_over:
@@ -187,16 +194,29 @@ class Conversation:
     def _end_reactions(self) -> None:
         reactions, self._reactions = self._reactions, None
         if reactions is not None:
-            self._task = self._loop.create_task(reactions.ended())
+            self._task = self._loop.create_task(self._give_back(reactions))
+
+    async def _give_back(self, reactions: Reactions) -> None:
+        try:
+            await reactions.ended()
+        except Exception as error:
+            self._log(error, None)
 
     def _start_tls(self) -> None:
+        """What the client has not taken yet must not be sent inside TLS; what it sends from now on is its handshake."""
+        self._is_upgrading = True
+        self._transport.pause_reading()
         self.send_queued()
+        self._transport.when_sent(self._begin_handshake)
+
+    def _begin_handshake(self) -> None:
         self._upgrade(self._transport, self._tls_established, self._tls_failed)
 
     def _tls_established(self) -> None:
+        self._is_upgrading = False
         self._last_input = self._loop.time()
         self._engine.tls_established()
-        self._transport.continue_reading()
+        self._transport.resume_reading()
         self._pump()
 
     def _tls_failed(self, reason: str) -> None:  # noqa: ARG002 - the upgrade has logged it
@@ -211,9 +231,26 @@ class Conversation:
             self._say_and_leave(Refusal.SHUTTING_DOWN)
 
     def _say_and_leave(self, refusal: Refusal) -> None:
-        if not self._is_over and not self._transport.is_closing():
-            self._engine.refuse(refusal)
-            self._leave()
+        if self._is_over or self._transport.is_closing():
+            return
+        if self._is_upgrading:
+            self._transport.abort()  # words in clear would be a broken handshake to the client
+            return
+        self._engine.refuse(refusal)
+        self._leave()
+
+    def _failed(self, error: Exception, event: object = None) -> None:
+        """A fault of the server, not of the client."""
+        self._log(error, event)
+        try:
+            self._say_and_leave(Refusal.INTERNAL_ERROR)
+        except Exception as another:
+            self._log(another, event)
+            self._transport.abort()
+
+    def _log(self, error: Exception, event: object) -> None:
+        seen = None if event is None else type(event).__name__
+        events.error(Event.CONVERSATION_FAILED, failure=error, protocol=self.protocol_name, seen=seen)
 
     def _leave(self) -> None:
         self.send_queued()
@@ -262,10 +299,10 @@ class Conversation:
 
     async def drained(self) -> None:
         """Wait until the client has taken enough."""
-        if self._is_over:
-            raise Ended
         if self._drained is not None:
             await self._drained
+        if self._is_over:
+            raise Ended
 
     def wake(self) -> None:
         """Ask the engine for its next event, in the next turn of the loop."""

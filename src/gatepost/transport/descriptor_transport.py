@@ -19,7 +19,7 @@ _READ_SIZE = 65536  # octets
 _READS_PER_TURN = 4  # TLS may hold records that the kernel does not report as readable; others get their turn too
 _HIGH_WATER = 65536  # octets queued for sending at which the producer is asked to pause
 _LOW_WATER = 16384
-_CLOSE_DEADLINE = 10.0  # seconds for a client to take what is queued when we close
+_CLOSE_DEADLINE = 10.0  # seconds without a client taking anything of what is queued when we close
 _LINGER_DEADLINE = 2.0  # seconds to wait for the client's end, so that what we sent is not destroyed by a reset
 
 
@@ -53,7 +53,9 @@ class DescriptorTransport(asyncio.Transport):
         "_is_reading",
         "_is_writing",
         "_loop",
+        "_may_be_sending",
         "_on_closed",
+        "_on_sent",
         "_protocol",
         "_sock",
         "_tls",
@@ -77,9 +79,10 @@ class DescriptorTransport(asyncio.Transport):
         self._protocol: StreamProtocol | None = None
         self._tls: TlsChannel | None = None
         self._buffer: bytearray | None = None
+        self._on_sent: Callable[[], None] | None = None
         self._close_timer: asyncio.TimerHandle | None = None
         self._is_reading = self._is_writing = self._is_paused_reading = self._is_producer_paused = False
-        self._is_closing = self._is_lingering = False
+        self._is_closing = self._is_lingering = self._may_be_sending = False
         self.bytes_received = self.bytes_sent = 0
 
     # --- for the stages before the conversation, and for upgrades ---------------------------------------------------
@@ -117,11 +120,12 @@ class DescriptorTransport(asyncio.Transport):
         """From now on octets are read and written through `channel`, whose handshake is complete."""
         self._tls = channel
 
-    def continue_reading(self) -> None:
-        """After an upgrade: go on as before. What TLS has decrypted already is read in this turn of the loop."""
-        if not self._is_closing and not self._is_paused_reading:
-            self.watch_reading(self._read_ready)
-            self._loop.call_soon(self._read_ready)
+    def when_sent(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the kernel has taken everything written so far; never if the connection ends before."""
+        if self._buffer:
+            self._on_sent = callback
+        elif not self._is_closing:
+            callback()
 
     @property
     def tls(self) -> TlsChannel | None:
@@ -144,7 +148,7 @@ class DescriptorTransport(asyncio.Transport):
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._lost(error)
+            self._close_now(error)
             return
         self._deliver(data)
 
@@ -158,35 +162,50 @@ class DescriptorTransport(asyncio.Transport):
             except WouldBlockOnRead:
                 return
             except WouldBlockOnWrite:
-                self.watch_writing(self._write_ready)
+                self._stop_reading()  # it would be called again and again
+                self.watch_writing(self._read_when_written)
                 return
             except TlsFailed as error:
-                self._lost(ConnectionResetError(str(error)))
+                self._close_now(ConnectionResetError(str(error)))
                 return
             self._deliver(data)
             if not data:
                 return
         self._loop.call_soon(self._read_ready)
 
+    def _read_when_written(self) -> None:
+        self._stop_writing()
+        if self._buffer:
+            self.watch_writing(self._write_ready)
+        if not self._is_closing and not self._is_paused_reading:
+            self.watch_reading(self._read_ready)
+            self._read_ready()
+
     def _deliver(self, data: bytes) -> None:
         protocol = self._protocol
         if protocol is None:
             return
-        if data:
-            self.bytes_received += len(data)
-            protocol.data_received(data)
-        else:
-            self._stop_reading()
-            if not protocol.eof_received():
-                self.close()
+        try:
+            if data:
+                self.bytes_received += len(data)
+                protocol.data_received(data)
+            else:
+                self._stop_reading()
+                if not protocol.eof_received():
+                    self.close()
+        except Exception as error:  # a protocol in an unknown state is not fed any further
+            context = {"message": "a protocol failed", "exception": error, "protocol": protocol, "transport": self}
+            self._loop.call_exception_handler(context)
+            self.abort()
 
     def pause_reading(self) -> None:
         """Leave what comes in the kernel; TCP slows the client down."""
-        self._is_paused_reading = True
-        self._stop_reading()
+        if not self._is_closing:
+            self._is_paused_reading = True
+            self._stop_reading()
 
     def resume_reading(self) -> None:
-        """Undo pause_reading."""
+        """Undo pause_reading. What TLS has decrypted already is read in the next turn of the loop."""
         if self._is_paused_reading:
             self._is_paused_reading = False
             if not self._is_closing and self._sock is not None and self._protocol is not None:
@@ -206,18 +225,18 @@ class DescriptorTransport(asyncio.Transport):
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        """Send, or queue what the kernel does not take now."""
-        if not data or self._sock is None or self._is_lingering:
+        """Send, or queue what the kernel does not take now. After `close` nothing more is sent."""
+        if not data or self._is_closing:
             return
         if not self._buffer:
             sent = self._send(data)
-            if sent == len(data):
+            if sent == len(data) or self._sock is None:
                 return
             data = memoryview(data)[sent:]
         if self._buffer is None:
             self._buffer = bytearray()
         self._buffer += data
-        if not self._is_writing and self._sock is not None:
+        if not self._is_writing:
             self.watch_writing(self._write_ready)
         if len(self._buffer) > _HIGH_WATER and not self._is_producer_paused and self._protocol is not None:
             self._is_producer_paused = True
@@ -238,7 +257,7 @@ class DescriptorTransport(asyncio.Transport):
         except (BlockingIOError, InterruptedError, WouldBlockOnRead, WouldBlockOnWrite):
             pass
         except (OSError, TlsFailed) as error:
-            self._lost(error if isinstance(error, OSError) else ConnectionResetError(str(error)))
+            self._close_now(error if isinstance(error, OSError) else ConnectionResetError(str(error)))
         self.bytes_sent += taken
         return taken
 
@@ -250,12 +269,17 @@ class DescriptorTransport(asyncio.Transport):
         if buffer and self._sock is not None:
             if self._is_producer_paused and len(buffer) <= _LOW_WATER:
                 self._resume_producer()
+            if self._is_closing and taken:
+                self._set_close_timer(_CLOSE_DEADLINE)
             return
         self._buffer = None
         self._stop_writing()
+        on_sent, self._on_sent = self._on_sent, None
         self._resume_producer()
         if self._is_closing:
             self._finish()
+        elif on_sent is not None:
+            on_sent()
 
     def _resume_producer(self) -> None:
         if self._is_producer_paused and self._protocol is not None:
@@ -288,7 +312,7 @@ class DescriptorTransport(asyncio.Transport):
         self._is_closing = True
         self._stop_reading()
         if self._buffer:
-            self._close_timer = self._loop.call_later(_CLOSE_DEADLINE, self.abort)
+            self._set_close_timer(_CLOSE_DEADLINE)
         else:
             self._finish()
 
@@ -301,28 +325,17 @@ class DescriptorTransport(asyncio.Transport):
             self._tls.send_close_notify()
         try:
             self._sock.shutdown(socket.SHUT_WR)
-            if self._protocol is not None and self._sock.recv(_READ_SIZE):
+            if self._may_be_sending or (self._protocol is not None and self._sock.recv(_READ_SIZE)):
                 self._linger()
                 return
-        except BlockingIOError:
-            pass
         except OSError:
-            pass
+            pass  # nothing has come, or the connection is broken
         self._close_now(None)
 
     def linger_then_close(self) -> None:
         """Like close, and always wait a moment for the client's end: for farewells to clients that may be sending."""
-        if self._is_closing or self._sock is None:
-            return
-        self._is_closing = True
-        if self._tls is not None:
-            self._tls.send_close_notify()
-        try:
-            self._sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._close_now(None)
-            return
-        self._linger()
+        self._may_be_sending = True
+        self.close()
 
     def _linger(self) -> None:
         self._is_lingering = True
@@ -346,14 +359,10 @@ class DescriptorTransport(asyncio.Transport):
 
     def abort(self) -> None:
         """Close at once; what is queued is lost."""
-        self._is_closing = True
         self._close_now(None)
 
-    def _lost(self, error: OSError) -> None:
-        self._is_closing = True
-        self._close_now(error)
-
     def _close_now(self, error: OSError | None) -> None:
+        self._is_closing = True
         sock, self._sock = self._sock, None
         if sock is None:
             return
@@ -362,7 +371,7 @@ class DescriptorTransport(asyncio.Transport):
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None
-        self._buffer = None
+        self._buffer = self._on_sent = None
         self._tls = None
         sock.close()
         protocol, self._protocol = self._protocol, None
