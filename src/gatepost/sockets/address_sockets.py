@@ -63,6 +63,13 @@ class AddressSockets:
             raise
         return cls(address, plan, bound)
 
+    def note_sharing(self) -> None:
+        """Another process has the address too (see `is_listened_to`): say so in the status."""
+        self.note = (
+            f"another process of this user listens on {self.address} too and gets a part of the connections: stop it, "
+            "or turn socketReusePort off to be refused instead"
+        )
+
     def listen(self) -> None:
         """Let clients in."""
         for kept in self.sockets:
@@ -134,6 +141,16 @@ class AddressSockets:
         """Give the address up."""
         for kept in self.sockets:
             kept.sock.close()
+
+
+def is_listened_to(address: SocketAddress, plan: SocketPlan) -> bool:
+    """Whether some process has the address already, so that with SO_REUSEPORT it would be shared. Asked by a bind without
+    that flag, which is undone at once; while no socket of ours covers the address."""
+    try:
+        listening_socket.bind(address, structs.replace(plan, reuse_port=False)).close()
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def make_port_exclusive(address: SocketAddress) -> None:

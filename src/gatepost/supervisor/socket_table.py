@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from gatepost.control.messages import BindFailure, SocketStatus
 from gatepost.plan.plan import ListenerPlan, Plan, SocketPlan
 from gatepost.sockets import listening_socket, options
-from gatepost.sockets.address_sockets import AddressSockets, KeptSocket
+from gatepost.sockets.address_sockets import AddressSockets, KeptSocket, is_listened_to
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
 from gatepost.values.ids import Id
 from gatepost.values.socket_address import SocketAddress
 
@@ -95,8 +97,13 @@ class SocketTable:
         inherited = self._inherited.get(address)
         if inherited is not None:
             return AddressSockets(address, plan, [inherited.dup()])
+        is_shared = plan.reuse_port and not self._covers(address) and is_listened_to(address, plan)
         try:
-            return AddressSockets.bind(address, plan, self._worker_count)
+            opened = AddressSockets.bind(address, plan, self._worker_count)
+            if is_shared:
+                opened.note_sharing()
+                events.warning(Event.LISTENER_SHARED, address=str(address), reason=opened.note)
+            return opened
         except OSError as error:
             leaving = [
                 open_
@@ -109,6 +116,9 @@ class SocketTable:
             open_.let_join()
             prepared.joined.add(str(open_.address))
         return AddressSockets.bind(address, plan, self._worker_count, is_joining=True)
+
+    def _covers(self, address: SocketAddress) -> bool:
+        return any(open_.address.clashes_with(address) for open_ in self._open.values())
 
     def release(self, prepared: PreparedPlan) -> None:
         """The change does not happen: give back everything that was bound for it."""

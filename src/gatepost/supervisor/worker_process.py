@@ -116,7 +116,7 @@ def _spawn(command: WorkerCommand, start: WorkerStart, descriptors: tuple[int, .
     environment = dict(os.environ)
     environment[ENVIRONMENT_VARIABLE] = msgspec.json.encode(start).decode()
     user = None if command.run_as is None else pwd.getpwnam(command.run_as)
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - the arguments are our own
         list(command.arguments),
         pass_fds=descriptors,
         env=environment,

@@ -21,6 +21,7 @@ class Event(Enum):
     WORKER_DIED = "worker.died"
     WORKER_LATE = "worker.late"
     LISTENER_FAILED = "listener.failed"
+    LISTENER_SHARED = "listener.shared"
     LISTENER_OPENED = "listener.opened"
     LISTENER_CLOSED = "listener.closed"
     PLAN_APPLIED = "plan.applied"

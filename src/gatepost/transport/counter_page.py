@@ -13,6 +13,10 @@ import mmap
 import os
 from enum import IntEnum
 
+from gatepost.transport import address_counts
+from gatepost.transport.address_counts import AddressCounts
+from gatepost.values.ip_mask import IpAddress
+
 SERVER_SLOT = 0  # the whole server
 MAX_SLOTS = 4096
 NO_CAP = 2**62
@@ -29,9 +33,10 @@ class Cell(IntEnum):
     PROXY_REJECTED = 5
     TLS_HANDSHAKES = 6
     TLS_FAILURES = 7
+    REFUSED_ADDRESS_CAP = 8
 
 
-_CELLS = 8
+_CELLS = 9
 _OCTETS = 8
 
 
@@ -41,16 +46,19 @@ class CounterPage:
     def __init__(self, descriptor: int, worker_count: int) -> None:
         self.descriptor = descriptor
         self.worker_count = worker_count
-        self._memory = mmap.mmap(descriptor, MAX_SLOTS * (1 + worker_count * _CELLS) * _OCTETS)
-        self._numbers = memoryview(self._memory).cast("q")
+        numbers_size = _numbers_size(worker_count)
+        memory = mmap.mmap(descriptor, numbers_size + address_counts.size(worker_count))
+        self._numbers = memoryview(memory)[:numbers_size].cast("q")
+        self.addresses = AddressCounts(descriptor, memory, numbers_size, worker_count)
         self._slot_width = worker_count * _CELLS
 
     @classmethod
     def create(cls, worker_count: int) -> CounterPage:
         """A page with no caps set, all counts zero."""
         descriptor = os.memfd_create("gatepost-counters", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, MAX_SLOTS * (1 + worker_count * _CELLS) * _OCTETS)
+        os.ftruncate(descriptor, _numbers_size(worker_count) + address_counts.size(worker_count))
         page = cls(descriptor, worker_count)
+        page.addresses.choose_hash_key()
         for slot in range(MAX_SLOTS):
             page.set_cap(slot, None)
         return page
@@ -86,6 +94,7 @@ class CounterPage:
         """A worker died: its connections are gone. Totals of what has happened stay."""
         for slot in range(MAX_SLOTS):
             self._numbers[self.index(slot, worker, Cell.CONNECTIONS)] = 0
+        self.addresses.clear_worker(worker)
 
     def clear_slot(self, slot: int) -> None:
         """A slot is given to another listener."""
@@ -148,6 +157,18 @@ class ConnectionCounter:
         self._page.numbers[self._connections] -= 1
         self._page.numbers[self._server_connections] -= 1
 
+    def enter_address(self, address: IpAddress, cap: int) -> int | None:
+        """Count an admitted connection for its source address; see AddressCounts.enter."""
+        return self._page.addresses.enter(address, self._worker, cap)
+
+    def leave_address(self, entry: int) -> None:
+        """It has ended."""
+        self._page.addresses.leave(entry, self._worker)
+
     def count(self, cell: Cell) -> None:
         """One more of what `cell` counts."""
         self._page.numbers[self._page.index(self.slot, self._worker, cell)] += 1
+
+
+def _numbers_size(worker_count: int) -> int:
+    return MAX_SLOTS * (1 + worker_count * _CELLS) * _OCTETS

@@ -31,6 +31,7 @@ _ANSWER_DEADLINE = 45.0  # seconds; the supervisor itself waits 30 for workers
 _REFUSALS = {
     Cell.REFUSED_LISTENER_CAP: "maxConnections",
     Cell.REFUSED_SERVER_CAP: "serverMaxConnections",
+    Cell.REFUSED_ADDRESS_CAP: "maxConnectionsPerAddress",
     Cell.PROXY_REJECTED: "proxyHeader",
 }
 

@@ -36,7 +36,17 @@ class Session(StreamProtocol, Protocol):
 class Connection:
     """Counted by its listener from accept on, until its descriptor is closed."""
 
-    __slots__ = ("address", "is_refused", "listener", "number", "policy", "session", "transport")
+    __slots__ = (
+        "address",
+        "address_entry",
+        "is_refused",
+        "is_told",
+        "listener",
+        "number",
+        "policy",
+        "session",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -50,7 +60,9 @@ class Connection:
         self.listener = listener
         self.policy = policy
         self.address = address  # the listening address
+        self.address_entry: int | None = None  # where the source address is counted, if it is
         self.is_refused = is_refused
+        self.is_told = is_refused  # and there was room to tell it so
         self.number = next(_numbers)
         self.session: Session | None = None
         info = ConnectionInfo(sock, sockaddr)
@@ -64,7 +76,19 @@ class Connection:
                 self.transport, policy.proxy_header_timeout, self._proxy_header_read, self._proxy_header_failed
             )
         else:
-            self._begin_tls()
+            self._admit_address()
+
+    def _admit_address(self) -> None:
+        cap = self.policy.max_connections_per_address
+        if cap is not None and not self.is_refused:
+            source = self.transport.info.source_address[0]
+            self.address_entry = self.listener.counter.enter_address(source, cap)
+            if self.address_entry is None:
+                self.is_told = self.listener.refuse_late(self)
+                if not self.is_told:
+                    self.transport.abort()
+                    return
+        self._begin_tls()
 
     def _proxy_header_read(self, header: ProxyHeader) -> None:
         info = self.transport.info
@@ -77,7 +101,7 @@ class Connection:
             version=header.version,
             command=header.command.name,
         )
-        self._begin_tls()
+        self._admit_address()
 
     def _proxy_header_failed(self, reason: str) -> None:
         events.warning(

@@ -13,7 +13,7 @@ from gatepost.protocols.proxy_header.header import TcpAddresses
 from gatepost.session.reactions import ProtocolParts
 from gatepost.transport.admission import RefusalBudget
 from gatepost.transport.connection_info import ConnectionInfo
-from gatepost.transport.counter_page import ConnectionCounter
+from gatepost.transport.counter_page import NO_CAP, Cell, ConnectionCounter
 from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 from gatepost.values.ip_mask import IpMask
 from gatepost.worker.connection import Connection, Session
@@ -36,6 +36,7 @@ class ListenerPolicy:
         "_proxy_networks",
         "hostname",
         "is_clear_login_allowed",
+        "max_connections_per_address",
         "max_message_size",
         "plan",
         "proxy_header_timeout",
@@ -47,6 +48,7 @@ class ListenerPolicy:
         self.plan = plan
         self.hostname = server.hostname
         self.max_message_size = server.max_message_size
+        self.max_connections_per_address = server.max_connections_per_address
         self.proxy_header_timeout = server.proxy_header_timeout
         self.is_clear_login_allowed = server.may_log_in_over_clear_http
         self._proxy_networks = tuple(IpMask.parse(network) for network in plan.proxy_networks)
@@ -118,13 +120,29 @@ class Listener:
         self.connections.add(connection)
         connection.start()
 
+    def refuse_late(self, connection: Connection) -> bool:
+        """A connection that was admitted is refused after all; whether it may be told so."""
+        self.counter.leave()
+        self.counter.count(Cell.REFUSED_ADDRESS_CAP)
+        connection.is_refused = True
+        return self._budget.take(is_tls=connection.policy.plan.is_tls_implicit)
+
+    def count_addresses(self) -> None:
+        """A cap per address is set from now on: those who are here already count too."""
+        for connection in self.connections:
+            if connection.address_entry is None and not connection.is_refused:
+                source = connection.transport.info.source_address[0]
+                connection.address_entry = self.counter.enter_address(source, NO_CAP)
+
     def left(self, connection: Connection, transport: object) -> None:  # noqa: ARG002 - the transport's signature
         """A connection is closed."""
         self.connections.discard(connection)
-        if connection.is_refused:
-            self._budget.give_back(is_tls=connection.policy.plan.is_tls_implicit)
-        else:
+        if not connection.is_refused:
             self.counter.leave()
+        elif connection.is_told:
+            self._budget.give_back(is_tls=connection.policy.plan.is_tls_implicit)
+        if connection.address_entry is not None:
+            self.counter.leave_address(connection.address_entry)
         if not self.connections:
             self._on_empty()
 

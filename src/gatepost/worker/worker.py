@@ -90,6 +90,9 @@ class Worker:
         self.plan = plan
         self._follow_listeners(plan, message.counter_slots)
         self._follow_sockets(message, descriptors)
+        if before is not None and before.max_connections_per_address is None and plan.max_connections_per_address:
+            for listener in self._all_listeners():
+                listener.count_addresses()
         errors = [
             f"{listener.policy.plan.name}: {listener.policy.tls_error}"
             for listener in self._listeners.values()

@@ -1,0 +1,92 @@
+"""How many connections each source address has open, over all workers, for the cap per address.
+
+A table in shared memory: buckets of a few slots, chosen by a keyed hash so that nobody can aim at a bucket. A slot belongs
+to an address while it has connections. Adding happens under a record lock of the kernel; each worker counts in cells of its
+own, so leaving takes no lock, and the supervisor can clear the cells of a worker that died.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from hashlib import blake2b
+
+from gatepost.values.ip_mask import IpAddress
+
+_BUCKETS = 8192
+_SLOTS = 16  # per bucket
+_ENTRIES = _BUCKETS * _SLOTS
+_KEY = 16  # octets of an address (IPv4 as IPv4-mapped), and of the key of the hash
+_CELL = 4
+_LOCK_OCTET = 1  # of the page; the caps of listeners and server take octet 0
+
+
+class AddressCounts:
+    """The table: a part of the counter page, from `offset` on."""
+
+    def __init__(self, descriptor: int, memory: mmap.mmap, offset: int, worker_count: int) -> None:
+        self._descriptor = descriptor
+        view = memoryview(memory)[offset : offset + size(worker_count)]
+        self._hash_key = view[:_KEY]
+        self._addresses = view[_KEY : _KEY + _ENTRIES * _KEY]
+        self._cells = view[_KEY + _ENTRIES * _KEY :].cast("I")
+
+    def choose_hash_key(self) -> None:
+        """Once, when the page is made."""
+        self._hash_key[:] = os.urandom(_KEY)
+
+    def enter(self, address: IpAddress, worker: int, cap: int) -> int | None:
+        """Count a connection of `address`; the entry to give to `leave`. None: the address has `cap` already, and nothing
+        is counted (nor where a bucket is full of other addresses: what cannot be counted is not let in)."""
+        octets = _octets(address)
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, _LOCK_OCTET)
+        try:
+            entry = self._find(octets)
+            if entry is None or self._total(entry) >= cap:
+                return None
+            self._addresses[entry * _KEY : (entry + 1) * _KEY] = octets
+            self._cells[worker * _ENTRIES + entry] += 1
+            return entry
+        finally:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _LOCK_OCTET)
+
+    def leave(self, entry: int, worker: int) -> None:
+        """The connection has ended."""
+        self._cells[worker * _ENTRIES + entry] -= 1
+
+    def count(self, address: IpAddress) -> int:
+        """How many connections the address has open."""
+        octets = _octets(address)
+        entry = self._find(octets)
+        is_its_own = entry is not None and self._addresses[entry * _KEY : (entry + 1) * _KEY] == octets
+        return self._total(entry) if entry is not None and is_its_own else 0
+
+    def clear_worker(self, worker: int) -> None:
+        """A worker died: its connections are gone."""
+        start = worker * _ENTRIES
+        self._cells[start : start + _ENTRIES] = memoryview(bytes(_ENTRIES * _CELL)).cast("I")
+
+    def _find(self, octets: bytes) -> int | None:
+        """The entry of the address, else a free one of its bucket."""
+        digest = blake2b(octets, digest_size=4, key=bytes(self._hash_key)).digest()
+        first = (int.from_bytes(digest, "big") % _BUCKETS) * _SLOTS
+        free = None
+        for entry in range(first, first + _SLOTS):
+            if self._total(entry) == 0:
+                free = entry if free is None else free
+            elif self._addresses[entry * _KEY : (entry + 1) * _KEY] == octets:
+                return entry
+        return free
+
+    def _total(self, entry: int) -> int:
+        return sum(self._cells[entry::_ENTRIES])
+
+
+def _octets(address: IpAddress) -> bytes:
+    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
+
+
+def size(worker_count: int) -> int:
+    """Octets that the table takes."""
+    return _KEY + _ENTRIES * (_KEY + worker_count * _CELL)
