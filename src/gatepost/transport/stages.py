@@ -77,7 +77,8 @@ class ProxyHeaderStage:
 
     def _fail(self, reason: str) -> None:
         self._end()
-        self._failed(reason)
+        if not self._transport.is_closing():  # else somebody has ended the connection meanwhile, which is no failure
+            self._failed(reason)
 
     def _end(self) -> None:
         self._timer.cancel()
@@ -134,7 +135,8 @@ class TlsHandshakeStage:
 
     def _fail(self, reason: str) -> None:
         self._end()
-        self._failed(reason)
+        if not self._transport.is_closing():  # else somebody has ended the connection meanwhile, which is no failure
+            self._failed(reason)
 
     def _end(self) -> None:
         if self._timer is not None:

@@ -67,7 +67,10 @@ class TlsContexts:
         for candidate in (name, wildcard):
             certificates = self._by_name.get(candidate)
             if certificates is not None:
-                connection.set_context(self._context(policy, candidate, certificates))
+                try:
+                    connection.set_context(self._context(policy, candidate, certificates))
+                except UnusableTls:
+                    pass  # the certificate that was chosen first is served, and the client sees that it is not the right one
                 return
 
 
