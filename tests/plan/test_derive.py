@@ -22,12 +22,16 @@ def listener(name: str = "smtp", **fields: Any) -> NetworkListener:
     return NetworkListener(name=name, bind=(SocketAddress.parse("[::]:25"),), **fields)
 
 
-def plan_with(*listeners: NetworkListener, settings: SystemSettings | None = None, **certificates: Certificate) -> Plan:
+def plan_with(
+    *listeners: NetworkListener,
+    settings: SystemSettings | None = None,
+    certificates: dict[str, Certificate] | None = None,
+) -> Plan:
     return derive(
         revision=7,
         settings=settings or SystemSettings(),
         listeners={Id(f"i{number}"): each for number, each in enumerate(listeners)},
-        certificates={Id(name): each for name, each in certificates.items()},
+        certificates={Id(name): each for name, each in (certificates or {}).items()},
     )
 
 
@@ -134,17 +138,17 @@ def test_the_self_signed_certificate_never_stands_in_for_one_that_an_operator_ha
         "b": certificate("b.example"),
         "wanted": certificate("Mail.Example", "*.example"),
     }
-    chosen = plan_with(settings=SystemSettings(default_certificate_id=Id("wanted")), **certificates)
+    chosen = plan_with(settings=SystemSettings(default_certificate_id=Id("wanted")), certificates=certificates)
     assert [(each.id, each.is_fallback, each.names) for each in chosen.certificates] == [
         ("a", False, ()),
         ("b", False, ("b.example",)),
         ("wanted", True, ("mail.example", "*.example")),
     ]
-    unchosen = plan_with(**certificates)
+    unchosen = plan_with(certificates=certificates)
     assert [each.id for each in unchosen.certificates if each.is_fallback] == ["a"]
 
 
 def test_a_plan_survives_the_way_to_a_worker_and_shows_no_key() -> None:
-    plan = plan_with(listener(), c=certificate("a.example"))
+    plan = plan_with(listener(), certificates={"c": certificate("a.example")})
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(plan), type=Plan) == plan
     assert "key" not in repr(plan.certificates[0])

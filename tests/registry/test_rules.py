@@ -150,6 +150,17 @@ def test_a_certificate_that_a_listener_cannot_do_without_stays() -> None:
     assert change(before, {"Certificate": {"d": None}}) == []
 
 
+def test_a_default_certificate_that_a_listener_cannot_use_is_not_chosen() -> None:
+    rsa_suites = tuple(suite for suite in TlsCipherSuite if "Rsa" in suite.value)
+    before: Objects = {
+        "Certificate": {"c": certificate(KeyType.RSA), "own": certificate(is_self_signed=True)},
+        "NetworkListener": {"a": listener("a", "[::]:25", use_tls=True, tls_disable_cipher_suites=rsa_suites)},
+    }
+    chosen = SystemSettings(default_certificate_id=Id("c"))
+    found = change(before, {"SystemSettings": {"singleton": chosen}})
+    assert blamed(found) == [("singleton", "defaultCertificateId")]
+
+
 # --- lock-out -------------------------------------------------------------------------------------------------------
 
 TWO_HTTP: Objects = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -32,12 +32,14 @@ class Operation(Enum):
 
 @dataclass(slots=True)
 class Item:
-    """One operation. `key` is how the client calls it: the creation id, or the id as it was sent."""
+    """One operation. `key` is how the answer calls it: the creation id, or the id. `wire` is what was sent, `resolved` the
+    same with the ids that creation ids stand for."""
 
     operation: Operation
     key: str
     ref: ObjectRef
-    wire: Mapping[str, object] = field(default_factory=dict)
+    wire: Mapping[str, object]
+    resolved: Mapping[str, object]
     error: SetError | None = None
     candidate: Candidate[Any] | None = None
     problems: tuple[Problem, ...] = ()
@@ -101,9 +103,9 @@ def _items(
     def item(operation: Operation, key: str, object_id: Id | None, wire: Mapping[str, object]) -> Item:
         resolved = _with_created_ids(object_type, wire, known_ids)
         if object_id is None:
-            return Item(operation, key, ObjectRef(object_type.name, Id("")), resolved, error=NOT_FOUND)
+            return Item(operation, key, ObjectRef(object_type.name, Id("")), wire, resolved, error=NOT_FOUND)
         answered_as = key if operation is Operation.CREATE else object_id
-        return Item(operation, answered_as, ObjectRef(object_type.name, object_id), resolved)
+        return Item(operation, answered_as, ObjectRef(object_type.name, object_id), wire, resolved)
 
     def existing_id(key: str) -> Id | None:
         if key.startswith("#"):
@@ -135,8 +137,7 @@ def _refusal_at_sight(
     if object_type.is_singleton:
         if item.operation is not Operation.UPDATE:
             return SINGLETON
-        if item.ref.id != SINGLETON_ID:
-            return NOT_FOUND
+        return None if item.ref.id == SINGLETON_ID else NOT_FOUND
     if allowed is Scope.OWN:
         return _refusal_of_owner(item, object_type, context)
     destroyed = {other.ref for other in items if other.operation is Operation.DESTROY}

@@ -76,7 +76,7 @@ def _apply(item: Item, configuration: Configuration, now: datetime) -> Configura
     object_type: ObjectType[Any] = OBJECT_TYPES[item.ref.object_type]
     current = configuration.find(item.ref)
     if item.operation is Operation.CREATE:
-        item.candidate = candidate_of_create(object_type, item.wire, now)
+        item.candidate = candidate_of_create(object_type, item.resolved, now)
     elif current is None:
         item.error = NOT_FOUND
         return configuration
@@ -84,7 +84,7 @@ def _apply(item: Item, configuration: Configuration, now: datetime) -> Configura
         return configuration.replace(item.ref, None)
     else:
         try:
-            item.candidate = candidate_of_update(object_type, item.ref.id, current, item.wire, now)
+            item.candidate = candidate_of_update(object_type, item.ref.id, current, item.resolved, now)
         except InvalidPatchError as error:
             item.error = SetError("invalidPatch", str(error))
             return configuration
@@ -110,9 +110,12 @@ def answer_of_create(item: Item, stored: Any, *, is_dry_run: bool) -> dict[str, 
 
 
 def answer_of_update(item: Item, before: Any, stored: Any) -> dict[str, object] | None:
-    """The properties that are now something else than what the client wrote or knew before; None where there are none."""
+    """The properties that are now something else than what the client wrote or knew before; None where there are none,
+    and for an object that the same request created: the answer of the create has them all."""
+    if before is None:
+        return None
     object_type = OBJECT_TYPES[item.ref.object_type]
-    expected = {} if before is None else object_type.to_wire(before)
+    expected = object_type.to_wire(before)
     for key, value in item.wire.items():
         _expect(expected, key, value)
     changed = {

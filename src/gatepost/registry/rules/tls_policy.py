@@ -9,14 +9,14 @@ from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, usable_suites
 from gatepost.registry.problem import Problem, ProblemType
 from gatepost.registry.rules.finding import Finding, Linked, Unfit
-from gatepost.registry.tls import SUITES, VERSION_LABELS, TlsVersion
+from gatepost.registry.system_settings import SYSTEM_SETTINGS
+from gatepost.registry.tls import SUITES, VERSION_LABELS, KeyType, TlsVersion
 from gatepost.values.ids import Id
 
 
 def unusable_tls_policies(proposal: Proposal) -> Iterator[Finding]:
-    """Listeners whose TLS cannot be served: blamed on the listener where it is touched, else on the certificates."""
+    """Listeners whose TLS cannot be served: blamed on the listener where it is touched, else on what took its certificate away."""
     touched_listeners = set(proposal.touched_of(NETWORK_LISTENER))
-    certificates = proposal.touched_of(CERTIFICATE)
     for listener_id, listener in proposal.after.listeners.items():
         problem = _problem_of(listener, proposal.after)
         if problem is None:
@@ -24,7 +24,7 @@ def unusable_tls_policies(proposal: Proposal) -> Iterator[Finding]:
         if listener_id in touched_listeners:
             yield Unfit(ObjectRef(NETWORK_LISTENER.name, listener_id), problem)
         else:
-            yield from _blame_certificates(proposal, certificates, listener_id, listener)
+            yield from _blame_others(proposal, listener_id, listener)
 
 
 def _problem_of(listener: NetworkListener, configuration: Configuration) -> Problem | None:
@@ -33,7 +33,7 @@ def _problem_of(listener: NetworkListener, configuration: Configuration) -> Prob
     if not configuration.certificates:
         words = "there is no certificate to offer TLS with: create a Certificate first, or set useTls to false"
         return Problem("useTls", ProblemType.CONFLICT, words, "true")
-    key_types = {certificate.key_type for certificate in configuration.certificates.values()}
+    key_types = _key_types_served(configuration)
     suites = usable_suites(listener, TlsVersion.TLS12)
     if suites and not any(key_types & SUITES[suite].key_types for suite in suites):
         words = (
@@ -44,15 +44,26 @@ def _problem_of(listener: NetworkListener, configuration: Configuration) -> Prob
     return None
 
 
-def _blame_certificates(
-    proposal: Proposal, certificate_ids: list[Id], listener_id: Id, listener: NetworkListener
-) -> Iterator[Finding]:
+def _key_types_served(configuration: Configuration) -> set[KeyType | None]:
+    """Where a default certificate is set, the self-signed one is not served."""
+    has_default = configuration.settings.default_certificate_id in configuration.certificates
+    return {
+        certificate.key_type
+        for certificate in configuration.certificates.values()
+        if not (has_default and certificate.is_self_signed)
+    }
+
+
+def _blame_others(proposal: Proposal, listener_id: Id, listener: NetworkListener) -> Iterator[Finding]:
     if _problem_of(listener, proposal.before) is not None:
         return  # it was so before: not this change's fault
-    for certificate_id in certificate_ids:
+    words = f"listener {listener.name!r} could not offer TLS with the certificates that are left"
+    for certificate_id in proposal.touched_of(CERTIFICATE):
         ref = ObjectRef(CERTIFICATE.name, certificate_id)
-        words = f"listener {listener.name!r} could not offer TLS with the certificates that are left"
         if certificate_id not in proposal.after.certificates:
             yield Linked(ref, (ObjectRef(NETWORK_LISTENER.name, listener_id),), words)
         else:
             yield Unfit(ref, Problem("certificate", ProblemType.CONFLICT, words))
+    for settings_id in proposal.touched_of(SYSTEM_SETTINGS):
+        ref = ObjectRef(SYSTEM_SETTINGS.name, settings_id)
+        yield Unfit(ref, Problem("defaultCertificateId", ProblemType.CONFLICT, words))

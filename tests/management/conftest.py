@@ -1,0 +1,325 @@
+"""The management API over stores and servers that live in memory."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gatepost.mail.directory import DirectoryAccount
+from gatepost.management.app import make_app
+from gatepost.management.applying import ApplyFailure, ListenerStatus
+from gatepost.management.jmap.limits import Limits
+from gatepost.management.parts import ManagementParts
+from gatepost.plan.derive import derive
+from gatepost.plan.plan import Plan
+from gatepost.registry.account import ACCOUNT, Account, Role
+from gatepost.registry.certificate import CERTIFICATE, Certificate, complete_certificate
+from gatepost.registry.configuration import Configuration
+from gatepost.registry.declaration import ObjectType
+from gatepost.registry.domain import DOMAIN, Domain
+from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
+from gatepost.session.link import Peer
+from gatepost.session.reactions import AuthenticationFailed
+from gatepost.store.interface import ObjectChanges, ObjectWrite, StoredObject, Taken
+from gatepost.values.ids import Id
+from gatepost.values.secret import Secret
+from gatepost.values.socket_address import SocketAddress
+
+NOW = datetime(2030, 6, 1, 12, 0, tzinfo=UTC)
+USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap", "urn:gatepost:jmap"]
+
+
+class MemoryConfigurationStore:
+    """store.interface.ConfigurationStore without a disk."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, Id], tuple[Mapping[str, object], str | None]] = {}
+        self.log: list[tuple[str, Id, str]] = []
+        self.revisions = 0
+        self.before_commit: Callable[[], None] | None = None
+
+    async def revision(self) -> int:
+        return self.revisions
+
+    async def read_objects(self, object_type: str, ids: Collection[Id] | None = None) -> Sequence[StoredObject]:
+        return [
+            StoredObject(kind, object_id, value)
+            for (kind, object_id), (value, _) in self.rows.items()
+            if kind == object_type and (ids is None or object_id in ids)
+        ]
+
+    async def find_object(self, object_type: str, unique_key: str) -> StoredObject | None:
+        for (kind, object_id), (value, key) in self.rows.items():
+            if (kind, key) == (object_type, unique_key):
+                return StoredObject(kind, object_id, value)
+        return None
+
+    async def state(self, object_type: str) -> str:
+        return f"s{sum(kind == object_type for kind, _, _ in self.log)}"
+
+    async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
+        mine = [(object_id, what) for kind, object_id, what in self.log if kind == object_type]
+        if since_state not in {f"s{count}" for count in range(len(mine) + 1)}:
+            return None
+        since = int(since_state[1:])
+        later = mine[since:][:max_changes]
+        by_kind: dict[str, list[Id]] = {
+            what: [object_id for object_id, each in later if each == what]
+            for what in ("created", "updated", "destroyed")
+        }
+        new_state = since + len(later)
+        return ObjectChanges(since_state, f"s{new_state}", new_state < len(mine), **by_kind)
+
+    async def commit(self, writes: Sequence[ObjectWrite]) -> int:
+        if self.before_commit is not None:
+            hook, self.before_commit = self.before_commit, None
+            hook()
+        rows, log = dict(self.rows), list(self.log)
+        for write in writes:
+            self._write(rows, log, write)
+        self.rows, self.log = rows, log
+        self.revisions += 1
+        return self.revisions
+
+    def _write(self, rows: dict[Any, Any], log: list[tuple[str, Id, str]], write: ObjectWrite) -> None:
+        row = (write.object_type, write.id)
+        if write.value is None:
+            del rows[row]
+            log.append((*row, "destroyed"))
+            return
+        for (kind, object_id), (_, key) in rows.items():
+            if kind == write.object_type and key and key == write.unique_key and object_id != write.id:
+                raise Taken("taken", object_id)
+        log.append((*row, "updated" if row in rows else "created"))
+        rows[row] = (json.loads(json.dumps(write.value)), write.unique_key)
+
+    def put(self, object_type: ObjectType[Any], object_id: str, value: Any) -> None:
+        """Store an object as if it had been there before."""
+        write = ObjectWrite(
+            object_type.name, Id(object_id), object_type.to_stored(value), object_type.unique_key(value)
+        )
+        self._write(self.rows, self.log, write)
+        self.revisions += 1
+
+    def value(self, type_name: str, object_id: str) -> Mapping[str, object]:
+        return self.rows[type_name, Id(object_id)][0]
+
+    def configuration(self) -> Configuration:
+        return Configuration.load([(kind, object_id, value) for (kind, object_id), (value, _) in self.rows.items()])
+
+
+class FakeServer:
+    """management.applying.Applier and its Change: runs whatever plan it gets, but for what it was told to fail at."""
+
+    def __init__(self, store: MemoryConfigurationStore) -> None:
+        self._store = store
+        self.failing_addresses: dict[str, str] = {}
+        self.failures: list[ApplyFailure] = []
+        self.activation_error: Exception | None = None
+        self.prepared: list[Plan] = []
+        self.activated: list[int] = []
+        self.turns = 0
+        self._is_held = False
+        self.running_plan = self.plan_of_store()
+        self.listener_states: dict[Id, str] = {}
+
+    def plan_of_store(self) -> Plan:
+        stored = self._store.configuration()
+        return derive(
+            revision=self._store.revisions,
+            settings=stored.settings,
+            listeners=stored.listeners,
+            certificates=stored.certificates,
+        )
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[FakeServer]:
+        assert not self._is_held, "two changes at a time"
+        self._is_held, self.turns = True, self.turns + 1
+        try:
+            yield self
+        finally:
+            self._is_held = False
+
+    async def prepare(self, plan: Plan) -> Sequence[ApplyFailure]:
+        self.prepared.append(plan)
+        binds = [
+            ApplyFailure(listener.id, "bind", "address already in use", address, self.failing_addresses[address])
+            for listener in plan.listeners
+            for address in listener.addresses
+            if address in self.failing_addresses
+        ]
+        return [*binds, *self.failures]
+
+    async def activate(self, revision: int) -> None:
+        assert self._is_held
+        if self.activation_error is not None:
+            raise self.activation_error
+        self.activated.append(revision)
+        self.running_plan = self.prepared[-1]
+
+    async def statuses(self) -> Sequence[ListenerStatus]:
+        return [
+            ListenerStatus(
+                listener_id=listener.id,
+                name=listener.name,
+                state=self.listener_states.get(listener.id, "active"),
+                reason=None,
+                addresses=[],
+                connections=0,
+                connections_peak=0,
+                accepted=0,
+                refused={},
+                tls_handshakes=0,
+                tls_failures=0,
+                running_revision=self.running_plan.revision,
+            )
+            for listener in self.running_plan.listeners
+        ]
+
+
+class FakeAuthenticator:
+    """session.reactions.Authenticator: the password of everybody is `secret`, the hash `hash of <password>`."""
+
+    def __init__(self, store: MemoryConfigurationStore) -> None:
+        self._store = store
+        self.peers: list[Peer] = []
+        self.is_overloaded = False
+
+    async def authenticate(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
+        self.peers.append(peer)
+        if self.is_overloaded:
+            raise AuthenticationFailed(is_temporary=True)
+        for account_id, account in self._store.configuration().of(ACCOUNT).items():
+            is_right = account.password == Secret(f"hash of {password.reveal()}")
+            if account.name == login_name.partition("@")[0] and is_right:
+                role = account.role.value
+                return DirectoryAccount(account_id, login_name, frozenset(), role, account.password, account.quota)
+        raise AuthenticationFailed
+
+
+def self_signed() -> Certificate:
+    """What the server makes at its first start."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(90))
+    chain = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    certificate = Certificate(certificate=chain, private_key=Secret(pem.decode()), is_self_signed=True)
+    return complete_certificate(certificate, NOW)
+
+
+def listener(name: str, address: str, protocol: str, **fields: Any) -> NetworkListener:
+    bind = (SocketAddress.parse(address),)
+    return NetworkListener(name=name, bind=bind, protocol=NetworkListenerProtocol(protocol), **fields)
+
+
+class Api:
+    """The application with everything it stands on, and a client of it."""
+
+    def __init__(self, web_ui: Path, limits: Limits) -> None:
+        self.store = MemoryConfigurationStore()
+        self.store.put(CERTIFICATE, "self", self_signed())
+        self.store.put(NETWORK_LISTENER, "web", listener("web", "127.0.0.1:8080", "http", use_tls=False))
+        self.store.put(NETWORK_LISTENER, "webs", listener("webs", "[::]:8443", "http", tls_implicit=True))
+        self.store.put(NETWORK_LISTENER, "mx", listener("mx", "[::]:25", "smtp"))
+        self.store.put(DOMAIN, "org", Domain(name="example.org"))
+        for name, role in (("admin", Role.ADMIN), ("olga", Role.OPERATOR), ("alice", Role.USER)):
+            domain_id = None if role is Role.ADMIN else Id("org")
+            account = Account(name=name, domain_id=domain_id, password=Secret("hash of secret"), role=role)
+            self.store.put(ACCOUNT, f"id-{name}", account)
+        self.server = FakeServer(self.store)
+        self.authenticator = FakeAuthenticator(self.store)
+        self.deleted_mail: list[Id] = []
+        self.now = NOW
+        numbers = itertools.count(1)
+        self.parts = ManagementParts(
+            store=self.store,
+            applier=self.server,
+            authenticator=self.authenticator,
+            hash_password=self._hash,
+            delete_account_mail=self._delete_mail,
+            session_key=Secret("k" * 32),
+            running_plan=lambda: self.server.running_plan,
+            now=lambda: self.now,
+            make_id=lambda: Id(f"new{next(numbers)}"),
+            web_ui=web_ui,
+            limits=limits,
+        )
+        self.app = make_app(self.parts)
+
+    async def _hash(self, password: Secret) -> str:
+        return f"hash of {password.reveal()}"
+
+    async def _delete_mail(self, account_id: Id) -> None:
+        self.deleted_mail.append(account_id)
+
+    def client(self, *, source: str = "127.0.0.1", base_url: str = "http://127.0.0.1:8080") -> httpx.AsyncClient:
+        """A client at that source address; requests come through the listener `web`, those by https through `webs`."""
+        listener_id = "webs" if base_url.startswith("https") else "web"
+
+        async def with_state(scope: Any, receive: Any, send: Any) -> None:
+            await self.app({**scope, "state": {"listener_id": listener_id}}, receive, send)
+
+        transport = httpx.ASGITransport(app=with_state, client=(source, 50_000), raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=base_url)
+
+    async def post(self, document: object, user: str = "admin") -> httpx.Response:
+        """A request with Basic credentials; octets are sent as they are."""
+        content = document if isinstance(document, bytes) else json.dumps(document).encode()
+        headers = {"content-type": "application/json", "authorization": basic(user)}
+        async with self.client() as client:
+            return await client.post("/jmap", content=content, headers=headers)
+
+    async def calls(self, *calls: list[Any], user: str = "admin", using: list[str] | None = None) -> list[list[Any]]:
+        """The method responses to the calls (name, arguments, call id); accountId is filled in."""
+        filled_in = [[name, {"accountId": f"id-{user}", **arguments}, call_id] for name, arguments, call_id in calls]
+        answer = await self.post({"using": USING if using is None else using, "methodCalls": filled_in}, user)
+        assert answer.status_code == 200, answer.text
+        responses: list[list[Any]] = answer.json()["methodResponses"]
+        return responses
+
+    async def call(self, name: str, user: str = "admin", **arguments: Any) -> dict[str, Any]:
+        """The arguments of the response to one call."""
+        ((answered, result, _),) = await self.calls([name, arguments, "c"], user=user)
+        assert answered == name, result
+        answer: dict[str, Any] = result
+        return answer
+
+    async def error(self, name: str, user: str = "admin", **arguments: Any) -> str:
+        """The type of the error that one call is answered with."""
+        ((answered, result, _),) = await self.calls([name, arguments, "c"], user=user)
+        assert answered == "error", result
+        assert result["description"]
+        return str(result["type"])
+
+
+def basic(user: str, password: str = "secret") -> str:
+    """The value of an Authorization header (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.fixture
+def make_api(tmp_path: Path) -> Callable[..., Api]:
+    (tmp_path / "index.html").write_text("<!doctype html><title>gatepost</title>")
+    (tmp_path / "app.js").write_text("export {};")
+    return lambda **limits: Api(tmp_path, Limits(**limits))
+
+
+@pytest.fixture
+def api(make_api: Callable[..., Api]) -> Api:
+    return make_api()
