@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -40,13 +41,19 @@ LISTENERS: dict[str, tuple[str, bool, bool]] = {
 }
 
 
+_PORTS = range(24000, 32700)  # below those that the kernel gives to clients (ip_local_port_range)
+_given_ports: set[int] = set()
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nothing listens on now."""
+    """A TCP port that nothing listens on now, and that was not given before."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as sock:
-        sock.bind((host, 0))
-        port: int = sock.getsockname()[1]
-        return port
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket(family) as sock:
+            if port not in _given_ports and sock.connect_ex((host, port)) != 0:
+                _given_ports.add(port)
+                return port
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
@@ -103,7 +110,11 @@ class RunningServer:
             text=True,
             env={**os.environ, "GATEPOST_ADMIN": ":".join(admin)},
         )
-        self.output = self._read_until_ready()
+        try:
+            self.output = self._read_until_ready()
+        except BaseException:
+            self._end()
+            raise
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{ports['http']}", auth=admin, timeout=60, trust_env=False)
 
     def _read_until_ready(self) -> str:
@@ -193,8 +204,11 @@ class RunningServer:
         self.http.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        return self._end()
+
+    def _end(self) -> int:
         try:
-            code = self.process.wait(45)
+            return self.process.wait(45)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(10)
@@ -203,7 +217,6 @@ class RunningServer:
             if self.process.stdout is not None:
                 self.process.stdout.close()
             self._log.close()
-        return code
 
 
 @contextmanager
