@@ -148,6 +148,14 @@ async def test_creation_ids_stand_for_what_they_made(api: Api) -> None:
     assert api.store.value("NetworkListener", "new3")["socketTtl"] == 7
 
 
+async def test_a_creation_id_that_is_used_again_stands_for_the_object_of_the_earlier_call(api: Api) -> None:
+    _, second = await api.calls(
+        ["x:Domain/set", {"create": {"x": {"name": "example.net"}}}, "a"],
+        ["x:Account/set", {"create": {"x": {"name": "bob", "domainId": "#x", "password": "x"}}}, "b"],
+    )
+    assert second[1]["created"]["x"]["domainId"] == "new1"
+
+
 async def test_a_creation_id_of_what_was_not_made_is_refused(api: Api) -> None:
     create = {"a": {"name": "bob", "domainId": "#d", "password": "x"}}
     error = (await api.call("x:Account/set", create=create))["notCreated"]["a"]

@@ -101,7 +101,7 @@ def _items(
     known_ids = {**context.created_ids, **own_ids}
 
     def item(operation: Operation, key: str, object_id: Id | None, wire: Mapping[str, object]) -> Item:
-        resolved = _with_created_ids(object_type, wire, known_ids)
+        resolved = _with_created_ids(object_type, wire, context.created_ids)
         if object_id is None:
             return Item(operation, key, ObjectRef(object_type.name, Id("")), wire, resolved, error=NOT_FOUND)
         answered_as = key if operation is Operation.CREATE else object_id
@@ -122,7 +122,8 @@ def _items(
 def _with_created_ids(
     object_type: ObjectType[Any], wire: Mapping[str, object], known_ids: Mapping[str, Id]
 ) -> dict[str, object]:
-    """The properties with `#creationId` replaced where an id is expected (RFC 8620 section 5.3)."""
+    """The properties with `#creationId` replaced where an id is expected (RFC 8620 section 5.3). Objects link to other
+    types only, so it is always one of an earlier call, whatever this call names its own objects."""
     resolved = dict(wire)
     for name, value in wire.items():
         declared = object_type.properties.get(name)
