@@ -1,31 +1,43 @@
-"""What all tests share: where the helper modules of the tests lie, and when a missing program is an error."""
+"""What tests of several rooms share: programs that a test needs, and a browser."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-for _room in ("integration", "session", "store", "management"):
-    sys.path.append(str(Path(__file__).parent / _room))
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 MUST_ALL_RUN = "GATEPOST_TESTS_MUST_ALL_RUN"
 
 
+def _need(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        reason = f"the program {name} is not installed"
+        if os.environ.get(MUST_ALL_RUN):
+            pytest.fail(f"{reason}, and {MUST_ALL_RUN} is set")
+        pytest.skip(reason)
+    return path
+
+
 @pytest.fixture
-def needs_program() -> object:
-    """`needs_program("curl")`: skip, saying why, where a program is missing; fail where everything has to run (CI)."""
+def needs_program() -> Callable[[str], str]:
+    """`needs_program("curl")` gives its path; skips, saying why, where it is missing; fails where all must run (CI)."""
+    return _need
 
-    def need(name: str) -> str:
-        path = shutil.which(name)
-        if path is None:
-            reason = f"the program {name} is not installed"
-            if os.environ.get(MUST_ALL_RUN):
-                pytest.fail(f"{reason}, and {MUST_ALL_RUN} is set")
-            pytest.skip(reason)
-        return path
 
-    return need
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, as the system has it."""
+    from playwright.sync_api import sync_playwright
+
+    executable = os.environ.get("GATEPOST_TEST_CHROMIUM") or _need("chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        yield launched
+        launched.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_server import RunningServer, running_server
+from tests.integration.running_server import RunningServer, running_server
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import struct
 import time
 
 import pytest
-from running_server import RunningServer, eventually, free_port, trusting_context
+from tests.integration.running_server import RunningServer, eventually, free_port, trusting_context
 
 V2 = b"\r\n\r\n\x00\r\nQUIT\n"
 HEADERS = {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import managesieve
 import pytest
-from running_server import ADMIN, RunningServer, passwords_in, trusting_context
+from tests.integration.running_server import ADMIN, RunningServer, passwords_in, trusting_context
 
 PORTS = {
     "smtp": 10025,
@@ -110,12 +110,12 @@ def test_a_message_sent_with_starttls_is_read_over_imap_by_curl_and_deleted_over
     by_pop3 = subprocess.check_output([*curl, f"pop3s://127.0.0.1:{PORTS['pop3s']}/{number}"])
     assert by_pop3.rstrip(b"\r\n") == by_imap.rstrip(b"\r\n")
 
-    client = poplib.POP3_SSL("127.0.0.1", PORTS["pop3s"], context=trusting_context(), timeout=20)
-    client.user(ALICE)
-    client.pass_(password)
-    assert client.stat()[0] == number
-    client.dele(number)
-    client.quit()
+    maildrop = poplib.POP3_SSL("127.0.0.1", PORTS["pop3s"], context=trusting_context(), timeout=20)
+    maildrop.user(ALICE)
+    maildrop.pass_(password)
+    assert maildrop.stat()[0] == number
+    maildrop.dele(number)
+    maildrop.quit()
     assert _subjects(password) == subjects[:-1]
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from running_server import RunningServer, eventually, free_port, trusting_context
+from tests.integration.running_server import RunningServer, eventually, free_port, trusting_context
 
 CAP, BEYOND = 20, 15
 

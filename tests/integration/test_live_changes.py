@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client_load import clients_in_a_loop
-from running_server import RunningServer, free_port, trusting_context
+from tests.integration.client_load import clients_in_a_loop
+from tests.integration.running_server import RunningServer, free_port, trusting_context
 
 
 def _greeting(port: int, host: str = "127.0.0.1") -> bytes:

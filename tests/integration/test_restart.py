@@ -7,7 +7,15 @@ import smtplib
 import socket
 from pathlib import Path
 
-from running_server import ADMIN, LISTENERS, PASSWORDS, RunningServer, eventually, free_port, running_server
+from tests.integration.running_server import (
+    ADMIN,
+    LISTENERS,
+    PASSWORDS,
+    RunningServer,
+    eventually,
+    free_port,
+    running_server,
+)
 
 ALICE = "alice@example.org"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from client_load import clients_in_a_loop
-from running_server import RunningServer, eventually
+from tests.integration.client_load import clients_in_a_loop
+from tests.integration.running_server import RunningServer, eventually
 
 
 def _held_connections(server: RunningServer, count: int) -> list[socket.socket]:

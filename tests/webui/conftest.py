@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 import gatepost
 
@@ -131,16 +129,6 @@ def administration() -> Iterator[FakeAdministration]:
     http.shutdown()
     thread.join()
     http.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium: that of the system where there is one, else the one that playwright has installed."""
-    executable = os.environ.get("GATEPOST_TEST_CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
