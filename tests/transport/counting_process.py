@@ -1,0 +1,50 @@
+"""A worker that does nothing but count connections, for the tests of the counter page.
+
+Arguments: descriptor, worker count, worker, slot, and what to do; see `main`. A line on standard input is the signal to start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+import time
+
+from gatepost.transport.counter_page import ConnectionCounter, CounterPage
+
+
+def main() -> None:
+    descriptor, worker_count, worker, slot = (int(text) for text in sys.argv[1:5])
+    page = CounterPage(descriptor, worker_count)
+    counter = ConnectionCounter(page, slot, worker)
+    say("ready")
+    sys.stdin.readline()
+    match sys.argv[5:]:
+        case ["admit", count]:  # as fast as it goes; prints how many were admitted
+            say(str(sum(counter.admit() is None for _ in range(int(count)))))
+        case ["churn", count]:  # admits and lets go; prints the largest sum that it saw while it had one admitted
+            say(str(churn(page, counter, slot, int(count))))
+        case ["hold-lock", count]:  # admits, then takes the lock and keeps it until it is killed
+            for _ in range(int(count)):
+                counter.admit()
+            fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, 0)
+            say("locked")
+            time.sleep(600)
+    sys.stdin.readline()
+
+
+def churn(page: CounterPage, counter: ConnectionCounter, slot: int, count: int) -> int:
+    admitted = 0
+    for _ in range(count):
+        if counter.admit() is None:
+            admitted += 1
+            counter.leave()
+    return admitted
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

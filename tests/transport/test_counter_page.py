@@ -1,0 +1,240 @@
+"""Limits over processes: exact under contention, and nothing leaks when a process is killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from gatepost.transport.address_counts import AddressCounts
+from gatepost.transport.counter_page import MAX_SLOTS, NO_CAP, SERVER_SLOT, Cell, ConnectionCounter, CounterPage
+
+SLOT = 7
+PROGRAM = Path(__file__).parent / "counting_process.py"
+
+
+@pytest.fixture
+def page() -> Iterator[CounterPage]:
+    made = CounterPage.create(4)
+    yield made
+    os.close(made.descriptor)
+
+
+def admitted(counter: ConnectionCounter, count: int) -> int:
+    return sum(counter.admit() is None for _ in range(count))
+
+
+def connections(page: CounterPage, slot: int = SLOT) -> int:
+    return page.total(slot, Cell.CONNECTIONS)
+
+
+class CountingProcess:
+    """See counting_process.py."""
+
+    def __init__(self, page: CounterPage, worker: int, *what: str) -> None:
+        numbers = (page.descriptor, page.worker_count, worker, SLOT)
+        path = os.pathsep.join(filter(None, [str(Path("src").absolute()), os.environ.get("PYTHONPATH", "")]))
+        self.process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), *map(str, numbers), *what],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=[page.descriptor],
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert self.answer() == "ready"
+
+    def go(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
+
+
+@contextmanager
+def processes(page: CounterPage, *what: str, count: int = 4) -> Iterator[list[CountingProcess]]:
+    started = [CountingProcess(page, worker, *what) for worker in range(count)]
+    try:
+        yield started
+    finally:
+        for one in started:
+            one.kill()
+            assert one.process.stdin is not None
+            assert one.process.stdout is not None
+            one.process.stdin.close()
+            one.process.stdout.close()
+
+
+def test_a_new_page_has_no_caps_and_counts_nothing(page: CounterPage) -> None:
+    assert page.cap(SLOT) == NO_CAP
+    assert connections(page) == 0
+    assert page.peak(SLOT) == 0
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3, 4, 5, 100])
+def test_a_cap_admits_as_many_as_it_says(page: CounterPage, cap: int) -> None:
+    page.set_cap(SLOT, cap)
+    counter = ConnectionCounter(page, SLOT, 0)
+    assert admitted(counter, cap + 3) == cap
+    assert connections(page) == cap
+    assert page.total(SLOT, Cell.ACCEPTED) == cap
+    assert page.total(SLOT, Cell.REFUSED_LISTENER_CAP) == 3
+    counter.leave()
+    assert counter.admit() is None
+    assert counter.admit() is Cell.REFUSED_LISTENER_CAP
+
+
+def test_the_cap_of_the_server_counts_every_listener_and_goes_first(page: CounterPage) -> None:
+    page.set_cap(SERVER_SLOT, 3)
+    page.set_cap(SLOT, 1)
+    first, second = ConnectionCounter(page, SLOT, 0), ConnectionCounter(page, SLOT + 1, 1)
+    assert admitted(first, 2) == 1
+    assert admitted(second, 5) == 2
+    assert first.admit() is Cell.REFUSED_SERVER_CAP
+    assert page.total(SLOT + 1, Cell.REFUSED_SERVER_CAP) == 3
+    assert connections(page, SERVER_SLOT) == 3
+
+
+def test_a_cap_changes_at_once_and_nobody_is_cut_off_by_it(page: CounterPage) -> None:
+    counter = ConnectionCounter(page, SLOT, 0)
+    assert admitted(counter, 10) == 10
+    page.set_cap(SLOT, 5)
+    assert counter.admit() is Cell.REFUSED_LISTENER_CAP
+    assert connections(page) == 10
+    page.set_cap(SLOT, None)
+    assert counter.admit() is None
+
+
+def test_the_peak_is_the_highest_sum_that_was_seen(page: CounterPage) -> None:
+    one, other = ConnectionCounter(page, SLOT, 0), ConnectionCounter(page, SLOT, 3)
+    one.admit()
+    other.admit()
+    one.leave()
+    other.leave()
+    one.admit()
+    assert page.peak(SLOT) == 2
+
+
+def test_a_worker_that_died_is_counted_out_and_what_has_happened_stays(page: CounterPage) -> None:
+    dead, alive = ConnectionCounter(page, SLOT, 0), ConnectionCounter(page, SLOT, 1)
+    admitted(dead, 5)
+    admitted(alive, 2)
+    page.clear_worker(0)
+    assert connections(page) == connections(page, SERVER_SLOT) == 2
+    assert page.total(SLOT, Cell.ACCEPTED) == 7
+
+
+def test_a_slot_is_empty_for_its_next_owner(page: CounterPage) -> None:
+    counter = ConnectionCounter(page, SLOT, 0)
+    page.set_cap(SLOT, 5)
+    counter.admit()
+    counter.count(Cell.TLS_FAILURES)
+    neighbour = ConnectionCounter(page, SLOT + 1, 0)
+    neighbour.admit()
+    page.clear_slot(SLOT)
+    assert page.cap(SLOT) == NO_CAP
+    assert [page.total(SLOT, cell) for cell in Cell] == [0] * len(Cell)
+    assert connections(page, SLOT + 1) == 1
+
+
+def test_the_cells_of_slots_and_workers_do_not_overlap(page: CounterPage) -> None:
+    cells = {
+        page.index(slot, worker, cell)
+        for slot in (0, 1, MAX_SLOTS - 1)
+        for worker in range(page.worker_count)
+        for cell in Cell
+    }
+    assert len(cells) == 3 * page.worker_count * len(Cell)
+    assert min(cells) >= MAX_SLOTS
+    assert max(cells) < len(page.numbers)
+
+
+@pytest.mark.parametrize(("cap", "attempts"), [(1000, 300), (10, 300), (1199, 300), (1, 100)])
+def test_exactly_those_beyond_the_cap_are_refused_however_many_processes_admit(
+    page: CounterPage, cap: int, attempts: int
+) -> None:
+    page.set_cap(SLOT, cap)
+    with processes(page, "admit", str(attempts)) as workers:
+        for worker in workers:
+            worker.go()
+        counts = [int(worker.answer()) for worker in workers]
+        assert sum(counts) == cap == connections(page)
+        assert page.total(SLOT, Cell.REFUSED_LISTENER_CAP) == 4 * attempts - cap
+
+
+def test_nobody_is_refused_while_there_is_room_for_everybody(page: CounterPage) -> None:
+    page.set_cap(SLOT, 4)  # each of four processes has one connection at a time
+    with processes(page, "churn", "5000") as workers:
+        for worker in workers:
+            worker.go()
+        assert [int(worker.answer()) for worker in workers] == [5000] * 4
+    assert connections(page) == 0
+
+
+def test_a_process_that_is_killed_holding_the_lock_leaves_it_and_its_connections_do_not_count_any_more(
+    page: CounterPage,
+) -> None:
+    page.set_cap(SLOT, 4)
+    with processes(page, "hold-lock", "3", count=1) as workers:
+        workers[0].go()
+        assert workers[0].answer() == "locked"
+        assert connections(page) == 3
+        workers[0].kill()
+        page.clear_worker(0)
+        counter = ConnectionCounter(page, SLOT, 1)
+        assert admitted(counter, 6) == 4  # near the cap: the lock is needed
+
+
+# --- per source address -------------------------------------------------------------------------------------------------
+
+
+def test_an_address_has_no_more_connections_than_its_cap(page: CounterPage) -> None:
+    address = ip_address("192.0.2.1")
+    counters = [ConnectionCounter(page, SLOT, worker) for worker in range(4)]
+    entries = [counter.enter_address(address, 3) for counter in counters]
+    assert entries[:3] != [None, None, None]
+    assert entries[3] is None
+    assert page.addresses.count(address) == 3
+    assert counters[3].enter_address(ip_address("192.0.2.2"), 3) is not None
+    assert entries[0] is not None
+    counters[0].leave_address(entries[0])
+    assert counters[3].enter_address(address, 3) is not None
+
+
+def test_an_address_may_have_many_and_a_dead_workers_are_forgotten(page: CounterPage) -> None:
+    address = ip_address("2001:db8::1")
+    for worker in range(4):
+        for _ in range(10):
+            assert page.addresses.enter(address, worker, 1000) is not None
+    page.addresses.clear_worker(2)
+    assert page.addresses.count(address) == 30
+
+
+def test_addresses_do_not_take_each_others_entries(page: CounterPage) -> None:
+    network = int(ip_address("10.0.0.0"))
+    addresses = [ip_address(network + number) for number in range(5000)]
+    entries = {page.addresses.enter(address, 0, 1) for address in addresses}
+    assert len(entries - {None}) == 5000
+    assert all(page.addresses.count(address) == 1 for address in addresses)
+
+
+def test_an_entry_goes_to_another_address_when_its_own_has_left(page: CounterPage) -> None:
+    counts: AddressCounts = page.addresses
+    entry = counts.enter(ip_address("192.0.2.1"), 0, 5)
+    assert entry is not None
+    counts.leave(entry, 0)
+    assert counts.count(ip_address("192.0.2.1")) == 0
+    assert counts.enter(ip_address("192.0.2.1"), 1, 5) == entry
