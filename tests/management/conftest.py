@@ -251,7 +251,7 @@ class Api:
             store=self.store,
             applier=self.server,
             authenticator=self.authenticator,
-            hash_password=self._hash,
+            hash_to_store=self._hash,
             delete_account_mail=self._delete_mail,
             session_key=Secret("k" * 32),
             running_plan=lambda: self.server.running_plan,
@@ -262,8 +262,8 @@ class Api:
         )
         self.app = make_app(self.parts)
 
-    async def _hash(self, password: Secret) -> str:
-        return f"hash of {password.reveal()}"
+    async def _hash(self, password: Secret, present_hash: Secret | None) -> Secret:
+        return Secret(f"hash of {password.reveal()}")
 
     async def _delete_mail(self, account_id: Id) -> None:
         self.deleted_mail.append(account_id)

@@ -18,6 +18,7 @@ from gatepost.session.password_hash import (
     TooManyWaiting,
     hash_of_nobody,
     hash_password,
+    hash_to_store,
     is_password_of,
 )
 from gatepost.session.reactions import AuthenticationFailed
@@ -262,3 +263,10 @@ async def test_failures_are_logged_without_the_password_and_on_one_line(
         {**common, "login": "x" * 128, "reason": "no such account"},
         {**common, "login": "no?body", "reason": "no such account"},
     ]
+
+
+async def test_a_password_given_again_keeps_its_hash() -> None:
+    first = await hash_to_store(Secret("the same"), None)
+    assert await hash_to_store(Secret("the same"), first) is first
+    changed = await hash_to_store(Secret("another"), first)
+    assert is_password_of(changed, Secret("another"))

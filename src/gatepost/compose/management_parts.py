@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +13,10 @@ from gatepost.management.app import make_app
 from gatepost.management.parts import ManagementParts
 from gatepost.management.web_session_key import load_web_session_key
 from gatepost.plan.plan import Plan
-from gatepost.session.password_hash import hash_password
+from gatepost.session.password_hash import hash_to_store
 from gatepost.session.reactions import Authenticator
 from gatepost.store.sql_store import SqlStore
 from gatepost.values.ids import id_from_random
-from gatepost.values.secret import Secret
 from gatepost.worker.worker import Worker
 
 _WEB_UI = Path(gatepost.__file__).parent / "webui"
@@ -32,7 +30,7 @@ async def management_application(store: SqlStore, worker: Worker, authenticator:
             store=store.configuration,
             applier=worker.applier,
             authenticator=authenticator,
-            hash_password=_hash,
+            hash_to_store=hash_to_store,
             delete_account_mail=store.mail.delete_account,
             session_key=await load_web_session_key(store.configuration),
             running_plan=lambda: _running_plan(worker),
@@ -41,10 +39,6 @@ async def management_application(store: SqlStore, worker: Worker, authenticator:
             web_ui=_WEB_UI,
         )
     )
-
-
-async def _hash(password: Secret) -> str:
-    return await asyncio.to_thread(hash_password, password.reveal())
 
 
 def _running_plan(worker: Worker) -> Plan:

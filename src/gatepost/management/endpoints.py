@@ -42,7 +42,7 @@ class Endpoints:
         set_parts = SetParts(
             store=parts.store,
             applier=parts.applier,
-            hash_password=parts.hash_password,
+            hash_to_store=parts.hash_to_store,
             delete_account_mail=parts.delete_account_mail,
             make_id=parts.make_id,
             now=parts.now,

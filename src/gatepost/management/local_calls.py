@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -16,10 +15,9 @@ from gatepost.management.jmap.limits import Limits
 from gatepost.management.methods.set_flow import SetParts
 from gatepost.management.methods.table import method_table
 from gatepost.registry.account import Role
-from gatepost.session.password_hash import hash_password
+from gatepost.session.password_hash import hash_to_store
 from gatepost.store.interface import ConfigurationStore
 from gatepost.values.ids import Id, id_from_random
-from gatepost.values.secret import Secret
 
 
 class LocalCalls:
@@ -34,7 +32,7 @@ class LocalCalls:
         parts = SetParts(
             store=store,
             applier=applier,
-            hash_password=_hash,
+            hash_to_store=hash_to_store,
             delete_account_mail=delete_account_mail,
             make_id=_new_id,
             now=lambda: datetime.now(UTC),
@@ -50,10 +48,6 @@ class LocalCalls:
     async def call(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the method's response."""
         return await self._table[method].run({"accountId": "local", **arguments}, self._context)
-
-
-async def _hash(password: Secret) -> str:
-    return await asyncio.to_thread(hash_password, password.reveal())
 
 
 def _new_id() -> Id:

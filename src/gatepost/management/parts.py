@@ -21,12 +21,12 @@ class ManagementParts:
     """`session_key`: the same secret in every worker, at least 32 random characters; whoever has it can sign in.
 
     `running_plan` gives the plan that this worker runs now; `now` the time in UTC; `make_id` a new random id.
-    `hash_password` must not block; `delete_account_mail` removes all mail and scripts of an account."""
+    `hash_to_store(password, present_hash)` must not block; `delete_account_mail` removes all mail and scripts of an account."""
 
     store: ConfigurationStore
     applier: Applier
     authenticator: Authenticator
-    hash_password: Callable[[Secret], Awaitable[str]]
+    hash_to_store: Callable[[Secret, Secret | None], Awaitable[Secret]]
     delete_account_mail: Callable[[Id], Awaitable[None]]
     session_key: Secret
     running_plan: Callable[[], Plan]

@@ -38,6 +38,18 @@ def is_password_of(password_hash: Secret, password: Secret) -> bool:
         return False
 
 
+async def hash_to_store(password: Secret, present_hash: Secret | None) -> Secret:
+    """The hash to store for a password that was given; the present one where it is that password's already, so that
+    giving the same password again changes nothing. In a thread."""
+
+    def work() -> Secret:
+        if present_hash is not None and is_password_of(present_hash, password):
+            return present_hash
+        return Secret(hash_password(password.reveal()))
+
+    return await asyncio.to_thread(work)
+
+
 @functools.cache
 def hash_of_nobody() -> Secret:
     """A hash that no password belongs to, to verify against where there is no account: it takes the same time."""

@@ -42,11 +42,11 @@ _ATTEMPTS = 3  # when another node takes a name between our look and our commit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetParts:
-    """What a /set needs of the world. `hash_password` gives a PHC string; `now` is in UTC."""
+    """What a /set needs of the world. `hash_to_store(password, present_hash)` gives what is stored; `now` is in UTC."""
 
     store: ConfigurationStore
     applier: Applier
-    hash_password: Callable[[Secret], Awaitable[str]]
+    hash_to_store: Callable[[Secret, Secret | None], Awaitable[Secret]]
     delete_account_mail: Callable[[Id], Awaitable[None]]
     make_id: Callable[[], Id]
     now: Callable[[], datetime]
@@ -117,7 +117,7 @@ class SetMethod:
         return Outcome(request, proposal, state, state, report)
 
     async def _commit(self, request: SetRequest, proposal: Proposal, change: Change | None) -> None:
-        after = await self._hash_secrets(request, proposal.after)
+        after = await self._hash_secrets(request, proposal.before, proposal.after)
         writes = _writes(proposal, after)
         if not writes:
             return
@@ -130,7 +130,7 @@ class SetMethod:
             words = f"the change is stored, but not every worker runs it yet: {error}"
             raise MethodError("serverPartialFail", words) from error
 
-    async def _hash_secrets(self, request: SetRequest, after: Configuration) -> Configuration:
+    async def _hash_secrets(self, request: SetRequest, before: Configuration, after: Configuration) -> Configuration:
         given: dict[ObjectRef, set[str]] = {}
         for item in _done(request):
             if item.candidate is not None:
@@ -140,7 +140,9 @@ class SetMethod:
                 value = after.find(ref)
                 if name in names and value is not None and _is_hashed(declared.kind):
                     clear: Secret = msgspec.structs.asdict(value)[declared.field_name]
-                    hashed = Secret(await self._parts.hash_password(clear))
+                    old = before.find(ref)
+                    present = None if old is None else msgspec.structs.asdict(old)[declared.field_name]
+                    hashed = await self._parts.hash_to_store(clear, present)
                     after = after.replace(ref, msgspec.structs.replace(value, **{declared.field_name: hashed}))
         return after
 
