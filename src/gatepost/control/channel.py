@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections import deque
@@ -15,12 +16,14 @@ from gatepost.sockets.descriptor_passing import ChannelClosed, FrameReader, fram
 
 Received = TypeVar("Received")
 
+_RETRY = 0.02  # seconds until descriptors in flight may have arrived
+
 
 class Channel(Generic[Received]):
     """Sends any message; hands received ones, with their descriptors, to `on_message`, in order.
 
-    `on_closed` is called once when the other process is gone. Sending to a process that is gone is not an error: whoever
-    waits for its answer learns of the death by `on_closed`.
+    `on_closed` is called once when the other process is gone, or sends what cannot be understood. Sending to a process
+    that is gone is not an error: whoever waits for its answer learns of the death by `on_closed`.
     """
 
     def __init__(
@@ -41,6 +44,11 @@ class Channel(Generic[Received]):
         self._on_closed = on_closed
         self._is_open = True
         self._loop.add_reader(sock.fileno(), self._readable)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the other process listens, as far as is known."""
+        return self._is_open
 
     def send(self, message: msgspec.Struct, descriptors: Sequence[int] = ()) -> None:
         """Queue a message. The descriptors are duplicated at once: the caller may close its own right after."""
@@ -64,34 +72,47 @@ class Channel(Generic[Received]):
         self._outgoing.clear()
 
     def _write(self) -> None:
-        while self._outgoing:
+        while self._outgoing and self._is_open:
             octets, descriptors = self._outgoing[0]
             try:
                 sent = send_packet(self._sock, octets, descriptors)
             except BlockingIOError:
                 self._loop.add_writer(self._sock.fileno(), self._write)
                 return
-            except OSError:
-                self._lost()
+            except OSError as error:
+                if error.errno == errno.ETOOMANYREFS:  # unix(7): more descriptors in flight than a process may have
+                    self._loop.call_later(_RETRY, self._write)
+                else:
+                    self._lost()
                 return
             _close_all(descriptors)
             if sent < len(octets):
                 self._outgoing[0] = (octets[sent:], [])
             else:
                 self._outgoing.popleft()
-        self._loop.remove_writer(self._sock.fileno())
+        if self._is_open:
+            self._loop.remove_writer(self._sock.fileno())
 
     def _readable(self) -> None:
         try:
             self._reader.receive(self._sock)
+            while self._is_open and (frame := self._reader.next_frame()) is not None:
+                self._deliver(*frame)
         except BlockingIOError:
             return
         except (ChannelClosed, OSError):
             self._lost()
-            return
-        while self._is_open and (frame := self._reader.next_frame()) is not None:
-            payload, descriptors = frame
-            self._on_message(self._decoder.decode(payload), descriptors)
+
+    def _deliver(self, payload: bytes, descriptors: list[int]) -> None:
+        try:
+            message = self._decoder.decode(payload)
+        except msgspec.MsgspecError:
+            _close_all(descriptors)
+            raise ChannelClosed from None
+        try:
+            self._on_message(message, descriptors)
+        except Exception as error:  # one message must not keep those behind it from being read
+            self._loop.call_exception_handler({"message": "a message could not be dealt with", "exception": error})
 
     def _lost(self) -> None:
         if self._is_open:

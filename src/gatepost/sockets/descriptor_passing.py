@@ -16,12 +16,13 @@ from collections.abc import Sequence
 
 _HEADER = struct.Struct("!IH")
 _DESCRIPTORS_PER_PACKET = 250  # SCM_MAX_FD is 253
+_MOST_DESCRIPTORS = 0xFFFF  # of one frame
 _ANCILLARY_SPACE = socket.CMSG_SPACE(_DESCRIPTORS_PER_PACKET * 4)
 MAX_FRAME = 64 * 1024 * 1024
 
 
 class ChannelClosed(Exception):
-    """The process on the other side is gone."""
+    """The process on the other side is gone, or sends what is no frame."""
 
 
 def frame_packets(payload: bytes, descriptors: Sequence[int]) -> deque[tuple[bytes, list[int]]]:
@@ -53,9 +54,10 @@ class FrameReader:
         self._descriptors: deque[int] = deque()
 
     def receive(self, sock: socket.socket) -> None:
-        """One recvmsg(2). Raises BlockingIOError, and ChannelClosed at the end of the stream."""
+        """One recvmsg(2). Raises BlockingIOError, and ChannelClosed at the end of the stream and where descriptors were lost
+        because this process has too many."""
         try:
-            octets, ancillary, _, _ = sock.recvmsg(262144, _ANCILLARY_SPACE, socket.MSG_CMSG_CLOEXEC)
+            octets, ancillary, flags, _ = sock.recvmsg(262144, _ANCILLARY_SPACE, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:
             raise ChannelClosed from None
         for level, kind, data in ancillary:
@@ -63,19 +65,24 @@ class FrameReader:
                 received = array.array("i")
                 received.frombytes(data[: len(data) - len(data) % received.itemsize])
                 self._descriptors.extend(received)
-        if not octets:
+        if not octets or flags & socket.MSG_CTRUNC or len(self._descriptors) > _MOST_DESCRIPTORS:
             raise ChannelClosed
         self._octets += octets
 
     def next_frame(self) -> tuple[bytes, list[int]] | None:
-        """A whole frame with its descriptors, now owned by the caller; None while one is incomplete."""
+        """A whole frame with its descriptors, now owned by the caller; None while one is incomplete. Raises ChannelClosed for
+        what no honest sender sends."""
         if len(self._octets) < _HEADER.size:
             return None
         length, descriptor_count = _HEADER.unpack_from(self._octets)
+        if length > MAX_FRAME:
+            raise ChannelClosed
         padding = max(0, -(-descriptor_count // _DESCRIPTORS_PER_PACKET) - 1)
         start = _HEADER.size + padding
         if len(self._octets) < start + length:
             return None
+        if descriptor_count > len(self._descriptors):
+            raise ChannelClosed
         payload = bytes(self._octets[start : start + length])
         del self._octets[: start + length]
         return payload, [self._descriptors.popleft() for _ in range(descriptor_count)]
