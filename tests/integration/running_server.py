@@ -24,6 +24,11 @@ ADMIN = ("admin", "a long enough password")
 PASSWORDS = {"alice": "alice's password", "bob": "bob's password"}
 USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap", "urn:gatepost:jmap"]
 
+# Where the product and its packages are, without the standard library of this Python.
+PACKAGE_PATH = os.pathsep.join(
+    path for path in sys.path if path.endswith("site-packages") or (Path(path) / "gatepost" / "__init__.py").exists()
+)
+
 # name: (protocol, useTls, tlsImplicit)
 LISTENERS: dict[str, tuple[str, bool, bool]] = {
     "http": ("http", False, False),
@@ -98,17 +103,29 @@ def plan_lines(ports: dict[str, int]) -> list[dict[str, Any]]:
 class RunningServer:
     """The processes, their output, and calls of the API."""
 
-    def __init__(self, directory: Path, arguments: list[str], ports: dict[str, int], admin: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        arguments: list[str],
+        ports: dict[str, int],
+        admin: tuple[str, str],
+        *,
+        python: str = sys.executable,
+    ) -> None:
         self.directory = directory
         self.ports = ports
         self.admin = admin
         self._log = (directory / "server.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gatepost", "serve", "--log-level", "debug", *arguments],
+            [python, "-m", "gatepost", "serve", "--log-level", "debug", *arguments],
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env={**os.environ, "GATEPOST_ADMIN": ":".join(admin)},
+            env={
+                **os.environ,
+                "GATEPOST_ADMIN": ":".join(admin),
+                "PYTHONPATH": PACKAGE_PATH,
+            },
         )
         try:
             self.output = self._read_until_ready()

@@ -45,7 +45,11 @@ def serve(options: ServeOptions) -> int:
     except (OSError, KeyError) as error:
         return _complain(f"the data directory cannot be used: {error}", _RUN_TIME_FAILURE)
     database = os.environ.get("GATEPOST_DATABASE_URL") or str(data_directory)
-    answer = _boot(options, data_directory, database)
+    try:
+        answer = _boot(options, data_directory, database)
+    except OSError as error:
+        who = f"the user {options.run_as}" if options.run_as else "this user"
+        return _complain(f"{who} cannot run {sys.executable}: {error.strerror}", _RUN_TIME_FAILURE)
     if answer.plan is None:
         for problem in answer.problems:
             _complain(problem, answer.exit_code)

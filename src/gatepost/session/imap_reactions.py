@@ -6,6 +6,8 @@ Implements `session.reactions.Reactions` for `protocols.imap.engine.ImapEngine`.
 
 from __future__ import annotations
 
+from gatepost.mail.directory import DirectoryAccount
+from gatepost.mail.quota import AccountQuota
 from gatepost.protocols.imap import commands, responses
 from gatepost.protocols.imap.engine import ImapEngine
 from gatepost.protocols.imap.errors import CommandRefused
@@ -45,6 +47,8 @@ class ImapReactions:
         self._mail_store = mail_store
         self._watch = mailbox_watch
         self._messages = MessageCommands(engine, link, mail_store)
+        self._quota = AccountQuota(mail_store)
+        self._account: DirectoryAccount | None = None
         self._mailboxes: MailboxCommands | None = None
         self._selected: SelectedMailbox | None = None
 
@@ -86,6 +90,7 @@ class ImapReactions:
         if credentials.authorization_identity not in ("", credentials.login_name, account.login_name):
             self._engine.log_in_failed(is_temporary=False)
             return
+        self._account = account
         self._mailboxes = MailboxCommands(self._engine, self._mail_store, account.id)
         self._link.authenticated(account.id, account.login_name)
         self._engine.logged_in()
@@ -169,12 +174,19 @@ class ImapReactions:
         try:
             match command:
                 case commands.Append():
+                    await self._must_have_room(len(command.message))
                     return "Appended", await self._messages.append(command, target)
                 case commands.Copy():
+                    if not command.removes_originals:
+                        await self._must_have_room(self._my_selected().size_of(command.messages, by_uid=command.by_uid))
                     code = await self._messages.copy(command, self._my_selected(), target)
                     return ("Moved" if command.removes_originals else "Copied"), code
         except Gone:
             raise CommandRefused("TRYCREATE", "No such mailbox") from None
+
+    async def _must_have_room(self, octets: int) -> None:
+        if self._account is not None and not await self._quota.has_room(self._account, octets):
+            raise CommandRefused("OVERQUOTA", "The account has no room for that: delete something first")
 
     async def _run_on_messages(
         self, command: commands.Fetch | commands.Store | commands.Search | commands.Expunge

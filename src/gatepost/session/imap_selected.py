@@ -76,6 +76,10 @@ class SelectedMailbox:
             raise CommandRefused("", "No message has that number")
         return self.view.chosen(messages, by_uid=by_uid)
 
+    def size_of(self, messages: SequenceSet, *, by_uid: bool) -> int:
+        """Octets of the messages in the set together. Raises CommandRefused for numbers that nothing has."""
+        return sum(entry.size for _, entry in self.chosen(messages, by_uid=by_uid))
+
     def must_be_writable(self) -> None:
         """Raises CommandRefused after EXAMINE."""
         if self.view.is_read_only:

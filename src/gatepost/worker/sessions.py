@@ -7,6 +7,7 @@ from typing import assert_never
 
 from gatepost.mail.delivery import Deliverer
 from gatepost.mail.directory import Directory
+from gatepost.mail.quota import AccountQuota
 from gatepost.plan.plan import ProtocolName
 from gatepost.protocols.imap.engine import ImapEngine
 from gatepost.protocols.imap.settings import ImapSettings
@@ -82,7 +83,7 @@ class ProtocolSessions:
             limits=replace(SmtpLimits(), message_octets=policy.max_message_size),
         )
         engine = SmtpEngine(settings)
-        deliverer = Deliverer(services.mail, services.directory, policy.hostname)
+        deliverer = Deliverer(services.mail, services.directory, policy.hostname, quota=AccountQuota(services.mail))
         return ProtocolParts(
             engine,
             lambda link: SmtpReactions(engine, link, services.authenticator, services.directory, deliverer, settings),

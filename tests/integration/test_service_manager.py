@@ -1,0 +1,132 @@
+"""What a service manager does with the server: sockets passed in, readiness, signals, another user."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.integration.running_server import ADMIN, PACKAGE_PATH, RunningServer, eventually, free_port, running_server
+
+
+def test_readiness_is_told_and_a_socket_that_was_passed_in_is_listened_on(tmp_path: Path) -> None:
+    passed = socket.create_server(("127.0.0.1", free_port()))
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(str(tmp_path / "notify"))
+    notify.settimeout(60)
+    plan = tmp_path / "plan.ndjson"
+    address = "{}:{}".format(*passed.getsockname())
+    listener = {"name": "smtp", "protocol": "smtp", "bind": [address], "socketReusePort": False}
+    plan.write_text(json.dumps({"@type": "create", "object": "NetworkListener", "value": {"l": listener}}))
+    program = (
+        "import os, sys; os.dup2(int(sys.argv[1]), 3, inheritable=True); "
+        "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'gatepost', 'serve', *sys.argv[2:]])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(passed.fileno()), "--data", str(tmp_path / "data"), "--plan", str(plan)],
+        pass_fds=[passed.fileno()],
+        env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "GATEPOST_ADMIN": ":".join(ADMIN)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert notify.recv(100) == b"READY=1"
+        with socket.create_connection(passed.getsockname(), timeout=20) as sock:
+            assert sock.recv(4096).startswith(b"220 ")
+        process.send_signal(signal.SIGTERM)
+        assert notify.recv(100) == b"STOPPING=1"
+        assert process.wait(40) == 0
+    finally:
+        process.kill()
+        process.wait(10)
+        passed.close()
+        notify.close()
+
+
+def test_a_signal_to_hang_up_brings_what_is_stored_into_force(server: RunningServer) -> None:
+    server.process.send_signal(signal.SIGHUP)
+    listener = server.listener("smtp")
+    server.update_listener(listener["id"], maxConnections=5)
+    assert server.status("smtp")["state"] == "active"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start the server as another user")
+def test_workers_and_files_belong_to_the_user_that_was_asked_for(tmp_path: Path) -> None:
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    nobody = pwd.getpwnam("nobody")
+    ports = {"http": free_port(), "low": 987}
+    plan = tmp_path / "plan.ndjson"
+    listeners = {
+        name: {"name": name, "protocol": "http", "bind": [f"127.0.0.1:{port}"], "useTls": False}
+        for name, port in ports.items()
+    }
+    plan.write_text(json.dumps({"@type": "create", "object": "NetworkListener", "value": listeners}))
+    arguments = ["--data", str(tmp_path / "data"), "--plan", str(plan), "--run-as", "nobody"]
+    server = RunningServer(tmp_path, arguments, ports, ADMIN, python=_interpreter_for("nobody"))
+    try:
+        assert Path(f"/proc/{server.process.pid}").stat().st_uid == 0
+        assert {Path(f"/proc/{pid}").stat().st_uid for pid in server.worker_pids()} == {nobody.pw_uid}
+        assert {path.stat().st_uid for path in (tmp_path / "data").iterdir()} == {nobody.pw_uid}
+        server.create_listener(name="lower", protocol="http", bind=["127.0.0.1:986"], useTls=False)
+        assert server.status("lower")["state"] == "active"
+    finally:
+        assert server.stop() == 0
+
+
+def _interpreter_for(user: str) -> str:
+    """A Python of this version that the user may run: this one, or the system's with the same packages."""
+    version = sys.version_info[:2]
+    program = f"import sys, msgspec, gatepost; sys.exit(sys.version_info[:2] != {version})"
+    environment = {**os.environ, "PYTHONPATH": PACKAGE_PATH}
+    for python in (sys.executable, "/usr/bin/python3"):
+        try:
+            tried = subprocess.run(
+                [python, "-c", program], user=user, env=environment, cwd="/", capture_output=True, check=False
+            )
+        except OSError:
+            continue
+        if tried.returncode == 0:
+            return python
+    pytest.skip(f"{user} can run no Python on this machine that has the packages")
+
+
+def test_the_server_ends_its_workers_and_frees_its_ports_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        workers = server.worker_pids()
+        server.process.kill()
+        eventually(lambda: not any(_is_running(pid) for pid in workers), 45)
+        with socket.socket() as probe:
+            assert probe.connect_ex(server.address("smtp")) != 0
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_what_is_wrong_with_a_plan_file_is_told_with_file_and_line_and_exit_code_2(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.ndjson"
+    listener = {"name": "bad", "protocol": "smtp", "bind": ["127.0.0.1:0"], "socketTtl": 300}
+    plan.write_text(json.dumps({"@type": "create", "object": "NetworkListener", "value": {"l": listener}}) + "\n")
+    finished = subprocess.run(
+        [sys.executable, "-m", "gatepost", "serve", "--data", str(tmp_path / "data"), "--plan", str(plan)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 2
+    assert "plan.ndjson" in finished.stderr
+    assert "socketTtl" in finished.stderr
+    assert "bind" in finished.stderr
+    assert "Traceback" not in finished.stderr
