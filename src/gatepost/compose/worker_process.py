@@ -38,7 +38,8 @@ def run_worker() -> None:
         log_level=str(start.settings["log_level"]),
         process=f"worker-{start.index + 1}",
     )
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the supervisor tells us what to do
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the supervisor tells us what to do
+        signal.signal(number, signal.SIG_IGN)
     uvloop.run(_work(start))
 
 

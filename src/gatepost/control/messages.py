@@ -8,6 +8,8 @@ A change runs like this (W: the worker that has the request, S: the supervisor):
                        S ReleaseSockets to all workers → each SocketsReleased     (only where sockets are given up)
                      → S ChangeEnded to W
     or W AbandonChange                        everything prepared is released; also when W dies
+
+Every question has a number that its answer repeats: an answer that comes too late is not taken for another one.
 """
 
 from __future__ import annotations
@@ -30,16 +32,20 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class BeginChange(_Message, frozen=True, kw_only=True):
     """Asks for the turn to change what the node runs."""
 
+    number: int
+
 
 class PrepareChange(_Message, frozen=True, kw_only=True):
     """Bind what this plan needs beyond what runs."""
 
+    number: int
     plan: Plan
 
 
 class ActivateChange(_Message, frozen=True, kw_only=True):
     """The plan prepared last is committed to the store as `revision`: run it."""
 
+    number: int
     revision: int
 
 
@@ -101,8 +107,9 @@ class ReleaseSockets(_Message, frozen=True, kw_only=True):
 
 
 class ChangeGranted(_Message, frozen=True, kw_only=True):
-    """The turn is yours."""
+    """Answer to BeginChange: the turn is yours."""
 
+    number: int
     running_plan: Plan
 
 
@@ -118,12 +125,14 @@ class BindFailure(msgspec.Struct, frozen=True, kw_only=True):
 class ChangePrepared(_Message, frozen=True, kw_only=True):
     """Answer to PrepareChange. With failures, nothing of this plan is held."""
 
+    number: int
     failures: tuple[BindFailure, ...] = ()
 
 
 class ChangeEnded(_Message, frozen=True, kw_only=True):
     """Answer to ActivateChange. `errors`: workers that could not follow, in words."""
 
+    number: int
     errors: tuple[str, ...] = ()
 
 

@@ -17,6 +17,7 @@ from gatepost.supervisor.socket_table import PreparedPlan, Retirement, SocketTab
 from gatepost.supervisor.worker_process import WorkerProcess
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
+from gatepost.values.ids import Id
 
 _TURN_DEADLINE = 60.0  # seconds that a worker may hold the turn before it activates
 _QUIET = 0.1  # seconds without a new connection after which a socket that is being given up counts as empty
@@ -43,7 +44,7 @@ class Changes:
         self._slots = slots
         self._fleet: Fleet | None = None
         self._turn: _Turn | None = None
-        self._waiting: deque[WorkerProcess] = deque()
+        self._waiting: deque[tuple[WorkerProcess, int]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def attach(self, fleet: Fleet) -> None:
@@ -57,17 +58,17 @@ class Changes:
 
     # --- the turn ---------------------------------------------------------------------------------------------------
 
-    def begin(self, worker: WorkerProcess) -> None:
+    def begin(self, worker: WorkerProcess, number: int) -> None:
         """The worker asks for the turn."""
-        self._waiting.append(worker)
+        self._waiting.append((worker, number))
         self._grant()
 
     def _grant(self) -> None:
         if self._turn is None and self._waiting:
-            worker = self._waiting.popleft()
+            worker, number = self._waiting.popleft()
             deadline = asyncio.get_running_loop().call_later(_TURN_DEADLINE, self._turn_is_too_long, worker)
             self._turn = _Turn(worker, deadline=deadline)
-            self._workers.answer(worker, ChangeGranted(running_plan=self.running_plan))
+            self._workers.answer(worker, ChangeGranted(number=number, running_plan=self.running_plan))
 
     def _turn_is_too_long(self, worker: WorkerProcess) -> None:
         events.warning(Event.CHANGE_ABANDONED, worker=worker.index + 1, reason=f"not activated in {_TURN_DEADLINE:g} s")
@@ -77,72 +78,80 @@ class Changes:
         return self._turn is not None and self._turn.worker is worker and not self._turn.is_activating
 
     def _end_turn(self) -> None:
-        if self._turn is not None and self._turn.deadline is not None:
-            self._turn.deadline.cancel()
+        self._cancel_deadline()
         self._turn = None
         self._grant()
 
+    def _cancel_deadline(self) -> None:
+        if self._turn is not None and self._turn.deadline is not None:
+            self._turn.deadline.cancel()
+
     def abandon(self, worker: WorkerProcess) -> None:
         """The worker gives the turn back, or gives up waiting for it."""
-        if worker in self._waiting:
-            self._waiting.remove(worker)
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not worker)
         if self._has_turn(worker):
             self._release_prepared()
             self._end_turn()
 
     def worker_died(self, worker: WorkerProcess) -> None:
         """If it had prepared a change, it may have committed it to the store: somebody has to look."""
-        while worker in self._waiting:
-            self._waiting.remove(worker)
-        if self._has_turn(worker):
-            may_be_committed = self._turn is not None and self._turn.prepared is not None
-            self.abandon(worker)
-            if may_be_committed:
-                self._workers.reconcile()
+        may_be_committed = self._has_turn(worker) and self._turn is not None and self._turn.prepared is not None
+        self.abandon(worker)
+        if may_be_committed:
+            self._workers.reconcile()
 
     # --- the two phases ---------------------------------------------------------------------------------------------
 
-    def prepare(self, worker: WorkerProcess, plan: Plan) -> None:
+    def prepare(self, worker: WorkerProcess, number: int, plan: Plan) -> None:
         """Bind what the plan needs; what was prepared before is released first."""
+        failures: tuple[BindFailure, ...]
         if not self._has_turn(worker) or self._turn is None:
-            failure = BindFailure(listener_id=plan.listeners[0].id, address="", errno_name="", text="the turn is over")
-            self._workers.answer(worker, ChangePrepared(failures=(failure,)))
-            return
-        self._release_prepared()
+            failures = (BindFailure(listener_id=Id(""), address="", errno_name="", text="the turn is over"),)
+        else:
+            self._release_prepared()
+            failures = self._prepare(self._turn, plan)
+        self._workers.answer(worker, ChangePrepared(number=number, failures=failures))
+
+    def _prepare(self, turn: _Turn, plan: Plan) -> tuple[BindFailure, ...]:
+        if not self._slots.room_for(plan):
+            return (_too_many_listeners(plan),)
         prepared = self._table.prepare(plan)
         failed_before = {(failure.listener_id, failure.address) for failure in self._table.failures}
         failures = tuple(
             failure for failure in prepared.failures if (failure.listener_id, failure.address) not in failed_before
         )
-        if not self._slots.room_for(plan):
-            failures += (_too_many_listeners(plan),)
         if failures:
             self._table.release(prepared)
         else:
-            self._turn.prepared = prepared
-        self._workers.answer(worker, ChangePrepared(failures=failures))
+            turn.prepared = prepared
+        return failures
 
     def _release_prepared(self) -> None:
         if self._turn is not None and self._turn.prepared is not None:
             self._table.release(self._turn.prepared)
             self._turn.prepared = None
 
-    def activate(self, worker: WorkerProcess, revision: int) -> None:
+    def activate(self, worker: WorkerProcess, number: int, revision: int) -> None:
         """Run what was prepared; the worker is answered when all workers do."""
         if not self._has_turn(worker) or self._turn is None or self._turn.prepared is None:
-            self._workers.answer(worker, ChangeEnded(errors=("the turn was lost; what is stored is applied next",)))
+            lost = "the turn was lost; what is stored is applied next"
+            self._workers.answer(worker, ChangeEnded(number=number, errors=(lost,)))
             self._workers.reconcile()
             return
+        self._cancel_deadline()
         self._turn.is_activating = True
-        self._run(self._activate(self._turn, self._turn.prepared, revision))
+        self._run(self._activate(worker, number, structs.replace(self._turn.prepared.plan, revision=revision)))
 
-    async def _activate(self, turn: _Turn, prepared: PreparedPlan, revision: int) -> None:
+    async def _activate(self, worker: WorkerProcess, number: int, plan: Plan) -> None:
         errors: list[str] = []
         try:
-            errors = await self._carry_through(prepared, structs.replace(prepared.plan, revision=revision))
+            if self._turn is not None and self._turn.prepared is not None:
+                errors = await self._carry_through(self._turn.prepared, plan)
+        except Exception as error:  # whoever waits must not be told that it worked
+            events.error(Event.PLAN_NOT_APPLIED, failure=error, revision=plan.revision, reason=str(error))
+            errors.append(f"the change was not carried through everywhere: {error}")
         finally:
-            if turn.worker is not None:
-                self._workers.answer(turn.worker, ChangeEnded(errors=tuple(errors)))
+            self._workers.answer(worker, ChangeEnded(number=number, errors=tuple(errors)))
             self._end_turn()
 
     async def _carry_through(self, prepared: PreparedPlan, plan: Plan) -> list[str]:
@@ -171,11 +180,15 @@ class Changes:
                 await self._retry_once()
 
     async def _retry_once(self) -> None:
-        prepared = self._table.prepare(self.running_plan)
         try:
+            prepared = self._table.prepare(self.running_plan)
             if prepared.opened:
                 events.info(Event.LISTENER_OPENED, addresses=sorted(prepared.opened))
                 await self._carry_through(prepared, self.running_plan)
+            else:
+                self._table.release(prepared)
+        except Exception as error:  # the next attempt may do better
+            events.error(Event.PLAN_NOT_APPLIED, failure=error, reason=str(error))
         finally:
             self._end_turn()
 

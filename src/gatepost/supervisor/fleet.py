@@ -73,6 +73,7 @@ class Fleet:
         self._numbers = itertools.count(1)
         self._plan: Plan | None = None
         self._is_stopping = False
+        self._has_to_reconcile = False
         self._early_deaths = 0
         self._born: dict[int, float] = {}
         self.is_ready = asyncio.Event()
@@ -97,7 +98,19 @@ class Fleet:
     def _start_worker(self, index: int) -> None:
         if self._is_stopping:
             return
-        worker = WorkerProcess(
+        try:
+            worker = self._new_worker(index)
+        except OSError as error:  # no memory, no process, no descriptor: there may be later
+            events.error(Event.WORKER_DIED, worker=index + 1, reason=f"cannot be started: {error}")
+            self._early_deaths += 1
+            asyncio.get_running_loop().call_later(_LONGEST_DELAY, self._start_worker, index)
+            return
+        self._workers[index] = worker
+        self._born[index] = time.monotonic()
+        self._send_plan(worker, next(self._numbers))
+
+    def _new_worker(self, index: int) -> WorkerProcess:
+        return WorkerProcess(
             index,
             self._command,
             self._page.descriptor,
@@ -106,9 +119,6 @@ class Fleet:
             self._received,
             self._ended,
         )
-        self._workers[index] = worker
-        self._born[index] = time.monotonic()
-        self._send_plan(worker, next(self._numbers))
 
     def _send_plan(self, worker: WorkerProcess, number: int) -> None:
         assert self._plan is not None  # noqa: S101 - start() sets it
@@ -146,7 +156,7 @@ class Fleet:
 
     async def _round(self, send: Callable[[WorkerProcess, int], None]) -> list[str]:
         number = next(self._numbers)
-        asked = _Round(set(self._workers.values()))
+        asked = _Round({worker for worker in self._workers.values() if worker.channel.is_open})
         if not asked.waiting:
             return []
         self._rounds[number] = asked
@@ -182,6 +192,8 @@ class Fleet:
             events.info(Event.WORKER_STARTED, worker=worker.index + 1, pid=worker.pid)
             if self.running == self._page.worker_count:
                 self.is_ready.set()
+            if self._has_to_reconcile:
+                self.reconcile()
 
     # --- death ------------------------------------------------------------------------------------------------------
 
@@ -202,8 +214,9 @@ class Fleet:
         self._on_death(worker)
 
     def reconcile(self) -> None:
-        """Have one worker compare what runs with what is stored."""
+        """Have one worker compare what runs with what is stored: now, or when there is one."""
         worker = next((worker for worker in self._workers.values() if worker.is_ready), None)
+        self._has_to_reconcile = worker is None
         if worker is not None:
             worker.channel.send(Reconcile())
 

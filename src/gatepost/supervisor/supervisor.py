@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 import sys
@@ -59,6 +60,7 @@ class Supervisor:
     async def run(self) -> int:
         """Serve until told to stop; the exit code."""
         plan = self._changes.running_plan
+        _allow_many_descriptors()
         self._table.activate(self._table.prepare(plan))
         if plan.listeners and not self._table.addresses:
             self._announce(table_of_listeners(plan, self._table.failures))
@@ -70,7 +72,7 @@ class Supervisor:
         self._follow_signals()
         self._fleet.start(plan)
         if not await self._until_ready():
-            return _RUN_TIME_FAILURE
+            return 0 if self._stop.is_set() else _RUN_TIME_FAILURE
         self._announce(f"{table_of_listeners(plan, self._table.failures)}\nready")
         notify_service_manager("READY=1")
         events.info(Event.SERVER_READY, workers=self._fleet.running)
@@ -82,6 +84,7 @@ class Supervisor:
 
     def _follow_signals(self) -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(events.loop_error)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._fleet.reconcile)
@@ -124,12 +127,12 @@ class Supervisor:
 
     def _request(self, worker: WorkerProcess, message: FromWorker) -> None:
         match message:
-            case BeginChange():
-                self._changes.begin(worker)
-            case PrepareChange(plan=plan):
-                self._changes.prepare(worker, plan)
-            case ActivateChange(revision=revision):
-                self._changes.activate(worker, revision)
+            case BeginChange(number=number):
+                self._changes.begin(worker, number)
+            case PrepareChange(number=number, plan=plan):
+                self._changes.prepare(worker, number, plan)
+            case ActivateChange(number=number, revision=revision):
+                self._changes.activate(worker, number, revision)
             case AbandonChange():
                 self._changes.abandon(worker)
             case StatusQuestion(number=number):
@@ -144,3 +147,9 @@ class Supervisor:
             counter_slots=self._slots.by_listener,
             workers_running=self._fleet.running,
         )
+
+
+def _allow_many_descriptors() -> None:
+    """Every connection takes one, here and in the workers, which inherit the limit: take what the system lets us have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -84,7 +84,11 @@ class WorkerProcess:
                 notices_out=tuple(others),
                 settings=dict(command.settings),
             )
-            self._process = _spawn(command, start, (start.control, counters, start.notices_in, *others))
+            try:
+                self._process = _spawn(command, start, (start.control, counters, start.notices_in, *others))
+            except BaseException:
+                ours.close()
+                raise
         self.channel: Channel[FromWorker] = Channel(ours, FromWorker, self._received, lambda: None)  # type: ignore[arg-type]  # a union of types is decoded
         self._pidfd = os.pidfd_open(self._process.pid)
         self._loop.add_reader(self._pidfd, self._ended)

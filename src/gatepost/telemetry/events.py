@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import sys
 from enum import Enum
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -64,7 +65,7 @@ def configure(*, log_format: str, log_level: str, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
@@ -91,3 +92,24 @@ def warning(event: Event, **values: object) -> None:
 def error(event: Event, *, failure: BaseException | None = None, **values: object) -> None:
     """A fault of the server, or of what it needs. `failure` is logged with its traceback."""
     _log.error(event.value, exc_info=failure, **values)
+
+
+def loop_error(_loop: object, context: dict[str, Any]) -> None:
+    """For `loop.set_exception_handler`: a callback or a task that nobody looks after has failed."""
+    error(Event.LOOP_ERROR, failure=context.get("exception"), reason=str(context.get("message", "")))
+
+
+class _StandardError:
+    """Where lines go. A log that nobody reads any more must not keep the server from serving."""
+
+    def write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+        except (OSError, ValueError):  # a broken pipe, a full disk, a closed file
+            pass
+
+    def flush(self) -> None:
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            pass

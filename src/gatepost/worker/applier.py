@@ -27,7 +27,12 @@ from gatepost.transport.counter_page import Cell, CounterPage
 from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 
 _TURN_DEADLINE = 60.0  # seconds
-_ANSWER_DEADLINE = 45.0  # seconds; the supervisor itself waits 30 for workers
+_ANSWER_DEADLINE = 45.0  # seconds
+_ACTIVATION_DEADLINE = (
+    75.0  # seconds; the supervisor itself waits twice 30 for workers, and a moment for sockets to be empty
+)
+_GONE = "the supervisor is gone"
+_OUT_OF_TURN = "the supervisor answered out of turn"
 _REFUSALS = {
     Cell.REFUSED_LISTENER_CAP: "maxConnections",
     Cell.REFUSED_SERVER_CAP: "serverMaxConnections",
@@ -35,7 +40,7 @@ _REFUSALS = {
     Cell.PROXY_REJECTED: "proxyHeader",
 }
 
-_Answer = ChangeGranted | ChangePrepared | ChangeEnded
+_Answer = ChangeGranted | ChangePrepared | ChangeEnded | StatusAnswer
 
 
 class ChannelApplier:
@@ -45,35 +50,37 @@ class ChannelApplier:
         self._send = send
         self._page = page
         self._lock = asyncio.Lock()
-        self._answer: asyncio.Future[_Answer] | None = None
-        self._statuses: dict[int, asyncio.Future[StatusAnswer]] = {}
+        self._waiting: dict[int, asyncio.Future[_Answer]] = {}
         self._numbers = itertools.count(1)
+        self._is_supervisor_gone = False
 
-    def answered(self, message: _Answer | StatusAnswer) -> None:
-        """The supervisor has answered."""
-        if isinstance(message, StatusAnswer):
-            waiting = self._statuses.pop(message.number, None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(message)
-        elif self._answer is not None and not self._answer.done():
-            self._answer.set_result(message)
-        elif isinstance(message, ChangeGranted):
-            self._send(AbandonChange())  # whoever asked has given up
+    def answered(self, message: _Answer) -> None:
+        """The supervisor has answered. An answer that nobody waits for any more is dropped."""
+        waiting = self._waiting.get(message.number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message)
 
     def supervisor_gone(self) -> None:
         """No answer will come any more."""
-        for waiting in (self._answer, *self._statuses.values()):
-            if waiting is not None and not waiting.done():
-                waiting.set_exception(ApplyError("the supervisor is gone"))
+        self._is_supervisor_gone = True
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(ApplyError(_GONE))
 
-    async def ask(self, message: msgspec.Struct, deadline: float) -> _Answer:
-        """Send a message of a change and wait for its answer."""
-        self._answer = asyncio.get_running_loop().create_future()
-        self._send(message)
+    async def ask(self, question: Callable[[int], msgspec.Struct], deadline: float) -> _Answer:
+        """Send a question, made with its number, and wait for the answer. Raises ApplyError where none comes."""
+        if self._is_supervisor_gone:
+            raise ApplyError(_GONE)
+        number = next(self._numbers)
+        waiting: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = waiting
         try:
-            return await asyncio.wait_for(self._answer, deadline)
+            self._send(question(number))
+            return await asyncio.wait_for(waiting, deadline)
         except TimeoutError:
             raise ApplyError(f"no answer within {deadline:g} s; nothing is known to have changed") from None
+        finally:
+            del self._waiting[number]
 
     def change(self) -> AbstractAsyncContextManager[_RunningChange]:
         """See management.applying.Applier."""
@@ -84,9 +91,9 @@ class ChannelApplier:
         async with self._lock:
             change: _RunningChange | None = None
             try:
-                granted = await self.ask(BeginChange(), _TURN_DEADLINE)
+                granted = await self.ask(lambda number: BeginChange(number=number), _TURN_DEADLINE)
                 if not isinstance(granted, ChangeGranted):
-                    raise ApplyError("the supervisor answered out of turn")
+                    raise ApplyError(_OUT_OF_TURN)
                 change = _RunningChange(self, granted.running_plan)
                 yield change
             finally:
@@ -95,16 +102,9 @@ class ChannelApplier:
 
     async def statuses(self) -> Sequence[ListenerStatus]:
         """See management.applying.Applier."""
-        number = next(self._numbers)
-        waiting: asyncio.Future[StatusAnswer] = asyncio.get_running_loop().create_future()
-        self._statuses[number] = waiting
-        self._send(StatusQuestion(number=number))
-        try:
-            answer = await asyncio.wait_for(waiting, _ANSWER_DEADLINE)
-        except TimeoutError:
-            raise ApplyError("the supervisor does not answer") from None
-        finally:
-            self._statuses.pop(number, None)
+        answer = await self.ask(lambda number: StatusQuestion(number=number), _ANSWER_DEADLINE)
+        if not isinstance(answer, StatusAnswer):
+            raise ApplyError(_OUT_OF_TURN)
         return [_status_of(listener, answer, self._page) for listener in answer.plan.listeners]
 
 
@@ -125,15 +125,17 @@ class _RunningChange:
         """Build the TLS contexts here, bind the addresses at the supervisor."""
         if failures := _tls_failures(plan):
             return failures
-        answer = await self._applier.ask(PrepareChange(plan=plan), _ANSWER_DEADLINE)
+        answer = await self._applier.ask(lambda number: PrepareChange(number=number, plan=plan), _ANSWER_DEADLINE)
         if not isinstance(answer, ChangePrepared):
-            raise ApplyError("the supervisor answered out of turn")
+            raise ApplyError(_OUT_OF_TURN)
         return [_bind_failure(failure) for failure in answer.failures]
 
     async def activate(self, revision: int) -> None:
         """Returns when every worker runs the plan."""
         self.is_ended = True
-        answer = await self._applier.ask(ActivateChange(revision=revision), _ANSWER_DEADLINE)
+        answer = await self._applier.ask(
+            lambda number: ActivateChange(number=number, revision=revision), _ACTIVATION_DEADLINE
+        )
         if isinstance(answer, ChangeEnded) and answer.errors:
             raise ApplyError("; ".join(answer.errors))
 

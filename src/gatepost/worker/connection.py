@@ -139,12 +139,16 @@ class Connection:
         TlsHandshakeStage(transport, context, self.policy.plan.tls_timeout, handshake_done, handshake_failed)
 
     def _open(self) -> None:
-        self.transport.info.note_local_address(self.transport.sock)
-        if self.is_refused:
-            self._tell_refused()
-            return
-        self.session = self.listener.sessions.session(self)
-        self.transport.begin(self.session)
+        try:
+            self.transport.info.note_local_address(self.transport.sock)
+            if self.is_refused:
+                self._tell_refused()
+                return
+            self.session = self.listener.sessions.session(self)
+            self.transport.begin(self.session)
+        except Exception as error:  # it must not stay open, and counted, with nobody who looks after it
+            events.error(Event.CONVERSATION_FAILED, failure=error, protocol=self.policy.plan.protocol.value)
+            self.transport.abort()
 
     def _tell_refused(self) -> None:
         if self.policy.plan.protocol is ProtocolName.HTTP:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 
@@ -44,8 +45,9 @@ class Worker:
         self._page = page
         self._index = index
         self._listeners: dict[Id, Listener] = {}
-        self._leaving: set[Listener] = set()  # removed from the plan, connections still open
+        self._leaving: set[Listener] = set()  # removed from the plan, connections still open or waiting in a queue
         self._loops: dict[int, AcceptLoop] = {}
+        self._accepting: dict[int, Listener] = {}  # who gets the connections of each loop
         self._budget = RefusalBudget()
         self._contexts: tuple[object, TlsContexts] | None = None
         self._is_draining = False
@@ -59,6 +61,7 @@ class Worker:
 
     def begin(self) -> None:
         """Read what the supervisor says. `sessions` has to be set."""
+        asyncio.get_running_loop().set_exception_handler(events.loop_error)
         self._channel = Channel(
             self._control,
             FromSupervisor,  # type: ignore[arg-type]  # a union of types is decoded
@@ -72,7 +75,7 @@ class Worker:
     def _received(self, message: FromSupervisor, descriptors: list[int]) -> None:
         match message:
             case ApplyPlan():
-                self._apply(message, descriptors)
+                self._channel.send(PlanApplied(number=message.number, error=self._apply(message, descriptors)))
             case ReleaseSockets(number=number, sockets=sockets):
                 self._release(sockets)
                 self._channel.send(SocketsReleased(number=number))
@@ -85,7 +88,25 @@ class Worker:
 
     # --- plans ------------------------------------------------------------------------------------------------------
 
-    def _apply(self, message: ApplyPlan, descriptors: list[int]) -> None:
+    def _apply(self, message: ApplyPlan, descriptors: list[int]) -> str | None:
+        """What could not be done, in words."""
+        if self._is_draining:  # nothing comes here any more
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return None
+        try:
+            self._follow(message, descriptors)
+        except Exception as error:
+            events.error(Event.PLAN_NOT_APPLIED, failure=error, revision=message.plan.revision, reason=str(error))
+            return str(error)
+        errors = [
+            f"{listener.policy.plan.name}: {listener.policy.tls_error}"
+            for listener in self._listeners.values()
+            if listener.policy.tls_error
+        ]
+        return "; ".join(errors) or None
+
+    def _follow(self, message: ApplyPlan, descriptors: list[int]) -> None:
         before, plan = self.plan, message.plan
         self.plan = plan
         self._follow_listeners(plan, message.counter_slots)
@@ -93,12 +114,6 @@ class Worker:
         if before is not None and before.max_connections_per_address is None and plan.max_connections_per_address:
             for listener in self._all_listeners():
                 listener.count_addresses()
-        errors = [
-            f"{listener.policy.plan.name}: {listener.policy.tls_error}"
-            for listener in self._listeners.values()
-            if listener.policy.tls_error
-        ]
-        self._channel.send(PlanApplied(number=message.number, error="; ".join(errors) or None))
         if before is not None and plan.drain_timeout is not None:
             self._end_what_was_removed_later(before, plan)
 
@@ -127,11 +142,13 @@ class Worker:
         wanted = set()
         for granted in message.sockets:
             wanted.add(granted.number)
+            listener = self._listeners[granted.listener_id]
             if granted.is_attached:
                 sock = socket.socket(fileno=descriptors.pop(0))
-                self._accept_from(granted.number, sock, granted.address, self._listeners[granted.listener_id])
+                self._accept_from(granted.number, sock, granted.address, listener)
             else:
-                self._loops[granted.number].hand_to(self._listeners[granted.listener_id].accepted_at(granted.address))
+                self._loops[granted.number].hand_to(listener.accepted_at(granted.address))
+            self._accepting[granted.number] = listener
         for number, loop in self._loops.items():
             if number not in wanted:
                 loop.accept_queued()
@@ -146,6 +163,7 @@ class Worker:
             if loop is not None:
                 loop.accept_queued()
                 loop.close()
+                del self._accepting[number]
 
     def _end_what_was_removed_later(self, before: Plan, plan: Plan) -> None:
         """Connections of addresses that are gone live on until the drain timeout, where there is one."""
@@ -156,7 +174,12 @@ class Worker:
                 (leaving for leaving in self._leaving if leaving.policy.plan.id == old.id), None
             )
             if gone and listener is not None and plan.drain_timeout is not None:
-                asyncio.get_running_loop().call_later(plan.drain_timeout, listener.shut_down, gone)
+                asyncio.get_running_loop().call_later(plan.drain_timeout, self._end_what_was_removed, listener, gone)
+
+    def _end_what_was_removed(self, listener: Listener, gone: frozenset[str]) -> None:
+        is_there = listener in self._listeners.values()
+        came_back = frozenset(listener.policy.plan.addresses) if is_there else frozenset()
+        listener.shut_down(gone - came_back)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -180,7 +203,8 @@ class Worker:
         return [*self._listeners.values(), *self._leaving]
 
     def _listener_is_empty(self) -> None:
-        self._leaving = {listener for listener in self._leaving if listener.connections}
+        accepting = set(self._accepting.values())
+        self._leaving = {listener for listener in self._leaving if listener.connections or listener in accepting}
         if self._is_draining and not any(listener.connections for listener in self._all_listeners()):
             self.is_finished.set()
 
