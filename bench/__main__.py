@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -26,9 +27,9 @@ Measurement = Callable[[Rig], Iterable[Row]]
 QUICK: dict[str, Measurement] = {
     "accept": lambda rig: accepting(rig, protocols=(Port.SMTP,), connections=6_000, rounds=5),
     "tls": lambda rig: handshaking(rig, connections=1_500, rounds=5),
-    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=2, peers_connections=0),
-    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=3, peers_connections=0),
-    "idle-login": lambda rig: idling(rig, IN_IDLE, connections=1_000, waves=2, peers_connections=0),
+    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=2),
+    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=2),
+    "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=2),
     "deliver-1": lambda rig: delivering(rig, clients=1, messages=200, rounds=5),
     "deliver-16": lambda rig: delivering(rig, clients=16, messages=50, rounds=5),
 }
@@ -46,6 +47,8 @@ FULL: dict[str, Measurement] = {
 def main() -> int:
     """The exit code: 1 when a line is no result."""
     options = _options()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # servers and client inherit it
     chosen = FULL if options.full else QUICK
     names = options.only or list(chosen)
     rows: list[Row] = []

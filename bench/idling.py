@@ -5,9 +5,8 @@ Memory is PSS over supervisor and workers. What the kernel keeps for a socket is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from bench.delivering import delivery_script
 from bench.load import IMAP_LOGIN, IMAP_LOGOUT, Load, Script, Seen
@@ -17,7 +16,6 @@ from bench.servers import Port, dovecot, gatepost
 from bench.table import Row
 
 _AT_A_TIME = 32
-_WARM_UP_CONNECTIONS = 100
 _MESSAGES = 100  # in the INBOX that is selected
 _GREETED: Script = (("expect", "* OK"), ("hold",))
 _IN_IDLE: Script = (
@@ -59,61 +57,60 @@ UNDER_TLS = IdleState("IMAPS idle before login", _GREETED, Port.IMAPS, Port.DOVE
 IN_IDLE = IdleState("IMAPS logged in, in IDLE", _IN_IDLE, Port.IMAPS, Port.DOVECOT_IMAPS, True)
 
 
-def idling(rig: Rig, state: IdleState, *, connections: int, waves: int, peers_connections: int) -> Iterator[Row]:
+@dataclass(slots=True)
+class Waves:
+    """What was seen of one server. Memory in KiB: of the whole server, or for each connection of a wave."""
+
+    fresh: int = 0
+    full: int = 0
+    opened: list[float] = field(default_factory=list)
+    closed: list[float] = field(default_factory=list)
+    errors: int = 0
+    alone: dict[str, Seen] = field(default_factory=dict)
+    among: dict[str, Seen] = field(default_factory=dict)
+
+
+def idling(rig: Rig, state: IdleState, *, connections: int, waves: int, peers_connections: int = 0) -> Iterator[Row]:
     """Memory in waves, and answers to others while the last wave is open. `peers_connections`: 0 without a peer."""
-    what = f"{state.name}, {connections} connections: KiB each"
     peers = ""
     if peers_connections:
-        per_wave, _, errors, _ = _waves(rig, dovecot, state, state.peers_port, peers_connections, waves)
-        peers = f"Dovecot ({peers_connections}) {_joined(per_wave)}" if not errors else f"Dovecot: {errors} errors"
-    with_workers: Callable[[Rig], AbstractContextManager[ServerProcess]] = lambda rig: gatepost(rig, workers=2)  # noqa: E731
-    per_wave, left, errors, probes = _waves(rig, with_workers, state, state.port, connections, waves)
-    yield Row(what, f"{_joined(per_wave)} in waves", peers, errors=errors)
-    yield Row("  kept after each wave: KiB each", _joined(left), errors=errors)
-    for name, (alone, among) in probes.items():
-        errors = alone.errors + among.errors
-        yield Row(
-            f"  {name} meanwhile: p50/p99/worst ms", _latency(among), f"without them {_latency(alone)}", "", errors
-        )
+        with dovecot(rig) as server:
+            load = Load(state.script, peers_connections, _AT_A_TIME, is_tls=state.is_tls)
+            seen = _waves(rig, server, load, state.peers_port, waves, {})
+        words = _joined(seen.opened) if not seen.errors else f"{seen.errors} errors"
+        peers = f"Dovecot ({peers_connections}) {words}"
+    with gatepost(rig, workers=2) as server:
+        errors = Load(delivery_script(_MESSAGES), 1, 1).run(rig, Port.LMTP.of(rig)).errors
+        load = Load(state.script, connections, _AT_A_TIME, is_tls=state.is_tls)
+        seen = _waves(rig, server, load, state.port, waves, _PROBES if state.is_tls else {})
+    errors += seen.errors
+    yield Row(f"{state.name}, {connections} more, in waves: KiB each", _joined(seen.opened), peers, "", errors)
+    yield Row("  kept when they are gone: KiB each", _joined(seen.closed), errors=errors)
+    whole = f"{seen.fresh / 1024:.0f}, {seen.full / 1024:.0f}"
+    yield Row(f"  the whole server, fresh and with {2 * connections}: MiB", whole, errors=errors)
+    for name, among in seen.among.items():
+        alone = seen.alone[name]
+        without = f"without them {_latency(alone)}"
+        yield Row(f"  {name} meanwhile: p50/p99/worst ms", _latency(among), without, "", among.errors + alone.errors)
 
 
-_Probes = dict[str, tuple[Seen, Seen]]
-
-
-def _waves(
-    rig: Rig,
-    server_of: Callable[[Rig], AbstractContextManager[ServerProcess]],
-    state: IdleState,
-    port: Port,
-    connections: int,
-    waves: int,
-) -> tuple[list[float], list[float], int, _Probes]:
-    load = Load(state.script, connections, _AT_A_TIME, is_tls=state.is_tls)
-    per_wave, left, errors = [], [], 0
-    probes: _Probes = {}
-    with server_of(rig) as server:
-        is_ours = port is state.port
-        if is_ours:
-            errors += Load(delivery_script(_MESSAGES), 1, 1).run(rig, Port.LMTP.of(rig)).errors
-        warm_up = replace(load, script=load.script[:-1], connections=_WARM_UP_CONNECTIONS, at_a_time=4)
-        errors += warm_up.run(rig, port.of(rig)).errors
-        alone = {name: probe.run(rig, state.port.of(rig)) for name, probe in _probes(state, is_ours)}
+def _waves(rig: Rig, server: ServerProcess, load: Load, port: Port, count: int, probes: Mapping[str, Load]) -> Waves:
+    """As many connections as a wave has are open all the time: they take what the process had free already, so that what
+    the waves add is what connections cost."""
+    seen = Waves(fresh=server.pss_kib())
+    seen.alone = {name: probe.run(rig, port.of(rig)) for name, probe in probes.items()}
+    with load.held(rig, port.of(rig)) as first:
         before = server.pss_kib()
-        for wave in range(waves):
-            with load.held(rig, port.of(rig)) as seen:
-                per_wave.append((server.pss_kib() - before) / connections)
-                if wave == waves - 1:
-                    probes = {
-                        name: (alone[name], probe.run(rig, state.port.of(rig)))
-                        for name, probe in _probes(state, is_ours)
-                    }
-            errors += seen[0].errors
-            left.append((server.pss_kib() - before) / connections)
-    return per_wave, left, errors, probes
-
-
-def _probes(state: IdleState, is_ours: bool) -> list[tuple[str, Load]]:
-    return list(_PROBES.items()) if is_ours and state.is_tls else []
+        for wave in range(1, count + 1):
+            with load.held(rig, port.of(rig)) as more:
+                seen.full = server.pss_kib()
+                seen.opened.append((seen.full - before) / load.connections)
+                if wave == count:
+                    seen.among = {name: probe.run(rig, port.of(rig)) for name, probe in probes.items()}
+            seen.errors += more[0].errors
+            seen.closed.append((server.pss_kib() - before) / load.connections)
+    seen.errors += first[0].errors
+    return seen
 
 
 def _joined(figures: list[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from bench.servers import ACCOUNT, PASSWORD
 
 _DEADLINE = 60  # seconds for one load
 _HOLD_DEADLINE = 240
+_numbers = itertools.count(1)
 
 Script = tuple[tuple[str, ...], ...]
 
@@ -75,7 +77,7 @@ class Load:
             client.wait()
 
     def _command(self, rig: Rig, port: int, deadline: int) -> tuple[str, ...]:
-        path = rig.directory / "script.txt"
+        path = rig.directory / f"script-{next(_numbers)}.txt"
         path.write_text("".join("\t".join(step) + "\n" for step in self.script), encoding="ascii")
         options = ("-p", str(port), "-n", str(self.connections), "-c", str(self.at_a_time), "-d", str(deadline))
         is_tls = ("-t",) if self.is_tls else ()
