@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from gatepost.plan.plan import SocketPlan
-from gatepost.sockets import options
+from gatepost.sockets import options, packet_filter
 from gatepost.values.socket_address import SocketAddress
 
 _LISTEN_FDS_START = 3  # sd_listen_fds(3)
@@ -67,18 +67,38 @@ def bound_address(sock: socket.socket) -> SocketAddress:
 
 def inherited_sockets(environment: dict[str, str], pid: int) -> dict[SocketAddress, socket.socket]:
     """Listening TCP sockets passed by the service manager (sd_listen_fds(3)), by address. Others are left alone."""
-    if environment.get("LISTEN_PID") != str(pid):
+    count = environment.get("LISTEN_FDS", "")
+    if environment.get("LISTEN_PID") != str(pid) or not count.isdecimal():
         return {}
     sockets: dict[SocketAddress, socket.socket] = {}
-    for descriptor in range(_LISTEN_FDS_START, _LISTEN_FDS_START + int(environment.get("LISTEN_FDS", "0"))):
-        sock = socket.socket(fileno=descriptor)
-        if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
+    for descriptor in range(_LISTEN_FDS_START, _LISTEN_FDS_START + int(count)):
+        try:
+            sock = socket.socket(fileno=descriptor)
+        except OSError:
+            continue  # a pipe, a file: not ours to close
+        if not _is_listening_on_tcp(sock):
             sock.detach()
             continue
         sock.setblocking(False)
         sock.set_inheritable(False)
         sockets[bound_address(sock)] = sock
     return sockets
+
+
+def _is_listening_on_tcp(sock: socket.socket) -> bool:
+    return (
+        sock.family in (socket.AF_INET, socket.AF_INET6)
+        and sock.type == socket.SOCK_STREAM
+        and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+    )
+
+
+def take_inherited(inherited: socket.socket, plan: SocketPlan) -> socket.socket:
+    """A descriptor of our own of an inherited socket, with the options of the plan; usable again after it was given up."""
+    sock = inherited.dup()
+    packet_filter.let_new_connections_in(sock)
+    options.set_before_bind(sock, plan)
+    return sock
 
 
 @dataclass(frozen=True, slots=True)

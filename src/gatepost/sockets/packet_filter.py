@@ -14,6 +14,7 @@ import socket
 import struct
 
 _SO_ATTACH_FILTER = 26
+_SO_DETACH_FILTER = 27
 _SO_ATTACH_REUSEPORT_CBPF = 51
 _SO_DETACH_REUSEPORT_BPF = 68
 
@@ -34,11 +35,7 @@ def steer_new_connections(sock: socket.socket, index: int) -> None:
 
 def stop_steering(sock: socket.socket) -> None:
     """Back to the kernel's choice by hash. Nothing to do where no program is attached."""
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_REUSEPORT_BPF, 0)
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
+    _detach(sock, _SO_DETACH_REUSEPORT_BPF)
 
 
 def drop_new_connections(sock: socket.socket) -> None:
@@ -53,6 +50,19 @@ def drop_new_connections(sock: socket.socket) -> None:
             (_RETURN, 0, 0, _WHOLE_PACKET),
         ),
     )
+
+
+def let_new_connections_in(sock: socket.socket) -> None:
+    """Undo `drop_new_connections`. Nothing to do where it was not called."""
+    _detach(sock, _SO_DETACH_FILTER)
+
+
+def _detach(sock: socket.socket, option: int) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, option, 0)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
 
 
 def _attach(sock: socket.socket, option: int, program: tuple[_Instruction, ...]) -> None:

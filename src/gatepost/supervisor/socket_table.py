@@ -96,7 +96,7 @@ class SocketTable:
     ) -> AddressSockets:
         inherited = self._inherited.get(address)
         if inherited is not None:
-            return AddressSockets(address, plan, [inherited.dup()])
+            return AddressSockets(address, plan, [listening_socket.take_inherited(inherited, plan)])
         is_shared = plan.reuse_port and not self._covers(address) and is_listened_to(address, plan)
         try:
             opened = AddressSockets.bind(address, plan, self._worker_count)
