@@ -73,7 +73,7 @@ class ServerProcess:
 
     def cpu_seconds(self) -> float:
         """User and system time of all of them so far: what /proc/PID/stat has as utime and stime, but in nanoseconds."""
-        return sum(time.clock_gettime((~pid << 3) | _SCHEDULER_CLOCK) for pid in self.pids())
+        return sum(_cpu_seconds(pid) for pid in self.pids())
 
     def settled_cpu_seconds(self) -> float:
         """The same, when nothing is being worked on any more."""
@@ -104,8 +104,16 @@ class ServerProcess:
             self._process.stdout.close()
 
 
+def _cpu_seconds(pid: int) -> float:
+    try:
+        return time.clock_gettime((~pid << 3) | _SCHEDULER_CLOCK)
+    except OSError:  # a child that has ended meanwhile: some peers have a process per connection
+        return 0.0
+
+
 def _pss_kib(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):  # the same
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
