@@ -37,6 +37,7 @@ class CounterSlots:
 
     def room_for(self, plan: Plan) -> bool:
         """Whether there are slots for all listeners of the plan."""
+        self._take_back_empty_ones()
         return len([1 for listener in plan.listeners if listener.id not in self._slots]) <= len(self._free)
 
     def _take_back_empty_ones(self) -> None:

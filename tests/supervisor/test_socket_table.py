@@ -1,0 +1,204 @@
+"""Which addresses are bound, prepared, released and retired: on real sockets, with descriptors counted."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+from tests.sockets.socket_plans import free_port
+from tests.supervisor.plans import listener, plan
+
+from gatepost.plan.plan import ListenerPlan
+from gatepost.sockets.listening_socket import bound_address
+from gatepost.supervisor.socket_table import Retirement, SocketTable
+
+WORKERS = 3
+
+
+def local_address() -> str:
+    return f"127.0.0.1:{free_port()}"
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a number is all that is wanted
+
+
+def is_connectable(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.fixture
+def table() -> Iterator[SocketTable]:
+    before = open_descriptors()
+    made = SocketTable(WORKERS, {})
+    yield made
+    made.close()
+    assert open_descriptors() == before
+
+
+def run(table: SocketTable, *listeners: ListenerPlan) -> Retirement:
+    """Both phases, and what is given up is closed at once."""
+    prepared = table.prepare(plan(*listeners))
+    assert prepared.failures == []
+    retirement = table.activate(prepared)
+    retirement.close()
+    return retirement
+
+
+def numbers(table: SocketTable, address: str) -> list[int]:
+    """The socket of each worker."""
+    return [kept.number for index in range(WORKERS) for at, _, kept in table.for_worker(index) if at == address]
+
+
+def test_every_worker_gets_a_socket_of_every_address(table: SocketTable) -> None:
+    own, shared = local_address(), local_address()
+    run(table, listener("own", own), listener("shared", shared, reuse_port=False))
+    assert len(set(numbers(table, own))) == WORKERS
+    assert len(set(numbers(table, shared))) == 1
+    assert {listener_id for _, listener_id, _ in table.for_worker(0)} == {"own", "shared"}
+
+
+def test_what_is_prepared_is_bound_and_lets_nobody_in(table: SocketTable) -> None:
+    address = local_address()
+    prepared = table.prepare(plan(listener("a", address)))
+    assert not is_connectable(address)
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", int(address.rpartition(":")[2])))
+    table.release(prepared)
+    assert list(table.addresses) == []
+
+
+def test_released_preparations_leave_no_descriptor_and_no_trace(table: SocketTable) -> None:
+    one, other = local_address(), local_address()
+    wildcard = f"0.0.0.0:{one.rpartition(':')[2]}"
+    run(table, listener("a", one, reuse_port=False))
+    before, running = open_descriptors(), numbers(table, one)
+    for changed in (
+        listener("a", one, other),
+        listener("a", one, reuse_port=True),
+        listener("a", wildcard, reuse_port=False),
+    ):
+        table.release(table.prepare(plan(changed)))
+        assert open_descriptors() == before
+        assert numbers(table, one) == running
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", int(one.rpartition(":")[2])))
+
+
+def test_an_address_that_is_taken_is_a_failure_and_the_others_are_still_prepared(table: SocketTable) -> None:
+    free = local_address()
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = f"127.0.0.1:{stranger.getsockname()[1]}"
+        prepared = table.prepare(plan(listener("a", taken, free)))
+        assert [(failure.address, failure.errno_name) for failure in prepared.failures] == [(taken, "EADDRINUSE")]
+        assert list(prepared.opened) == [free]
+        retirement = table.activate(prepared)
+        assert [failure.address for failure in table.failures] == [taken]
+        retirement.close()
+    assert is_connectable(free)
+    run(table, listener("a", taken, free))
+    assert table.failures == ()
+    assert is_connectable(taken)
+
+
+def test_an_unchanged_address_keeps_its_sockets(table: SocketTable) -> None:
+    address, added = local_address(), local_address()
+    run(table, listener("a", address))
+    before = numbers(table, address)
+    assert run(table, listener("a", address, added)).sockets == []
+    assert numbers(table, address) == before
+
+
+def test_an_address_that_goes_to_another_listener_keeps_its_sockets(table: SocketTable) -> None:
+    address = local_address()
+    run(table, listener("a", address))
+    before = numbers(table, address)
+    run(table, listener("b", address))
+    assert numbers(table, address) == before
+    assert {listener_id for _, listener_id, _ in table.for_worker(1)} == {"b"}
+
+
+def test_an_address_that_is_not_wanted_any_more_is_handed_over_for_retirement(table: SocketTable) -> None:
+    address = local_address()
+    run(table, listener("a", address))
+    retirement = table.activate(table.prepare(plan()))
+    assert len(retirement.sockets) == WORKERS
+    assert retirement.is_empty()
+    assert table.for_worker(0) == []
+    retirement.close()
+    assert not is_connectable(address)
+
+
+def test_what_waits_in_a_retired_socket_is_seen(table: SocketTable) -> None:
+    address = local_address()
+    run(table, listener("a", address, reuse_port=False))
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=5):
+        retirement = table.activate(table.prepare(plan()))
+        assert not retirement.is_empty()
+        retirement.sockets[0].sock.accept()[0].close()
+        assert retirement.is_empty()
+    retirement.close()
+
+
+def test_sockets_are_spread_and_gathered(table: SocketTable) -> None:
+    address = local_address()
+    run(table, listener("a", address, reuse_port=False))
+    (shared,) = set(numbers(table, address))
+    run(table, listener("a", address, reuse_port=True))
+    assert numbers(table, address)[0] == shared
+    assert len(set(numbers(table, address))) == WORKERS
+    assert len(run(table, listener("a", address, reuse_port=False)).sockets) == WORKERS - 1
+    assert set(numbers(table, address)) == {shared}
+
+
+def test_an_address_gives_way_to_the_wildcard_that_covers_it_and_back(table: SocketTable) -> None:
+    address = local_address()
+    wildcard = f"0.0.0.0:{address.rpartition(':')[2]}"
+    for wanted in (address, wildcard, address, wildcard):
+        run(table, listener("a", wanted, reuse_port=False))
+        assert list(table.addresses) == [wanted]
+        assert is_connectable(address)
+
+
+def test_the_status_says_what_the_kernel_has(table: SocketTable) -> None:
+    address = local_address()
+    run(table, listener("a", address))
+    (status,) = table.status()
+    assert (status.listener_id, status.address, status.accept_queue) == ("a", address, 0)
+    assert status.accept_queue_limit == 64 * WORKERS
+    assert status.socket_options["socketReusePort"] == (1, 1)
+
+
+def test_a_port_that_another_process_shares_is_told(table: SocketTable) -> None:
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        run(table, listener("a", f"127.0.0.1:{stranger.getsockname()[1]}"))
+        (status,) = table.status()
+        assert "another process" in (status.note or "")
+
+
+def test_an_inherited_socket_is_taken_given_up_and_taken_again() -> None:
+    before = open_descriptors()
+    inherited = socket.create_server(("127.0.0.1", 0))
+    inherited.setblocking(False)
+    address = bound_address(inherited)
+    table = SocketTable(WORKERS, {address: inherited})
+    for _ in range(2):
+        run(table, listener("a", str(address)))
+        assert is_connectable(str(address))
+        assert len(table.status()) == 1
+        run(table)
+    table.close()
+    inherited.close()
+    assert open_descriptors() == before
