@@ -234,6 +234,10 @@ class Fleet:
         for worker in self._workers.values():
             worker.kill()
 
+    def close(self) -> None:
+        """No worker is left."""
+        self._notices.close()
+
     def answer(self, worker: WorkerProcess, message: msgspec.Struct) -> None:
         """Answer a worker's request, if it still lives."""
         if self._workers.get(worker.index) is worker:

@@ -123,6 +123,7 @@ class Supervisor:
             self._fleet.kill()
             await asyncio.wait({empty}, timeout=_KILL_AFTER)
         now.cancel()
+        self._fleet.close()
         events.info(Event.SERVER_STOPPED)
 
     def _request(self, worker: WorkerProcess, message: FromWorker) -> None:

@@ -52,6 +52,11 @@ class NoticeSockets:
         """The ways to all workers but `index`."""
         return [sock for position, sock in enumerate(self.sending) if position != index]
 
+    def close(self) -> None:
+        """No worker is started any more."""
+        for sock in (*self.receiving, *self.sending):
+            sock.close()
+
 
 class WorkerProcess:
     """A running worker. `on_message` gets what it says, `on_exit(worker, status)` is called once when it has ended."""
