@@ -146,7 +146,7 @@ def test_the_managesieve_package_stores_and_lists_a_script(demonstration: Runnin
     assert result == "OK"
     assert [name for name, _is_active in scripts] == ["lists"]
     client.logout()
-    client.sock.close()  # the package leaves that to its users
+    client.sock.sslobj.close()  # the package leaves that to its users
 
 
 def test_curl_gets_the_jmap_session_with_the_password_and_nothing_without(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec import structs
+
 from gatepost.management.applying import Applier, ApplyError
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.plan.derive import derive
@@ -35,7 +37,7 @@ class Reconciler:
                     listeners=configuration.listeners,
                     certificates=configuration.certificates,
                 )
-                if plan == change.running_plan:
+                if structs.replace(plan, revision=change.running_plan.revision) == change.running_plan:
                     return
                 failures = await change.prepare(plan)
                 if failures:

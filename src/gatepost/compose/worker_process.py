@@ -16,6 +16,7 @@ from gatepost.compose.management_parts import management_application
 from gatepost.compose.reconcile import Reconciler
 from gatepost.control.notices import NoticeSender, receive_notices
 from gatepost.mail.stored_directory import StoredDirectory
+from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT
 from gatepost.session.authentication import PasswordAuthenticator
 from gatepost.session.http_session import HttpServer
 from gatepost.session.mailbox_watch import MailboxWatch
@@ -26,8 +27,6 @@ from gatepost.transport.counter_page import CounterPage
 from gatepost.values.ids import Id
 from gatepost.worker.sessions import ProtocolSessions, Services
 from gatepost.worker.worker import Worker
-
-_DRAIN_TIMEOUT = 30.0  # seconds, where the settings give none
 
 
 def run_worker() -> None:
@@ -85,4 +84,4 @@ def _mailbox_watch(start: WorkerStart) -> MailboxWatch:
 
 def _drain(worker: Worker) -> None:
     plan = worker.plan
-    worker.drain((plan.drain_timeout if plan else None) or _DRAIN_TIMEOUT)
+    worker.drain(DRAIN_TIMEOUT_AT_EXIT if plan is None else plan.drain_timeout_at_exit)

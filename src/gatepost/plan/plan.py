@@ -74,6 +74,9 @@ class ListenerPlan(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int | None
 
 
+DRAIN_TIMEOUT_AT_EXIT = 30.0  # seconds, where the plan gives none: a server that ends does not wait for ever
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a node has to run. `revision` is the store's; it does not count when plans are compared for work to do."""
 
@@ -87,6 +90,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     max_message_size: int  # octets
     listeners: tuple[ListenerPlan, ...]  # by name
     certificates: tuple[CertificatePlan, ...]
+
+    @property
+    def drain_timeout_at_exit(self) -> float:
+        """Seconds that clients have when the server ends."""
+        return DRAIN_TIMEOUT_AT_EXIT if self.drain_timeout is None else self.drain_timeout
 
     def listener(self, listener_id: Id) -> ListenerPlan | None:
         """The listener with this id."""

@@ -74,6 +74,7 @@ class Fleet:
         self._plan: Plan | None = None
         self._is_stopping = False
         self._has_to_reconcile = False
+        self._reconciling: WorkerProcess | None = None  # who was asked last
         self._early_deaths = 0
         self._born: dict[int, float] = {}
         self.is_ready = asyncio.Event()
@@ -212,11 +213,14 @@ class Fleet:
         delay = 0.0 if self._early_deaths <= 1 else min(0.1 * 2**self._early_deaths, _LONGEST_DELAY)
         asyncio.get_running_loop().call_later(delay, self._start_worker, worker.index)
         self._on_death(worker)
+        if self._reconciling is worker:
+            self.reconcile()  # it may not have come to it
 
     def reconcile(self) -> None:
         """Have one worker compare what runs with what is stored: now, or when there is one."""
         worker = next((worker for worker in self._workers.values() if worker.is_ready), None)
         self._has_to_reconcile = worker is None
+        self._reconciling = worker
         if worker is not None:
             worker.channel.send(Reconcile())
 

@@ -88,7 +88,7 @@ class SocketTable:
         open_ = self._open.get(address)
         if open_ is None:
             prepared.opened[address] = self._bind(prepared, plan, SocketAddress.parse(address), wanted)
-        elif plan.reuse_port and len(open_.sockets) < self._worker_count:
+        elif plan.reuse_port and not open_.plan.reuse_port:
             prepared.spread[address] = open_.bind_more(plan, self._worker_count)
 
     def _bind(

@@ -30,7 +30,6 @@ from gatepost.telemetry.events import Event
 from gatepost.transport.counter_page import CounterPage
 from gatepost.values.socket_address import SocketAddress
 
-_DRAIN_TIMEOUT = 30.0  # seconds, where the settings give none
 _KILL_AFTER = 2.0  # seconds beyond the drain timeout
 _TOO_MANY_EARLY_DEATHS = 5
 _RUN_TIME_FAILURE = 1
@@ -113,7 +112,7 @@ class Supervisor:
     async def _drain(self) -> None:
         events.info(Event.SERVER_STOPPING)
         notify_service_manager("STOPPING=1")
-        timeout = self._changes.running_plan.drain_timeout or _DRAIN_TIMEOUT
+        timeout = self._changes.running_plan.drain_timeout_at_exit
         self._fleet.drain(timeout)
         self._table.close()
         empty = asyncio.create_task(self._fleet.is_empty.wait())

@@ -23,7 +23,7 @@ from gatepost.control.messages import (
     SocketsReleased,
     StatusAnswer,
 )
-from gatepost.plan.plan import Plan
+from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT, Plan
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.accept_loop import AcceptLoop
@@ -212,7 +212,7 @@ class Worker:
         """Without a supervisor there is nobody who keeps the sockets: end as if told to."""
         events.error(Event.SERVER_STOPPING, reason="the supervisor is gone")
         self.applier.supervisor_gone()
-        self.drain((self.plan.drain_timeout if self.plan else None) or 30.0)
+        self.drain(DRAIN_TIMEOUT_AT_EXIT if self.plan is None else self.plan.drain_timeout_at_exit)
 
 
 def _out_of_resources(error: OSError) -> None:
