@@ -39,7 +39,6 @@ def test_ehlo_lists_what_is_offered(dialogue: MakeDialogue) -> None:
         b"8BITMIME",
         b"SMTPUTF8",
         b"CHUNKING",
-        b"DSN",
         b"ENHANCEDSTATUSCODES",
         b"STARTTLS",
     ]

@@ -94,7 +94,6 @@ def _extensions(state: SessionState) -> tuple[str, ...]:
         "8BITMIME",
         "SMTPUTF8",
         "CHUNKING",
-        "DSN",
         "ENHANCEDSTATUSCODES",
     ]
     if state.offers_starttls:
