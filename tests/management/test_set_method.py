@@ -185,10 +185,11 @@ async def test_when_nothing_is_left_nothing_has_changed(api: Api) -> None:
     assert (api.server.activated, api.store.revisions) == ([], 8)
 
 
-async def test_a_listener_that_could_not_bind_before_does_not_stop_other_changes(api: Api) -> None:
-    api.server.failing_addresses["[::]:25"] = "EADDRINUSE"
-    assert (await api.call(SET, create={"i": IMAP}))["created"]
-    assert len(api.server.activated) == 1
+async def test_what_cannot_be_prepared_is_never_stored_even_where_an_untouched_listener_is_the_reason(api: Api) -> None:
+    api.server.failing_addresses["[::]:25"] = "EMFILE"
+    answer = await api.call(SET, create={"i": IMAP})
+    assert answer["notCreated"]["i"]["type"] == "forbidden"
+    assert (api.server.activated, api.store.revisions) == ([], 8)
 
 
 async def test_a_policy_that_another_object_makes_impossible_is_blamed_on_the_change(api: Api) -> None:

@@ -167,15 +167,15 @@ def _done(request: SetRequest) -> list[Item]:
 def _blame(request: SetRequest, failures: Sequence[ApplyFailure], proposal: Proposal) -> bool:
     """Give the operations that brought a failure about their error; whether there were any.
 
-    An address that an untouched listener could not bind before is not this change's fault. Any other failure of an
-    untouched object (a policy that cannot be built with a new certificate) is blamed on all that is being changed."""
+    Addresses that could not be bound before are not among the failures. What fails at an untouched object (a policy that
+    cannot be built with a new certificate, no descriptor left) is blamed on all that is being changed."""
     touched = {ref.id for ref in proposal.touched}
     own: dict[Id, list[ApplyFailure]] = {}
     foreign: list[ApplyFailure] = []
     for failure in failures:
         if failure.object_id in touched:
             own.setdefault(failure.object_id, []).append(failure)
-        elif failure.property_name != "bind":
+        else:
             foreign.append(failure)
     blamed = False
     for item in _done(request):
