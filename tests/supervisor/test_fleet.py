@@ -200,6 +200,15 @@ async def test_where_no_worker_lives_the_next_one_is_asked(world: World) -> None
     assert len(world.notes("reconcile")) == 1
 
 
+async def test_where_the_worker_that_was_asked_dies_another_is_asked(world: World) -> None:
+    await world.start()
+    world.fleet.reconcile()
+    (asked,) = await until(lambda: world.notes("reconcile"))
+    os.kill(asked, signal.SIGKILL)
+    await until(lambda: len(world.notes("reconcile")) == 2)
+    assert len(set(world.notes("reconcile"))) == 2
+
+
 async def test_drained_workers_are_not_replaced(world: World) -> None:
     await world.start()
     world.fleet.drain(5)

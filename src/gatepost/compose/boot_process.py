@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import msgspec
@@ -15,5 +16,11 @@ from gatepost.telemetry import events
 def run_boot() -> None:
     """Answer and end."""
     events.configure(log_format="text", log_level="info", process="boot")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a terminal sends it to all; whoever started us has words for it
     request = msgspec.json.decode(os.environ.pop(ENVIRONMENT_VARIABLE), type=BootRequest)
-    sys.stdout.buffer.write(msgspec.msgpack.encode(boot(request)))
+    answer = msgspec.msgpack.encode(boot(request))
+    try:
+        sys.stdout.buffer.write(answer)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(1)  # whoever asked was told to end meanwhile
