@@ -30,6 +30,10 @@ class IpMask:
     @classmethod
     def parse(cls, text: str) -> IpMask:
         """Raises ValueError with words for the operator."""
+        if "%" in text:
+            raise ValueError(
+                f"{text!r}: a network has no scope; leave {text[text.index('%') :].partition('/')[0]!r} out"
+            )
         try:
             network = ip_network(text.strip(), strict=False)
         except ValueError:

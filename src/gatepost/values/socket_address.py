@@ -6,8 +6,11 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from gatepost.values.ip_mask import unmapped
+
 _BRACKETED = re.compile(r"\[([^\[\]]*)\]:(\d{1,5})\Z", re.ASCII)
 _PLAIN = re.compile(r"([0-9.]+):(\d{1,5})\Z", re.ASCII)
+_BROADCAST = IPv4Address("255.255.255.255")
 _SCOPE = re.compile(r"[A-Za-z0-9_.:-]{1,15}\Z", re.ASCII)  # IFNAMSIZ - 1
 
 
@@ -38,11 +41,14 @@ class SocketAddress:
             raise ValueError(f"{text!r}: {scope!r} is not the name of a network interface")
         if "%" in match[1] and not (isinstance(ip, IPv6Address) and ip.is_link_local and scope):
             raise ValueError(f"{text!r}: only a link-local IPv6 address takes a scope, like [fe80::1%eth0]:25")
+        if isinstance(ip, IPv6Address) and ip.is_link_local and not scope:
+            raise ValueError(f"{text!r}: a link-local address needs its interface, like [{ip}%eth0]:{match[2]}")
         port = int(match[2])
         if not 1 <= port <= 65535:
             raise ValueError(f"{text!r}: the port must be from 1 to 65535")
-        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
+        ip = unmapped(ip)
+        if ip.is_multicast or ip == _BROADCAST:
+            raise ValueError(f"{text!r}: nobody can connect to a multicast or broadcast address")
         return cls(ip, port, scope or None)
 
     @property
