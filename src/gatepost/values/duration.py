@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_PART = re.compile(r"(\d+)(ms|s|m|h|d)", re.ASCII)
+_PART = re.compile(r"(\d{1,18})(ms|s|m|h|d)", re.ASCII)
 
 
 def parse_duration(text: str) -> int:
