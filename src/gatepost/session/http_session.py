@@ -1,19 +1,33 @@
-"""HTTP on our transport: uvicorn's HTTP/1.1 protocol class in front of an ASGI application, with the deadlines it lacks."""
+"""HTTP on our transport: uvicorn's HTTP/1.1 protocol class in front of an ASGI application, with the strictness and the
+deadlines that it lacks."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+import logging
+from enum import Enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
 
 import h11
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-_MAX_HEAD = 65536  # octets of request line and header
+from gatepost.session.http_framing import MAX_HEAD, RequestConnection
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
+
+if TYPE_CHECKING:
+    from gatepost.transport.descriptor_transport import DescriptorTransport
+
 _HEAD_DEADLINE = 20.0  # seconds from the first moment a request may come to the end of its header
-_BODY_IDLE_DEADLINE = 60.0  # seconds without a single octet of a body that was announced
+_BODY_DEADLINE = 60.0  # seconds within which _BODY_PACE octets of a body that was announced have to come, or its end
+_BODY_PACE = 4096
+_MOST_DISCARDED = 1024 * 1024  # octets of a body that nobody reads any more, before the connection is closed
+_WRITE_DEADLINE = 60.0  # seconds without a single octet of a response being taken
 _KEEP_ALIVE = 75  # seconds between requests
 
 _REFUSAL_BODY = b"Too many connections, try again later.\n"
@@ -21,6 +35,20 @@ REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Length: %d\r\nRetry-After: 5\r\nConnection: close\r\n\r\n%s" % (len(_REFUSAL_BODY), _REFUSAL_BODY)
 )
+
+
+class _FailuresAsEvents(logging.Handler):
+    """Takes what uvicorn says: faults of the application become events. Requests that make no sense and clients that
+    leave are no faults."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        failure = record.exc_info[1] if record.exc_info else None
+        if not isinstance(failure, ClientDisconnect):
+            events.error(Event.CONVERSATION_FAILED, failure=failure, protocol="http", reason=record.getMessage().strip())
+
+
+_LOG = logging.Logger("http", logging.ERROR)  # of our own: what other users of uvicorn set up does not touch it
+_LOG.addHandler(_FailuresAsEvents())
 
 
 class HttpServer:
@@ -36,7 +64,7 @@ class HttpServer:
             log_config=None,
             proxy_headers=False,
             server_header=False,
-            h11_max_incomplete_event_size=_MAX_HEAD,
+            h11_max_incomplete_event_size=MAX_HEAD,
             timeout_keep_alive=_KEEP_ALIVE,
         )
         self.config.load()
@@ -47,34 +75,89 @@ class HttpServer:
         return HttpSession(self.config, self.state, {"listener_id": listener_id})
 
 
-class HttpSession(H11Protocol):
-    """One connection. A client that dawdles over a header or a body is cut off (RFC 9110 section 15.5.9)."""
+class _Awaited(Enum):
+    """What a client has a deadline for."""
 
-    _deadline: asyncio.TimerHandle | None = None
-    _is_leaving = False
+    HEAD = "request line and header"
+    BODY = "the body"
+
+
+class HttpSession(H11Protocol):
+    """One connection. A client that dawdles over a header, a body or a response is cut off (RFC 9110 section 15.5.9)."""
+
+    transport: DescriptorTransport
+    conn: RequestConnection
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+        super().__init__(config, server_state, app_state)
+        self.conn = RequestConnection()
+        self.logger = _LOG
+        self._awaited: _Awaited | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._write_deadline: asyncio.TimerHandle | None = None
+        self._received_before = self._sent_before = 0  # octets, when the deadline was set
+        self._is_leaving = False
+
+    # --- called by the transport ------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
         super().connection_made(transport)
-        self._set_deadline(_HEAD_DEADLINE)
+        self._await(_Awaited.HEAD)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and see what is still to come."""
+        if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+            data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request are passed over
         super().data_received(data)
         self._watch_progress()
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Whether the client still gets an answer: it may have said all that it wants to say."""
+        if self.cycle is None or self.cycle.response_started or self.conn.their_state is h11.SEND_BODY:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadlines."""
+        self._await(None)
+        self._end_write_deadline()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not keep up: it has a deadline from now on."""
+        super().pause_writing()
+        self._begin_write_deadline()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._end_write_deadline()
+        super().resume_writing()
+
+    # --- called by uvicorn's part -----------------------------------------------------------------------------------
+
     def on_response_complete(self) -> None:
         """The response is sent; leave now where the server is going down."""
+        self._received_before = self.transport.bytes_received
         super().on_response_complete()
         if self._is_leaving:
             self.transport.close()
         else:
             self._watch_progress()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
-        self._set_deadline(None)
-        super().connection_lost(exc)
+    def send_400_response(self, msg: str) -> None:
+        """What the client has sent makes no sense: nothing behind it can be understood either."""
+        del msg
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._say_and_close(self.conn.refusal_status)
+        else:
+            self.transport.abort()  # inside a response nothing else can be said
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # whatever the application still says is dropped
+            self.cycle.message_event.set()
+
+    # --- leaving ----------------------------------------------------------------------------------------------------
 
     def shut_down(self) -> None:
         """The server is going down: finish the request under way, take no other."""
@@ -84,28 +167,69 @@ class HttpSession(H11Protocol):
         else:
             self.cycle.keep_alive = False
 
+    def _say_and_close(self, status: int) -> None:
+        phrase = HTTPStatus(status).phrase.encode()
+        self.transport.write(b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, phrase))
+        self.transport.close()
+
+    # --- deadlines --------------------------------------------------------------------------------------------------
+
     def _watch_progress(self) -> None:
+        """See what has to come next, and whether it comes fast enough."""
+        if self.transport.is_closing():
+            return
         state = self.conn.their_state
         if state is h11.IDLE and self.timeout_keep_alive_task is None:
-            if self._deadline is None:
-                self._set_deadline(_HEAD_DEADLINE)
-        elif state is h11.SEND_BODY and self.transport.is_reading():
-            self._set_deadline(_BODY_IDLE_DEADLINE)
-        else:
-            self._set_deadline(None)
+            if self._awaited is not _Awaited.HEAD:
+                self._await(_Awaited.HEAD)
+        elif state is not h11.SEND_BODY:
+            self._await(None)
+        elif self.cycle.response_complete and self._octets_since > _MOST_DISCARDED:
+            self.transport.close()
+        elif self._awaited is not _Awaited.BODY or (self._octets_since >= _BODY_PACE and self._is_body_wanted):
+            self._await(_Awaited.BODY)
 
-    def _set_deadline(self, seconds: float | None) -> None:
+    @property
+    def _octets_since(self) -> int:
+        return self.transport.bytes_received - self._received_before
+
+    @property
+    def _is_body_wanted(self) -> bool:
+        return not self.cycle.response_complete
+
+    def _await(self, awaited: _Awaited | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._dawdled)
+        self._awaited, self._deadline = awaited, None
+        if awaited is not None:
+            seconds = _HEAD_DEADLINE if awaited is _Awaited.HEAD else _BODY_DEADLINE
+            self._deadline = self.loop.call_later(seconds, self._dawdled)
+        if awaited is _Awaited.BODY and self._is_body_wanted:
+            self._received_before = self.transport.bytes_received
 
     def _dawdled(self) -> None:
-        self._deadline = None
-        transport: Any = self.transport
-        if transport.is_closing():
+        if self.transport.is_closing():
             return
-        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
-            transport.abort()
+        if self._awaited is _Awaited.BODY and not self.transport.is_reading():
+            self._await(_Awaited.BODY)  # the application dawdles, not the client
+        elif self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.abort()
+        elif self._awaited is _Awaited.BODY and self.cycle.response_complete:
+            self.transport.close()  # it has its answer
         else:
-            transport.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            transport.close()
+            self._say_and_close(HTTPStatus.REQUEST_TIMEOUT)
+
+    def _begin_write_deadline(self) -> None:
+        self._sent_before = self.transport.bytes_sent
+        self._write_deadline = self.loop.call_later(_WRITE_DEADLINE, self._look_at_writing)
+
+    def _end_write_deadline(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
+    def _look_at_writing(self) -> None:
+        if self.transport.bytes_sent == self._sent_before:
+            self.transport.abort()
+        else:
+            self._begin_write_deadline()
