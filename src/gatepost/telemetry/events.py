@@ -14,7 +14,6 @@ import structlog
 class Event(Enum):
     """Everything that gatepost logs."""
 
-    SERVER_STARTING = "server.starting"
     SERVER_READY = "server.ready"
     SERVER_STOPPING = "server.stopping"
     SERVER_STOPPED = "server.stopped"
@@ -24,14 +23,11 @@ class Event(Enum):
     LISTENER_FAILED = "listener.failed"
     LISTENER_SHARED = "listener.shared"
     LISTENER_OPENED = "listener.opened"
-    LISTENER_CLOSED = "listener.closed"
     PLAN_APPLIED = "plan.applied"
     PLAN_NOT_APPLIED = "plan.not_applied"
     CHANGE_ABANDONED = "change.abandoned"
     CONNECTION_REFUSED = "connection.refused"
     CONNECTION_RELAYED = "connection.relayed"
-    CONNECTION_ACCEPTED = "connection.accepted"
-    CONNECTION_CLOSED = "connection.closed"
     CONVERSATION_FAILED = "conversation.failed"
     PROXY_HEADER_REJECTED = "proxy_header.rejected"
     TLS_FAILED = "tls.failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 from typing import Protocol
@@ -11,12 +12,17 @@ from OpenSSL import SSL
 from gatepost.plan.plan import ListenerPlan, Plan
 from gatepost.protocols.proxy_header.header import TcpAddresses
 from gatepost.session.reactions import ProtocolParts
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
 from gatepost.transport.admission import RefusalBudget
 from gatepost.transport.connection_info import ConnectionInfo
 from gatepost.transport.counter_page import NO_CAP, Cell, ConnectionCounter
 from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 from gatepost.values.ip_mask import IpMask
 from gatepost.worker.connection import Connection, Session
+
+
+_REFUSALS_LOGGED_EVERY = 1.0  # seconds; one line for all of that time, so that a flood does not fill the log
 
 
 class Sessions(Protocol):
@@ -100,6 +106,7 @@ class Listener:
         self.sessions = sessions
         self.connections: set[Connection] = set()
         self._budget = budget
+        self._refusals_to_log: dict[Cell, int] = {}
         self._on_empty = on_empty
 
     def accepted_at(self, address: str) -> Callable[[socket.socket, tuple[str, int]], None]:
@@ -112,7 +119,10 @@ class Listener:
 
     def _accepted(self, sock: socket.socket, sockaddr: tuple[str, int], address: str) -> None:
         policy = self.policy
-        is_refused = self.counter.admit() is not None
+        refused_by = self.counter.admit()
+        is_refused = refused_by is not None
+        if refused_by is not None:
+            self._note_refusal(refused_by)
         if is_refused and not self._budget.take(is_tls=policy.plan.is_tls_implicit):
             sock.close()
             return
@@ -124,8 +134,19 @@ class Listener:
         """A connection that was admitted is refused after all; whether it may be told so."""
         self.counter.leave()
         self.counter.count(Cell.REFUSED_ADDRESS_CAP)
+        self._note_refusal(Cell.REFUSED_ADDRESS_CAP)
         connection.is_refused = True
         return self._budget.take(is_tls=connection.policy.plan.is_tls_implicit)
+
+    def _note_refusal(self, cap: Cell) -> None:
+        if not self._refusals_to_log:
+            asyncio.get_running_loop().call_later(_REFUSALS_LOGGED_EVERY, self._log_refusals)
+        self._refusals_to_log[cap] = self._refusals_to_log.get(cap, 0) + 1
+
+    def _log_refusals(self) -> None:
+        refusals, self._refusals_to_log = self._refusals_to_log, {}
+        for cap, count in refusals.items():
+            events.warning(Event.CONNECTION_REFUSED, listener=self.policy.plan.name, cap=cap.name.lower(), count=count)
 
     def count_addresses(self) -> None:
         """A cap per address is set from now on: those who are here already count too."""
