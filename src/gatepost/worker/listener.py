@@ -21,7 +21,6 @@ from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 from gatepost.values.ip_mask import IpMask
 from gatepost.worker.connection import Connection, Session
 
-
 _REFUSALS_LOGGED_EVERY = 1.0  # seconds; one line for all of that time, so that a flood does not fill the log
 
 
