@@ -19,14 +19,14 @@ NAMES = ("DATA", "WORKERS", "LOG_FORMAT", "LOG_LEVEL", "RUN_AS")
 def served(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
     """What the server was started with; it ends with 7."""
     calls: list[Any] = []
-    compose = ModuleType("gatepost.compose")
+    compose = ModuleType("gatepost.compose.server")
 
     def serve(options: SimpleNamespace) -> int:
         calls.append(options)
         return 7
 
     compose.__dict__.update(ServeOptions=SimpleNamespace, serve=serve)
-    monkeypatch.setitem(sys.modules, "gatepost.compose", compose)
+    monkeypatch.setitem(sys.modules, "gatepost.compose.server", compose)
     for name in NAMES:
         monkeypatch.delenv(f"GATEPOST_{name}", raising=False)
     return calls

@@ -26,7 +26,7 @@ from gatepost.control.messages import (
     ReleaseSockets,
     SocketsReleased,
 )
-from gatepost.supervisor.worker_process import ENVIRONMENT_VARIABLE, WorkerStart
+from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
 
 
 class ScriptedWorker:

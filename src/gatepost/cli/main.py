@@ -79,8 +79,8 @@ def serve(
     """Run the server."""
     chosen_format = _one_of("--log-format", log_format, ("text", "json"))
     chosen_level = _one_of("--log-level", log_level, ("debug", "info", "warning", "error"))
-    from gatepost.compose import ServeOptions
-    from gatepost.compose import serve as run_server
+    from gatepost.compose.server import ServeOptions
+    from gatepost.compose.server import serve as run_server
 
     options = ServeOptions(
         data_directory=data,

@@ -40,22 +40,24 @@ def serve(options: ServeOptions) -> int:
     events.configure(log_format=options.log_format, log_level=options.log_level, process="supervisor")
     if options.run_as is not None and os.geteuid() != 0:
         return _complain("--run-as needs the server to be started as root", _WRONG_USAGE)
+    if options.run_as is not None and not _is_user(options.run_as):
+        return _complain(f"--run-as: there is no user {options.run_as!r} on this machine", _WRONG_USAGE)
     try:
         data_directory = _prepare_data_directory(options)
-    except (OSError, KeyError) as error:
-        return _complain(f"the data directory cannot be used: {error}", _RUN_TIME_FAILURE)
+    except OSError as error:
+        return _complain(f"the data directory {error.filename} cannot be used: {error.strerror}", _RUN_TIME_FAILURE)
     database = os.environ.get("GATEPOST_DATABASE_URL") or str(data_directory)
     try:
         answer = _boot(options, data_directory, database)
     except OSError as error:
         who = f"the user {options.run_as}" if options.run_as else "this user"
         return _complain(f"{who} cannot run {sys.executable}: {error.strerror}", _RUN_TIME_FAILURE)
+    for note in answer.notes:  # even when it goes no further: a password is shown this once
+        _announce(note)
     if answer.plan is None:
         for problem in answer.problems:
             _complain(problem, answer.exit_code)
         return answer.exit_code or _RUN_TIME_FAILURE
-    for note in answer.notes:
-        _announce(note)
     command = WorkerCommand(
         arguments=(sys.executable, "-m", "gatepost.compose", "worker"),
         settings={"database": database, "log_format": options.log_format, "log_level": options.log_level},
@@ -80,6 +82,14 @@ def _announce(text: str) -> None:
 def _complain(problem: str, exit_code: int) -> int:
     sys.stderr.write(f"gatepost: {problem}\n")
     return exit_code
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _prepare_data_directory(options: ServeOptions) -> Path:

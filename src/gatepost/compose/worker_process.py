@@ -15,13 +15,13 @@ import uvloop
 from gatepost.compose.management_parts import management_application
 from gatepost.compose.reconcile import Reconciler
 from gatepost.control.notices import NoticeSender, receive_notices
+from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
 from gatepost.mail.stored_directory import StoredDirectory
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT
 from gatepost.session.authentication import PasswordAuthenticator
 from gatepost.session.http_session import HttpServer
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.store.sql_store import SqlStore
-from gatepost.supervisor.worker_process import ENVIRONMENT_VARIABLE, WorkerStart
 from gatepost.telemetry import events
 from gatepost.transport.counter_page import CounterPage
 from gatepost.values.ids import Id

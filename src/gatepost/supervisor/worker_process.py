@@ -15,20 +15,7 @@ import msgspec
 
 from gatepost.control.channel import Channel
 from gatepost.control.messages import FromWorker
-
-ENVIRONMENT_VARIABLE = "GATEPOST_WORKER"
-
-
-class WorkerStart(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker process is told when it starts: which descriptors it has inherited, and what `compose` gave."""
-
-    index: int
-    worker_count: int
-    control: int
-    counters: int
-    notices_in: int
-    notices_out: tuple[int, ...]
-    settings: dict[str, object]
+from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,19 @@
+"""What a worker process is told in its environment when it starts; afterwards there is the channel."""
+
+from __future__ import annotations
+
+import msgspec
+
+ENVIRONMENT_VARIABLE = "GATEPOST_WORKER"
+
+
+class WorkerStart(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker process is told when it starts: which descriptors it has inherited, and what `compose` gave."""
+
+    index: int
+    worker_count: int
+    control: int
+    counters: int
+    notices_in: int
+    notices_out: tuple[int, ...]
+    settings: dict[str, object]
