@@ -1,0 +1,80 @@
+"""The measuring kit measures what it says: its client counts what it did and what went wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2]))  # `bench` is not installed with the package
+
+from bench.load import Load
+from bench.pairs import Contestant, interleave, ratios
+from bench.rig import Rig, rig
+from bench.servers import Port, greeting_floor
+from bench.table import Row, comparison, render
+
+
+def free_port_base() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1]) - Port.FLOOR
+
+
+@pytest.fixture
+def small_rig(tmp_path: Path, needs_program: Callable[[str], str]) -> Iterator[Rig]:
+    for program in ("gcc", "openssl", "taskset"):
+        needs_program(program)
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("two cores are needed")
+    with rig(free_port_base(), tmp_path) as made:
+        yield made
+
+
+def test_the_client_sees_every_greeting_and_counts_every_surprise(small_rig: Rig) -> None:
+    port = Port.FLOOR.of(small_rig)
+    with greeting_floor(small_rig) as floor:
+        greeted = Load((("begin",), ("expect", "220 "), ("end",)), 200, 8).run(small_rig, port)
+        surprised = Load((("expect", "* OK"),), 5, 2).run(small_rig, port)
+        assert floor.cpu_seconds() > 0
+        assert floor.pss_kib() > 0
+    assert (greeted.done, greeted.errors, greeted.samples) == (200, 0, 200)
+    assert 0 < greeted.p50 <= greeted.p99 <= greeted.worst
+    assert (surprised.done, surprised.errors) == (0, 5)
+    assert "220 mail.example.org" in surprised.first_error
+
+
+def test_held_connections_stay_open_until_the_measurement_is_over(small_rig: Rig) -> None:
+    with greeting_floor(small_rig) as floor:
+        (worker,) = floor.pids()
+        with Load((("expect", "220"), ("hold",)), 50, 8).held(small_rig, Port.FLOOR.of(small_rig)) as seen:
+            assert len(list(Path(f"/proc/{worker}/fd").iterdir())) >= 50
+    assert (seen[0].done, seen[0].errors) == (50, 0)
+
+
+def test_contestants_take_turns_and_the_warm_up_does_not_count() -> None:
+    order: list[str] = []
+
+    def measuring(name: str, figures: Iterator[float]) -> Contestant:
+        def measure() -> tuple[float, int]:
+            order.append(name)
+            return next(figures), 0
+
+        return Contestant(name, measure)
+
+    ours, peer = measuring("A", iter([99.0, 2.0, 6.0])), measuring("B", iter([1.0, 1.0, 2.0]))
+    interleave((ours, peer), 2)
+    assert order == ["A", "B"] * 3
+    assert ratios(ours, peer) == [2.0, 3.0]
+    (row,) = comparison("work", "µs", ours, [peer])
+    assert row.ratio == "2.50 (2.00-3.00)"
+
+
+def test_a_line_with_errors_is_no_result() -> None:
+    table = render([Row("work", "1 µs", errors=3)])
+    assert "no result" in table
+    assert "1 µs" not in table
