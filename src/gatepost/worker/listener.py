@@ -84,8 +84,8 @@ class ListenerPolicy:
 
 def _is_local(info: ConnectionInfo) -> bool:
     header = info.proxy_header
-    if header is not None and header.addresses is not None and not isinstance(header.addresses, TcpAddresses):
-        return False
+    if header is not None and not isinstance(header.addresses, TcpAddresses):
+        return False  # a proxy that does not say who the client is: not the proxy
     return info.source_address[0].is_loopback
 
 
