@@ -1,0 +1,98 @@
+"""The log: one line per event, values that cannot forge a line, and no failure that reaches the server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCES = os.pathsep.join(filter(None, [str(Path("src").absolute()), os.environ.get("PYTHONPATH", "")]))
+
+
+def logged(program: str, log_format: str = "text", log_level: str = "info") -> str:
+    """What a process writes whose log is set up, and which runs `program`."""
+    lines = [
+        "from gatepost.telemetry import events",
+        "from gatepost.telemetry.events import Event",
+        f"events.configure(log_format={log_format!r}, log_level={log_level!r}, process='worker-1')",
+        program,
+    ]
+    finished = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": SOURCES},
+    )
+    assert finished.stdout == ""
+    return finished.stderr
+
+
+def test_an_event_is_a_line_with_its_name_its_process_and_its_values() -> None:
+    (line,) = logged("events.info(Event.LOGIN, login='alice', source='192.0.2.1')").splitlines()
+    for part in ("login", "worker-1", "alice", "192.0.2.1", "info"):
+        assert part in line
+
+
+def test_events_may_be_json() -> None:
+    line = json.loads(logged("events.warning(Event.ACCEPT_PAUSED, reason='full')", "json"))
+    assert (line["event"], line["level"], line["process"], line["reason"]) == (
+        "accept.paused",
+        "warning",
+        "worker-1",
+        "full",
+    )
+    assert line["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize(("level", "count"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_less_important_events_are_left_out(level: str, count: int) -> None:
+    names = ("debug", "info", "warning", "error")
+    program = "\n".join(f"events.{name}(Event.LOGIN)" for name in names)
+    assert len(logged(program, log_level=level).splitlines()) == count
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_value_cannot_forge_a_line(log_format: str) -> None:
+    output = logged(r"events.info(Event.LOGIN, login='alice\n2026-01-01 login \x1b[2J forged\r')", log_format)
+    assert len(output.splitlines()) == 1
+    assert "\x1b" not in output
+    assert "\r" not in output
+
+
+def test_a_failure_is_logged_with_its_traceback() -> None:
+    output = logged(
+        "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    events.error(Event.STORE_FAILED, failure=error)"
+    )
+    assert "store.failed" in output
+    assert "ZeroDivisionError: division by zero" in output
+
+
+def test_a_failed_callback_of_the_loop_is_an_event() -> None:
+    output = logged(
+        "import asyncio\n"
+        "async def main():\n"
+        "    loop = asyncio.get_running_loop()\n"
+        "    loop.set_exception_handler(events.loop_error)\n"
+        "    loop.call_soon(lambda: 1 / 0)\n"
+        "    await asyncio.sleep(0.01)\n"
+        "asyncio.run(main())"
+    )
+    assert "loop.error" in output
+    assert "ZeroDivisionError" in output
+
+
+def test_a_log_that_cannot_be_written_is_not_the_servers_problem() -> None:
+    program = (
+        "import os\n"
+        "reading, writing = os.pipe(); os.close(reading); os.dup2(writing, 2)\n"
+        "for _ in range(3): events.error(Event.LOGIN)\n"
+        "os.close(2)\n"
+        "for _ in range(3): events.error(Event.LOGIN)\n"
+        "os._exit(0)"
+    )
+    assert logged(program) == ""
