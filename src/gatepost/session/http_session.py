@@ -44,7 +44,9 @@ class _FailuresAsEvents(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         failure = record.exc_info[1] if record.exc_info else None
         if not isinstance(failure, ClientDisconnect):
-            events.error(Event.CONVERSATION_FAILED, failure=failure, protocol="http", reason=record.getMessage().strip())
+            events.error(
+                Event.CONVERSATION_FAILED, failure=failure, protocol="http", reason=record.getMessage().strip()
+            )
 
 
 _LOG = logging.Logger("http", logging.ERROR)  # of our own: what other users of uvicorn set up does not touch it
@@ -166,6 +168,8 @@ class HttpSession(H11Protocol):
             self.transport.close()
         else:
             self.cycle.keep_alive = False
+            # RFC 9112 section 9.6
+            self.cycle.default_headers = [*self.cycle.default_headers, (b"connection", b"close")]
 
     def _say_and_close(self, status: int) -> None:
         phrase = HTTPStatus(status).phrase.encode()
@@ -186,16 +190,17 @@ class HttpSession(H11Protocol):
             self._await(None)
         elif self.cycle.response_complete and self._octets_since > _MOST_DISCARDED:
             self.transport.close()
-        elif self._awaited is not _Awaited.BODY or (self._octets_since >= _BODY_PACE and self._is_body_wanted):
+        elif self._awaited is not _Awaited.BODY or self._is_body_on_pace:
             self._await(_Awaited.BODY)
 
     @property
     def _octets_since(self) -> int:
+        """Of a body: since its deadline was set; since the response is complete, once it is."""
         return self.transport.bytes_received - self._received_before
 
     @property
-    def _is_body_wanted(self) -> bool:
-        return not self.cycle.response_complete
+    def _is_body_on_pace(self) -> bool:
+        return not self.cycle.response_complete and self._octets_since >= _BODY_PACE
 
     def _await(self, awaited: _Awaited | None) -> None:
         if self._deadline is not None:
@@ -204,7 +209,7 @@ class HttpSession(H11Protocol):
         if awaited is not None:
             seconds = _HEAD_DEADLINE if awaited is _Awaited.HEAD else _BODY_DEADLINE
             self._deadline = self.loop.call_later(seconds, self._dawdled)
-        if awaited is _Awaited.BODY and self._is_body_wanted:
+        if awaited is _Awaited.BODY and not self.cycle.response_complete:
             self._received_before = self.transport.bytes_received
 
     def _dawdled(self) -> None:
