@@ -6,7 +6,14 @@ import asyncio
 
 import pytest
 
-from gatepost.store.interface import ConfigurationStore, ObjectChanges, ObjectWrite, StoredObject, Taken
+from gatepost.store.interface import (
+    NEVER_CHANGED,
+    ConfigurationStore,
+    ObjectChanges,
+    ObjectWrite,
+    StoredObject,
+    Taken,
+)
 from gatepost.values.ids import Id
 
 
@@ -116,6 +123,7 @@ async def test_the_key_of_a_destroyed_object_is_free(configuration: Configuratio
 
 async def test_the_state_changes_exactly_when_an_object_of_the_type_does(configuration: ConfigurationStore) -> None:
     empty = await configuration.state("Domain")
+    assert empty == NEVER_CHANGED
     await configuration.commit([put("a")])
     one = await configuration.state("Domain")
     assert one != empty

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
+from gatepost.boot.administrator import Administrator, UnfitAdministratorError
 from gatepost.boot.first_objects import FirstObjects
 from gatepost.boot.messages import BootAnswer, BootRequest
+from gatepost.config.plan_file import Operation, PlanError
+from gatepost.config.read_plans import UnreadablePlanError, read_plans
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
@@ -18,49 +22,62 @@ _RUN_TIME_FAILURE, _WRONG_CONFIGURATION = 1, 2
 
 
 def boot(request: BootRequest) -> BootAnswer:
-    """Do everything that comes before the sockets. Blocks."""
+    """Do everything that comes before the sockets. Blocks. What cannot be read is told before anything is stored."""
     try:
+        operations = read_plans(request.plan_files)
+        admin = None if request.admin is None else Administrator.parse(request.admin)
         migrate(request.database)
-        return asyncio.run(_boot(request))
+        return asyncio.run(_boot(request, operations, admin))
+    except PlanError as error:
+        return _wrong_configuration(*(str(problem) for problem in error.problems))
+    except UnreadablePlanError as error:
+        return _wrong_configuration(str(error))
+    except UnfitAdministratorError as error:
+        return _wrong_configuration(f"GATEPOST_ADMIN: {error}")
     except StoreError as error:
         return BootAnswer(problems=(f"the store cannot be used: {error}",), exit_code=_RUN_TIME_FAILURE)
 
 
-async def _boot(request: BootRequest) -> BootAnswer:
+def _wrong_configuration(*problems: str, notes: Sequence[str] = ()) -> BootAnswer:
+    return BootAnswer(problems=problems, notes=tuple(notes), exit_code=_WRONG_CONFIGURATION)
+
+
+async def _boot(request: BootRequest, operations: Sequence[Operation], admin: Administrator | None) -> BootAnswer:
     store = SqlStore.open(request.database)
     try:
         first = await FirstObjects.begin(store)
-        await _add_what_is_missing(first, request)
-        problems = await _apply_plan_files(store, request)
+        await _add_what_is_missing(first, request, admin)
+        problems = await _apply(operations, store)
         if problems:
-            return BootAnswer(problems=problems, exit_code=_WRONG_CONFIGURATION)
-        return BootAnswer(plan=await stored_plan(store), notes=tuple(first.notes))
+            return _wrong_configuration(*problems, notes=first.notes)
+        plan = await stored_plan(store)
+        if not plan.listeners:
+            first.notes.append("there is no listener, so nobody can connect: give a plan with one (--plan)")
+        return BootAnswer(plan=plan, notes=tuple(first.notes))
     finally:
         await store.close()
 
 
-async def _add_what_is_missing(first: FirstObjects, request: BootRequest) -> None:
-    is_first_start = first.is_first_start
+async def _add_what_is_missing(first: FirstObjects, request: BootRequest, admin: Administrator | None) -> None:
     first.settings()
     first.self_signed_certificate()
     if request.is_demo:
-        await first.demonstration(Path(request.data_directory), has_admin=request.admin is not None)
-    if request.admin is not None or not request.is_demo:
-        first.admin(request.admin)
-    if is_first_start and not request.plan_files:
+        await first.demonstration(Path(request.data_directory), has_admin=admin is not None)
+    if admin is not None or not request.is_demo:
+        first.admin(admin)
+    if not first.had_listeners and not request.plan_files:
         first.listeners(is_demo=request.is_demo)
     await first.save()
 
 
-async def _apply_plan_files(store: SqlStore, request: BootRequest) -> tuple[str, ...]:
-    if not request.plan_files:
+async def _apply(operations: Sequence[Operation], store: SqlStore) -> tuple[str, ...]:
+    if not operations:
         return ()
-    from gatepost.boot.plan_files import NothingRuns, apply_plan_files
+    from gatepost.boot.plan_files import NothingRuns, apply_operations
     from gatepost.management.local_calls import LocalCalls
 
     calls = LocalCalls(store.configuration, NothingRuns(await stored_plan(store)), store.mail.delete_account)
-    paths = [Path(path) for path in request.plan_files]
-    return await apply_plan_files(paths, calls)
+    return await apply_operations(operations, calls)
 
 
 async def stored_plan(store: SqlStore) -> Plan:

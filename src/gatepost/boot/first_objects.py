@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from gatepost.boot import demo
+from gatepost.boot.administrator import Administrator
 from gatepost.boot.first_listeners import demo_listeners, first_listeners
 from gatepost.boot.self_signed import host_name, make_self_signed
 from gatepost.management.stored_configuration import load_configuration
@@ -23,7 +24,7 @@ from gatepost.registry.domain import DOMAIN, Domain
 from gatepost.registry.network_listener import NETWORK_LISTENER
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.session.password_hash import hash_password, is_password_of
-from gatepost.store.interface import NewMessage, ObjectWrite
+from gatepost.store.interface import NEVER_CHANGED, NewMessage, ObjectWrite
 from gatepost.store.sql_store import SqlStore
 from gatepost.values.ids import Id, id_from_random
 from gatepost.values.secret import Secret
@@ -39,6 +40,8 @@ class FirstObjects:
 
     store: SqlStore
     configuration: Configuration
+    has_settings: bool
+    had_listeners: bool  # ever, so that nobody gets them back who has destroyed them
     writes: list[ObjectWrite]
     notes: list[str]
     messages: list[NewMessage]
@@ -47,7 +50,9 @@ class FirstObjects:
     async def begin(cls, store: SqlStore) -> FirstObjects:
         """Look at what is there."""
         _, configuration = await load_configuration(store.configuration)
-        return cls(store, configuration, [], [], [])
+        has_settings = await store.configuration.state(SYSTEM_SETTINGS.name) != NEVER_CHANGED
+        had_listeners = await store.configuration.state(NETWORK_LISTENER.name) != NEVER_CHANGED
+        return cls(store, configuration, has_settings, had_listeners, [], [], [])
 
     async def save(self) -> None:
         """Write what was added."""
@@ -70,25 +75,31 @@ class FirstObjects:
 
     def settings(self, hostname: str | None = None) -> None:
         """The host name, which everything that greets needs."""
-        if self.configuration.settings == SystemSettings():
+        if not self.has_settings:
             self._add(SYSTEM_SETTINGS, SystemSettings(default_hostname=hostname or host_name()), SINGLETON_ID)
 
     def self_signed_certificate(self, hostname: str | None = None) -> None:
         """Where the server has none of its own, or the one it has ends within a month."""
         now = datetime.now(UTC)
+        own_id: Id | None = None  # what takes the place of another keeps its id: the settings may name it
         for certificate_id, certificate in self.configuration.certificates.items():
             if certificate.is_self_signed and certificate.not_valid_after is not None:
                 if (certificate.not_valid_after - now).days >= 30:
                     return
-                self.writes.append(ObjectWrite(CERTIFICATE.name, certificate_id, None))
+                own_id = certificate_id
         name = hostname or self.configuration.settings.default_hostname
-        self._add(CERTIFICATE, make_self_signed(name if name != "localhost" else host_name(), now))
+        made = make_self_signed(name if name != "localhost" else host_name(), now)
+        others = [
+            CERTIFICATE.unique_key(each) for id_, each in self.configuration.certificates.items() if id_ != own_id
+        ]
+        if CERTIFICATE.unique_key(made) in others:
+            made = msgspec.structs.replace(made, name=None)
+        self._add(CERTIFICATE, made, own_id)
 
-    def admin(self, given: str | None) -> None:
+    def admin(self, given: Administrator | None) -> None:
         """The account that `GATEPOST_ADMIN` names, with that password; else, at a first start, one with a new password."""
         if given is not None:
-            name, _, password = given.partition(":")
-            self._account_with(name, password, Role.ADMIN)
+            self._account_with(given.name, given.password.reveal(), Role.ADMIN)
         elif self.is_first_start:
             password = demo.new_password()
             self._account_with(_ADMIN, password, Role.ADMIN)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from gatepost.config.apply_plan import Outcome, apply_plan
 from gatepost.config.object_shape import ObjectShape, ObjectShapes, shapes_of
-from gatepost.config.plan_file import PlanError, parse_plan
+from gatepost.config.plan_file import Operation, PlanError
 from gatepost.management.applying import ApplyFailure, ListenerStatus
+from gatepost.management.jmap.failure import MethodError
 from gatepost.management.local_calls import LocalCalls
 from gatepost.plan.plan import Plan
 from gatepost.registry.catalogue import OBJECT_TYPES
@@ -77,21 +77,17 @@ class _Store:
         return asyncio.run_coroutine_threadsafe(self._calls.call(method, arguments), self._loop).result()
 
 
-async def apply_plan_files(paths: Sequence[Path], calls: LocalCalls) -> tuple[str, ...]:
-    """Apply the files in order; the problems found, each with file, line and property. Stops behind the first file with one."""
-    loop = asyncio.get_running_loop()
-    for path in paths:
-        try:
-            operations = parse_plan(path.read_text(encoding="utf-8"), str(path))
-            outcomes = await loop.run_in_executor(None, apply_plan, _Store(calls, loop), operations, _ignore)
-        except PlanError as error:
-            return tuple(str(problem) for problem in error.problems)
-        except (OSError, UnicodeDecodeError) as error:
-            return (f"{path}: {error}",)
-        problems = tuple(problem for outcome in outcomes for problem in outcome.problems())
-        if problems:
-            return problems
-    return ()
+async def apply_operations(operations: Sequence[Operation], calls: LocalCalls) -> tuple[str, ...]:
+    """Apply the operations of all plan files in order, up to the first that is refused; the problems found, each with
+    file, line and property. Who writes a plan for a start says explicitly what is wanted: there is no lock-out guard."""
+    server = _Store(calls, asyncio.get_running_loop())
+    try:
+        outcomes = await asyncio.to_thread(apply_plan, server, operations, _ignore, options={"allowLockOut": True})
+    except PlanError as error:
+        return tuple(str(problem) for problem in error.problems)
+    except MethodError as error:
+        return (f"the plan could not be carried out: {error.description}",)
+    return tuple(problem for outcome in outcomes for problem in outcome.problems())
 
 
 def _ignore(_outcome: Outcome) -> None:

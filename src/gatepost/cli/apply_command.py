@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +13,8 @@ from gatepost.cli.failure import usage_error
 from gatepost.cli.output import Output
 from gatepost.cli.set_options import dry_run_lines, dry_run_report, refused, set_options
 from gatepost.config.apply_plan import Outcome, apply_plan
-from gatepost.config.plan_file import Operation, PlanError, PlanProblem, parse_plan
+from gatepost.config.plan_file import Operation, PlanError
+from gatepost.config.read_plans import UnreadablePlanError, read_plans
 from gatepost.config.reconcile import Action
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Plan files (NDJSON), in order; - is standard input.")]
@@ -33,31 +32,14 @@ def apply(invocation: Invocation, files: Files, is_dry_run: DryRun = False, may_
             lambda outcome: _print_outcome(invocation.output, outcome, is_dry_run),
             options=set_options(is_dry_run, may_lock_out),
         )
+    except UnreadablePlanError as error:
+        raise usage_error(str(error)) from None
     except PlanError as error:
         raise usage_error(*(str(problem) for problem in error.problems)) from None
     summary = _summary(operations, outcomes, is_dry_run)
     invocation.output.result(summary)
     invocation.output.line(_summary_line(summary))
     _raise_refusals(outcomes, is_dry_run, is_complete=summary["isComplete"])
-
-
-def read_plans(files: Sequence[str]) -> list[Operation]:
-    """The operations of all files. Raises CommandError for a file that cannot be read, PlanError for what is in one."""
-    operations: list[Operation] = []
-    problems: list[PlanProblem] = []
-    for name in files:
-        try:
-            text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-            operations += parse_plan(text, "standard input" if name == "-" else name)
-        except OSError as error:
-            raise usage_error(f"{name}: cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise usage_error(f"{name}: is not UTF-8 text (octet {error.start})") from None
-        except PlanError as error:
-            problems += error.problems
-    if problems:
-        raise PlanError(problems)
-    return operations
 
 
 def _print_outcome(output: Output, outcome: Outcome, is_dry_run: bool) -> None:

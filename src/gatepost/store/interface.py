@@ -21,6 +21,9 @@ from gatepost.values.ids import Id
 Json = Mapping[str, object]
 
 
+NEVER_CHANGED = "0"  # the state of a type that never had an object
+
+
 class StoreError(Exception):
     """Base of all errors of the store."""
 
@@ -93,7 +96,7 @@ class ConfigurationStore(Protocol):
         """The one object of the type that has this unique key."""
 
     async def state(self, object_type: str) -> str:
-        """Changes exactly when an object of the type changes."""
+        """Changes exactly when an object of the type changes; NEVER_CHANGED where there never was one."""
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         """None when they cannot be calculated from `since_state` (unknown, or too old)."""
