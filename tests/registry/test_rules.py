@@ -193,6 +193,27 @@ def test_harmless_changes_of_that_listener_are_fine() -> None:
     assert change(TWO_HTTP, {"NetworkListener": {"a": after}}, **THROUGH_A) == []
 
 
+def test_server_wide_proxies_do_not_swallow_who_makes_the_request() -> None:
+    trusting = SystemSettings(proxy_trusted_networks=(IpMask.parse("192.0.2.0/24"),))
+    settings: Objects = {"SystemSettings": {"singleton": trusting}}
+    assert blamed(change(TWO_HTTP, settings, **THROUGH_A)) == [("singleton", "proxyTrustedNetworks")]
+    assert change(TWO_HTTP, settings, may_lock_out=True, **THROUGH_A) == []
+    assert change(TWO_HTTP, settings) == []
+    assert change({**TWO_HTTP, **settings}, settings, **THROUGH_A) == []
+
+
+def test_a_list_of_its_own_may_keep_a_listener_open_until_it_is_cleared() -> None:
+    plain, own = TWO_HTTP["NetworkListener"]["a"], (IpMask.parse("203.0.113.0/24"),)
+    listed = listener("a", "[::]:80", protocol=HTTP, override_proxy_trusted_networks=own)
+    trusting = SystemSettings(proxy_trusted_networks=(IpMask.parse("192.0.2.0/24"),))
+    before: Objects = {"NetworkListener": {"a": listed}}
+    assert change(before, {"SystemSettings": {"singleton": trusting}}, **THROUGH_A) == []
+    after = change(
+        {**before, "SystemSettings": {"singleton": trusting}}, {"NetworkListener": {"a": plain}}, **THROUGH_A
+    )
+    assert blamed(after) == [("a", "overrideProxyTrustedNetworks")]
+
+
 def test_the_listener_that_a_request_comes_through_is_not_destroyed() -> None:
     (found,) = change(TWO_HTTP, {"NetworkListener": {"a": None}}, **THROUGH_A)
     assert isinstance(found, Forbidden)

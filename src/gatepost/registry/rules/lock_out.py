@@ -11,7 +11,8 @@ from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.registry.problem import Problem, ProblemType
 from gatepost.registry.rules.finding import Finding, Forbidden, Unfit
-from gatepost.values.ip_mask import IpAddress
+from gatepost.registry.system_settings import SYSTEM_SETTINGS
+from gatepost.values.ip_mask import IpMask
 
 _INSISTING = "repeat the request with allowLockOut: true if that is meant"
 
@@ -29,7 +30,7 @@ def lock_outs(proposal: Proposal) -> Iterator[Finding]:
 
 
 def would_lock_out(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, str]]:
-    """Which touched listener would take the API away, by which property (None: by being destroyed), in which words."""
+    """Which touched object would take the API away, by which property (None: by being destroyed), in which words."""
     was_there = _has_http(proposal.before)
     for listener_id in proposal.touched_of(NETWORK_LISTENER):
         ref = ObjectRef(NETWORK_LISTENER.name, listener_id)
@@ -37,20 +38,47 @@ def would_lock_out(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, 
         if before is None or before.protocol is not NetworkListenerProtocol.HTTP:
             continue
         if listener_id == proposal.request_listener_id:
-            if (broken := _broken_by(before, after, proposal.source_address)) is not None:
+            if (broken := _broken_by(before, after)) is not None:
                 yield ref, *broken
+            elif (words := _proxied(proposal, before, after)) is not None:
+                yield ref, "overrideProxyTrustedNetworks", words
         elif was_there and not _has_http(proposal.after):
             words = "this is the last http listener: without one the server cannot be managed"
             yield ref, None if after is None else "protocol", words
+    yield from _locked_out_by_settings(proposal)
+
+
+def _locked_out_by_settings(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, str]]:
+    listener_id = proposal.request_listener_id
+    if listener_id is None or listener_id in proposal.touched_of(NETWORK_LISTENER):
+        return
+    listener = proposal.after.listeners.get(listener_id)
+    words = _proxied(proposal, listener, listener)
+    for settings_id in proposal.touched_of(SYSTEM_SETTINGS):
+        if words is not None:
+            yield ObjectRef(SYSTEM_SETTINGS.name, settings_id), "proxyTrustedNetworks", words
+
+
+def _proxied(proposal: Proposal, before: NetworkListener | None, after: NetworkListener | None) -> str | None:
+    """What is wrong when who makes the request would from now on be taken for a proxy."""
+    source = proposal.source_address
+    if before is None or after is None or source is None:
+        return None
+    added = _trusted(after, proposal.after) - _trusted(before, proposal.before)
+    if not any(network.contains(source) for network in added):
+        return None
+    return f"this request comes from {source}, which would have to send a PROXY header on the listener {after.name!r}"
+
+
+def _trusted(listener: NetworkListener, configuration: Configuration) -> set[IpMask]:
+    return set(listener.override_proxy_trusted_networks or configuration.settings.proxy_trusted_networks)
 
 
 def _has_http(configuration: Configuration) -> bool:
     return any(each.protocol is NetworkListenerProtocol.HTTP for each in configuration.listeners.values())
 
 
-def _broken_by(
-    before: NetworkListener, after: NetworkListener | None, source_address: IpAddress | None
-) -> tuple[str | None, str] | None:
+def _broken_by(before: NetworkListener, after: NetworkListener | None) -> tuple[str | None, str] | None:
     if after is None:
         return None, "this request comes through that listener"
     if after.protocol is not before.protocol:
@@ -59,12 +87,6 @@ def _broken_by(
         return "tlsImplicit", "this request comes through that listener, and its URL would change"
     if not set(before.bind) & set(after.bind):
         return "bind", "this request comes through that listener, and none of its addresses would be kept"
-    added = set(after.override_proxy_trusted_networks) - set(before.override_proxy_trusted_networks)
-    if source_address is not None and any(network.contains(source_address) for network in added):
-        words = (
-            f"this request comes through that listener from {source_address}, which would have to send a PROXY header"
-        )
-        return "overrideProxyTrustedNetworks", words
     return None
 
 
