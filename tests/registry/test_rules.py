@@ -130,17 +130,38 @@ def test_a_listener_with_tls_needs_a_certificate() -> None:
 
 
 def test_the_suites_left_must_work_with_the_keys_at_hand() -> None:
-    before: Objects = {"Certificate": {"c": certificate()}}
+    before: Objects = {"Certificate": {"c": certificate(is_self_signed=True)}}
     policy = listener("a", "[::]:25", use_tls=True, tls_disable_cipher_suites=ECDSA_SUITES)
     assert blamed(change(before, {"NetworkListener": {"a": policy}})) == [("a", "tlsDisableCipherSuites")]
     without_tls12 = msgspec.structs.replace(policy, tls_disable_protocols=(TlsVersion.TLS12,))
     assert change(before, {"NetworkListener": {"a": without_tls12}}) == []
-    assert change({"Certificate": {"c": certificate(KeyType.RSA)}}, {"NetworkListener": {"a": policy}}) == []
+    of_rsa: Objects = {"Certificate": {"c": certificate(KeyType.RSA, is_self_signed=True)}}
+    assert change(of_rsa, {"NetworkListener": {"a": policy}}) == []
+
+
+def test_some_certificate_is_for_clients_that_name_no_host() -> None:
+    offering = listener("a", "[::]:25", use_tls=True)
+    before: Objects = {"Certificate": {"c": certificate()}, "NetworkListener": {"a": listener("a", "[::]:25")}}
+    assert blamed(change(before, {"NetworkListener": {"a": offering}})) == [("a", "useTls")]
+    chosen: Objects = {"SystemSettings": {"singleton": SystemSettings(default_certificate_id=Id("c"))}}
+    served: Objects = {"Certificate": {"c": certificate()}, "NetworkListener": {"a": offering}, **chosen}
+    assert change({**before, **chosen}, {"NetworkListener": {"a": offering}}) == []
+    unset = change(served, {"SystemSettings": {"singleton": SystemSettings()}})
+    assert blamed(unset) == [("singleton", "defaultCertificateId")]
+
+
+def test_a_certificate_tells_all_listeners_that_need_it() -> None:
+    listeners = {name: listener(name, f"[::]:{port}", use_tls=True) for name, port in (("a", 25), ("b", 26))}
+    before: Objects = {"Certificate": {"own": certificate(is_self_signed=True)}, "NetworkListener": listeners}
+    (found,) = change(before, {"Certificate": {"own": None}})
+    assert isinstance(found, Linked)
+    assert [ref.id for ref in found.linked] == ["a", "b"]
+    assert "'a', 'b'" in found.description
 
 
 def test_a_certificate_that_a_listener_cannot_do_without_stays() -> None:
     before: Objects = {
-        "Certificate": {"c": certificate(KeyType.RSA), "d": certificate()},
+        "Certificate": {"c": certificate(KeyType.RSA), "d": certificate(), "own": certificate(is_self_signed=True)},
         "NetworkListener": {"a": listener("a", "[::]:25", use_tls=True, tls_disable_cipher_suites=ECDSA_SUITES)},
     }
     (found,) = change(before, {"Certificate": {"c": None}})
@@ -182,7 +203,7 @@ THROUGH_A = {"request_listener_id": Id("a"), "source_address": ip_address("192.0
     ],
 )
 def test_the_listener_that_a_request_comes_through_is_not_broken(after: NetworkListener, property_name: str) -> None:
-    before: Objects = {**TWO_HTTP, "Certificate": {"c": certificate()}}
+    before: Objects = {**TWO_HTTP, "Certificate": {"c": certificate(is_self_signed=True)}}
     assert blamed(change(before, {"NetworkListener": {"a": after}}, **THROUGH_A)) == [("a", property_name)]
     assert change(before, {"NetworkListener": {"a": after}}, request_listener_id=Id("b")) == []
     assert change(before, {"NetworkListener": {"a": after}}, may_lock_out=True, **THROUGH_A) == []

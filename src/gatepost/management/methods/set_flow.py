@@ -182,7 +182,8 @@ def _blame(request: SetRequest, failures: Sequence[ApplyFailure], proposal: Prop
         if mine := own.get(item.ref.id):
             item.error = invalid_properties([problem_of_failure(failure) for failure in mine])
         elif foreign and not own:
-            item.error = SetError("forbidden", "; ".join(failure.description for failure in foreign))
+            reasons = dict.fromkeys(failure.description for failure in foreign)  # the same for many listeners
+            item.error = SetError("forbidden", "; ".join(reasons))
         blamed = blamed or item.error is not None
     return blamed
 

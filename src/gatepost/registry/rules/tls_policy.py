@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gatepost.registry.certificate import CERTIFICATE
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
@@ -17,14 +17,17 @@ from gatepost.values.ids import Id
 def unusable_tls_policies(proposal: Proposal) -> Iterator[Finding]:
     """Listeners whose TLS cannot be served: blamed on the listener where it is touched, else on what took its certificate away."""
     touched_listeners = set(proposal.touched_of(NETWORK_LISTENER))
+    left_without: dict[Id, NetworkListener] = {}
     for listener_id, listener in proposal.after.listeners.items():
         problem = _problem_of(listener, proposal.after)
         if problem is None:
             continue
         if listener_id in touched_listeners:
             yield Unfit(ObjectRef(NETWORK_LISTENER.name, listener_id), problem)
-        else:
-            yield from _blame_others(proposal, listener_id, listener)
+        elif _problem_of(listener, proposal.before) is None:  # else it was so before: not this change's fault
+            left_without[listener_id] = listener
+    if left_without:
+        yield from _blame_others(proposal, left_without)
 
 
 def _problem_of(listener: NetworkListener, configuration: Configuration) -> Problem | None:
@@ -32,6 +35,9 @@ def _problem_of(listener: NetworkListener, configuration: Configuration) -> Prob
         return None
     if not configuration.certificates:
         words = "there is no certificate to offer TLS with: create a Certificate first, or set useTls to false"
+        return Problem("useTls", ProblemType.CONFLICT, words, "true")
+    if not _has_certificate_for_any_name(configuration):
+        words = "there is no certificate for clients that name no host: choose one as the default certificate"
         return Problem("useTls", ProblemType.CONFLICT, words, "true")
     key_types = _key_types_served(configuration)
     suites = usable_suites(listener, TlsVersion.TLS12)
@@ -44,6 +50,12 @@ def _problem_of(listener: NetworkListener, configuration: Configuration) -> Prob
     return None
 
 
+def _has_certificate_for_any_name(configuration: Configuration) -> bool:
+    certificates = configuration.certificates
+    has_default = configuration.settings.default_certificate_id in certificates
+    return has_default or any(each.is_self_signed for each in certificates.values())
+
+
 def _key_types_served(configuration: Configuration) -> set[KeyType | None]:
     """Where a default certificate is set, the self-signed one is not served."""
     has_default = configuration.settings.default_certificate_id in configuration.certificates
@@ -54,14 +66,14 @@ def _key_types_served(configuration: Configuration) -> set[KeyType | None]:
     }
 
 
-def _blame_others(proposal: Proposal, listener_id: Id, listener: NetworkListener) -> Iterator[Finding]:
-    if _problem_of(listener, proposal.before) is not None:
-        return  # it was so before: not this change's fault
-    words = f"listener {listener.name!r} could not offer TLS with the certificates that are left"
+def _blame_others(proposal: Proposal, listeners: Mapping[Id, NetworkListener]) -> Iterator[Finding]:
+    names = ", ".join(repr(listener.name) for listener in listeners.values())
+    words = f"could not offer TLS any more with the certificates that are left: {names}"
+    refs = tuple(ObjectRef(NETWORK_LISTENER.name, listener_id) for listener_id in listeners)
     for certificate_id in proposal.touched_of(CERTIFICATE):
         ref = ObjectRef(CERTIFICATE.name, certificate_id)
         if certificate_id not in proposal.after.certificates:
-            yield Linked(ref, (ObjectRef(NETWORK_LISTENER.name, listener_id),), words)
+            yield Linked(ref, refs, words)
         else:
             yield Unfit(ref, Problem("certificate", ProblemType.CONFLICT, words))
     for settings_id in proposal.touched_of(SYSTEM_SETTINGS):
