@@ -105,6 +105,23 @@ def _number_of_listening_sockets(port: int) -> int:
     return len(lines)
 
 
+def test_a_buffer_size_that_is_no_longer_asked_for_is_the_kernels_again_without_losing_a_connection(
+    server: RunningServer,
+) -> None:
+    listener = server.listener("smtp")
+    before = server.status("smtp")["addresses"][0]["socketOptions"]["socketReceiveBufferSize"]
+    with clients_in_a_loop(server.address("smtp"), count=30) as load:
+        for reuse_port in (True, False):
+            server.update_listener(listener["id"], socketReusePort=reuse_port)
+            server.update_listener(listener["id"], socketReceiveBufferSize=50_000)
+            changed = server.status("smtp")["addresses"][0]["socketOptions"]["socketReceiveBufferSize"]
+            assert changed == {"configured": 50_000, "kernel": 100_000}
+            server.update_listener(listener["id"], socketReceiveBufferSize=None)
+            assert server.status("smtp")["addresses"][0]["socketOptions"]["socketReceiveBufferSize"] == before
+            assert _number_of_listening_sockets(server.ports["smtp"]) == (2 if reuse_port else 1)
+    assert load.errors == []
+
+
 def test_a_wildcard_replaces_a_specific_address_of_the_same_port_without_a_gap(server: RunningServer) -> None:
     port = free_port()
     listener_id = server.create_listener(name="edge", protocol="smtp", bind={f"127.0.0.1:{port}": True})

@@ -99,7 +99,7 @@ def give_up(workers: Workers, leaving: list[KeptSocket]) -> None:
         quiet = quiet + 1 if all(accept_queue(kept.sock).length == 0 for kept in leaving) else 0
     for kept in leaving:
         workers.remove(kept)
-        kept.sock.close()
+        kept.close()
 
 
 def another_process_may_join(address: SocketAddress, *, has_flag: bool = True) -> bool:

@@ -23,13 +23,32 @@ _IPPROTO_TCP_REPAIR = 19  # tcp(7) TCP_REPAIR: with CAP_NET_ADMIN a bind is not 
 
 
 class KeptSocket:
-    """A listening socket with a number that names it between supervisor and workers."""
+    """A listening socket with a number that names it between supervisor and workers.
 
-    __slots__ = ("number", "sock")
+    `group` is the kernel's SO_REUSEPORT group in the kernel's order, which steering goes by: a socket that listens is put
+    at the end, and when one is closed, the last one takes its place.
+    """
+
+    __slots__ = ("group", "number", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.number = next(_socket_numbers)
         self.sock = sock
+        self.group: list[KeptSocket] = []
+
+    def listen(self, backlog: int, group: list[KeptSocket]) -> None:
+        """Let clients in, as the newest of the group."""
+        self.sock.listen(backlog)
+        self.group = group
+        group.append(self)
+
+    def close(self) -> None:
+        """All other descriptors of it are closed already."""
+        self.sock.close()
+        if self in self.group:
+            last = self.group.pop()
+            if last is not self:
+                self.group[self.group.index(self)] = last
 
 
 class AddressSockets:
@@ -72,8 +91,11 @@ class AddressSockets:
 
     def listen(self) -> None:
         """Let clients in."""
+        self._listen_in([])
+
+    def _listen_in(self, group: list[KeptSocket]) -> None:
         for kept in self.sockets:
-            kept.sock.listen(self.plan.backlog)
+            kept.listen(self.plan.backlog, group)
 
     def for_worker(self, index: int) -> KeptSocket:
         """The socket that worker `index` accepts from."""
@@ -115,16 +137,24 @@ class AddressSockets:
 
     def spread(self, added: Sequence[socket.socket]) -> None:
         """From one shared socket to one for each worker. The shared one stays in place as the first worker's."""
-        for sock in added:
-            sock.listen(self.plan.backlog)
-        self.sockets += [KeptSocket(sock) for sock in added]
+        for kept in map(KeptSocket, added):
+            kept.listen(self.plan.backlog, self.sockets[0].group)
+            self.sockets.append(kept)
+
+    def take_over_from(self, old: AddressSockets) -> list[KeptSocket]:
+        """These sockets, bound beside those of `old`, get all new connections from now on. The old ones are returned; they
+        have to be accepted empty and closed, then `gathered()` is called here."""
+        self._listen_in(old.sockets[0].group)
+        _steer_away(self.sockets[0], old.sockets)
+        return old.sockets
 
     def gather(self) -> list[KeptSocket]:
         """From one socket for each worker to one shared: new connections all go to the first from now on. The others are
         returned; they have to be accepted empty and closed, then `gathered()` is called."""
-        if len(self.sockets) > 1:
-            packet_filter.steer_new_connections(self.sockets[0].sock, 0)
-        self.sockets, leaving = self.sockets[:1], self.sockets[1:]
+        staying = next((kept for kept in self.sockets[0].group if kept in self.sockets), self.sockets[0])
+        leaving = [kept for kept in self.sockets if kept is not staying]
+        self.sockets = [staying]
+        _steer_away(staying, leaving)
         return leaving
 
     def gathered(self) -> None:
@@ -140,7 +170,16 @@ class AddressSockets:
     def close(self) -> None:
         """Give the address up."""
         for kept in self.sockets:
-            kept.sock.close()
+            kept.close()
+
+
+def _steer_away(staying: KeptSocket, leaving: Sequence[KeptSocket]) -> None:
+    """All new connections go to `staying`. Should one still be given to a socket that leaves (another process may be in the
+    group, and the kernel's order then is not ours), its SYN is dropped, so that the client tries again, instead of reset."""
+    if leaving:
+        packet_filter.steer_new_connections(staying.sock, staying.group.index(staying))
+        for kept in leaving:
+            packet_filter.drop_new_connections(kept.sock)
 
 
 def is_listened_to(address: SocketAddress, plan: SocketPlan) -> bool:

@@ -12,6 +12,7 @@ from gatepost.control.messages import BindFailure, SocketStatus
 from gatepost.plan.plan import ListenerPlan, Plan, SocketPlan
 from gatepost.sockets import listening_socket, options
 from gatepost.sockets.address_sockets import AddressSockets, KeptSocket, is_listened_to
+from gatepost.sockets.options import needs_new_sockets
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.values.ids import Id
@@ -25,6 +26,7 @@ class PreparedPlan:
     plan: Plan
     opened: dict[str, AddressSockets] = field(default_factory=dict)
     spread: dict[str, list[socket.socket]] = field(default_factory=dict)
+    replacing: dict[str, AddressSockets] = field(default_factory=dict)  # beside open ones that cannot be changed
     joined: set[str] = field(default_factory=set)  # addresses of ours that let others join for the change
     failures: list[BindFailure] = field(default_factory=list)
 
@@ -43,8 +45,8 @@ class Retirement:
 
     def close(self) -> None:
         """All workers have released them."""
-        for kept in self.sockets:
-            kept.sock.close()
+        for kept in reversed(self.sockets):  # the last of a group first: closing it moves no other
+            kept.close()
         for kept_address in self.gathered:
             kept_address.gathered()
         for opened in self.joining:
@@ -88,6 +90,10 @@ class SocketTable:
         open_ = self._open.get(address)
         if open_ is None:
             prepared.opened[address] = self._bind(prepared, plan, SocketAddress.parse(address), wanted)
+        elif needs_new_sockets(open_.plan, plan) and open_.address not in self._inherited:
+            open_.let_join()
+            prepared.joined.add(address)
+            prepared.replacing[address] = AddressSockets.bind(open_.address, plan, self._worker_count, is_joining=True)
         elif plan.reuse_port and not open_.plan.reuse_port:
             prepared.spread[address] = open_.bind_more(plan, self._worker_count)
 
@@ -122,7 +128,7 @@ class SocketTable:
 
     def release(self, prepared: PreparedPlan) -> None:
         """The change does not happen: give back everything that was bound for it."""
-        for opened in prepared.opened.values():
+        for opened in (*prepared.opened.values(), *prepared.replacing.values()):
             opened.close()
         for address, added in prepared.spread.items():
             for sock in added:
@@ -163,6 +169,12 @@ class SocketTable:
         open_ = self._open.get(address)
         if open_ is None:
             return  # it failed before, and still does
+        replacing = prepared.replacing.pop(address, None)
+        if replacing is not None:
+            retirement.sockets += replacing.take_over_from(open_)
+            retirement.gathered.append(replacing)
+            self._open[address] = replacing
+            return
         open_.set_live(plan)
         if address in prepared.spread:
             open_.spread(prepared.spread.pop(address))
