@@ -37,6 +37,7 @@ def refusal(octets: bytes) -> RequestError:
         b'{"x":NaN}',
         b'{"x":-Infinity}',
         b'{"x":1e999}',
+        b'{"x":-' + b"9" * 400 + b"}",
         b'{"x":"\\ud800"}',
         b'{"\\udfff":1}',
         b"\xef\xbb\xbf{}",
@@ -46,6 +47,12 @@ def refusal(octets: bytes) -> RequestError:
 )
 def test_what_is_not_i_json_is_not_json_rfc7493(octets: bytes) -> None:
     assert refusal(octets).kind == "notJSON"
+
+
+def test_an_integer_that_no_double_can_hold_is_refused_in_our_own_words_rfc7493_section_2_2() -> None:
+    assert parse_i_json(b'{"x":' + b"9" * 300 + b"}") == {"x": int("9" * 300)}
+    with pytest.raises(RequestError, match="a number is out of range"):
+        parse_i_json(b'{"x":' + b"9" * 5000 + b"}")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import re
 
 from gatepost.management.jmap.failure import not_json
 
+_LONGEST_INTEGER = 309  # characters; a longer one is beyond what a double can hold (RFC 7493 section 2.2)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -19,7 +20,7 @@ def parse_i_json(octets: bytes) -> object:
         raise not_json(f"the request is not UTF-8 (octet {error.start})") from None
     try:
         value: object = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite, parse_int=int
+            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer
         )
         _refuse_surrogates(value)
     except json.JSONDecodeError as error:
@@ -47,6 +48,12 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("a number is out of range")
     return number
+
+
+def _integer(text: str) -> int:
+    if len(text) > _LONGEST_INTEGER:
+        raise ValueError("a number is out of range")
+    return int(text)
 
 
 def _refuse_surrogates(value: object) -> None:
