@@ -151,6 +151,32 @@ def test_a_reference_may_be_given_by_name(gatepost: Run, server: FakeServer) -> 
     assert gatepost("create", "Account", *fields, "--json").json["domainId"] == "d1"
 
 
+@pytest.fixture
+def two_alices(server: FakeServer) -> None:
+    server.objects["Domain"] = {"d1": {"id": "d1", "name": "example.org"}, "d2": {"id": "d2", "name": "example.net"}}
+    server.objects["Account"] = {
+        "a1": {"id": "a1", "name": "alice", "domainId": "d1"},
+        "a2": {"id": "a2", "name": "alice", "domainId": "d2"},
+    }
+
+
+@pytest.mark.usefixtures("two_alices")
+def test_where_takes_references_by_name_too(gatepost: Run) -> None:
+    assert [item["id"] for item in gatepost("query", "Account", "-w", "domainId=example.net", "--json").json] == ["a2"]
+    both = gatepost("query", "Account", "-w", "name=alice", "-w", "domainId=example.net", "--json")
+    assert [item["id"] for item in both.json] == ["a2"]
+    unknown = gatepost("query", "Account", "-w", "domainId=example.com")
+    assert (unknown.exit_code, "no Domain with the id or name" in unknown.stderr) == (1, True)
+
+
+@pytest.mark.usefixtures("two_alices")
+def test_an_account_may_be_called_by_its_login_name(gatepost: Run) -> None:
+    assert gatepost("get", "Account", "alice@example.net", "--json").json["id"] == "a2"
+    assert "2 objects" in gatepost("get", "Account", "alice").stderr
+    for nobody in ("bob@example.net", "alice@example.com", "@example.net"):
+        assert "there is no Account" in gatepost("get", "Account", nobody).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

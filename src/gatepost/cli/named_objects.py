@@ -29,6 +29,7 @@ def find_object(client: JmapClient, shape: ObjectShape, named: str) -> dict[str,
             return found[0]
     label_property = shape.label_property
     found = find_matching(client, shape, {label_property: named}) if label_property else []
+    found = found or _of_domain(client, shape, named)
     if len(found) == 1:
         return found[0]
     if found:
@@ -38,6 +39,18 @@ def find_object(client: JmapClient, shape: ObjectShape, named: str) -> dict[str,
     raise CommandError(
         f"there is no {shape.name} with the id{' or name' if label_property else ''} {named!r}; {listed}"
     )
+
+
+def _of_domain(client: JmapClient, shape: ObjectShape, named: str) -> list[dict[str, Any]]:
+    """Accounts by their login names: `alice@example.org`."""
+    name, at, domain_name = named.rpartition("@")
+    declared, label_property = shape.properties.get("domainId"), shape.label_property
+    if not at or declared is None or declared.referenced_type is None or label_property is None:
+        return []
+    domains = find_matching(client, client.shapes.find(declared.referenced_type), {"name": domain_name})
+    if len(domains) != 1:
+        return []
+    return find_matching(client, shape, {label_property: name, declared.name: domains[0]["id"]})
 
 
 def find_matching(
@@ -68,10 +81,19 @@ def selected(
         raise usage_error(f"ID: say which {shape.name}: give its id or name, or --where key=value")
     if named:
         return [find_object(client, shape, name) for name in named]
-    found = find_matching(client, shape, parse_conditions(shape, where))
+    found = find_matching(client, shape, conditions(client, shape, where))
     if not found:
         raise CommandError(f"no {shape.name} has {' and '.join(where)}")
     return found
+
+
+def conditions(client: JmapClient, shape: ObjectShape, where: Sequence[str]) -> dict[str, Any]:
+    """The filter of `--where`, with names of other objects (`domainId=example.org`) replaced by their ids."""
+    filter_ = parse_conditions(shape, where)
+    parts = filter_.get("conditions")
+    if parts is None:
+        return with_reference_ids(client, shape, filter_)
+    return {**filter_, "conditions": [with_reference_ids(client, shape, part) for part in parts]}
 
 
 def with_reference_ids(client: JmapClient, shape: ObjectShape, values: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import typer
 
 from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation, ObjectName
 from gatepost.cli.failure import usage_error
-from gatepost.cli.field_values import parse_conditions, parse_fields
+from gatepost.cli.field_values import parse_fields
 from gatepost.cli.named_objects import (
+    conditions,
     find_matching,
     find_object,
     find_shape,
@@ -70,7 +71,7 @@ def query(
                 f"--columns {name}: {shape.name} has no such property{did_you_mean(name, shape.properties)}"
             )
     comparator = [{"property": sort.removeprefix("-"), "isAscending": not sort.startswith("-")}] if sort else []
-    filter_ = parse_conditions(shape, where or ())
+    filter_ = conditions(invocation.client, shape, where or ())
     if filter_:
         found = find_matching(invocation.client, shape, filter_, comparator)[:limit]
     else:
