@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
 from tests.session.memory_mail_store import MemoryMailStore
@@ -14,6 +15,7 @@ from gatepost.session.imap_reactions import ImapReactions
 from gatepost.session.link import Ended, Peer
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.session.reactions import AuthenticationFailed
+from gatepost.session.recent_messages import RecentMessages
 from gatepost.store.interface import MessageEntry
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -38,6 +40,7 @@ class Server:
     def __init__(self) -> None:
         self.watch = MailboxWatch()
         self.store = MemoryMailStore(self.watch.changed_here)
+        self.recent = RecentMessages(self.store, most_octets=100_000)
 
 
 class Client:
@@ -45,13 +48,14 @@ class Client:
 
     def __init__(self, server: Server, settings: ImapSettings = SETTINGS) -> None:
         self.engine = ImapEngine[MessageEntry](settings)
-        self.reactions = ImapReactions(self.engine, self, OnePassword(), server.store, server.watch)
+        self.reactions = ImapReactions(self.engine, self, OnePassword(), server.store, server.watch, server.recent)
         self.peer = _PEER
         self.is_tls = True
         self.tls_description = None
         self.account_id: Id | None = None
         self.woken = 0
         self.sent: list[bytes] = []
+        self.before_more: Callable[[], Awaitable[None]] | None = None
         self.drops_after: int | None = None  # number of sends after which the connection is gone
         self.is_closed = False
         self.engine.start()
@@ -67,6 +71,8 @@ class Client:
     async def drained(self) -> None:
         if self.drops_after is not None and len(self.sent) >= self.drops_after:
             raise Ended
+        if self.before_more is not None:
+            await self.before_more()
 
     def wake(self) -> None:
         self.woken += 1

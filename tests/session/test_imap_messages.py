@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.session.imap_client import Client, Server, selected
 
+from gatepost.protocols.engine import Refusal
+
 PLAIN = "From: Joe <joe@example.org>\nSubject: hello\nDate: Tue, 2 Jan 2024 00:00:00 +0000\n\nplain body\n"
 FANCY = (
     "From: ann@example.org\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nContent-Type: multipart/mixed; boundary=b\n\n"
@@ -137,6 +139,68 @@ async def test_large_fetches_are_sent_message_by_message(client: Client) -> None
     event = client.engine.next_event()
     await client.reactions.react(event)
     assert len(client.sent) == 3
+
+
+LARGE = b"Subject: large\r\n\r\n" + b"".join(b"%07d\r\n" % number for number in range(400_000))
+
+
+@pytest.mark.parametrize(
+    ("item", "first", "end"),
+    [
+        ("body.peek[]", 0, len(LARGE)),
+        ("body.peek[text]", 18, len(LARGE)),
+        ("body.peek[]<1000.3000000>", 1000, 3001000),
+        ("body.peek[]<1000.99999999>", 1000, len(LARGE)),
+    ],
+)
+async def test_a_large_section_goes_out_in_pieces(client: Client, item: str, first: int, end: int) -> None:
+    await client.append(LARGE)
+    client.engine.receive_data(f"t fetch 4 (uid {item} rfc822.size)\r\n".encode())
+    await client.reactions.react(client.engine.next_event())
+    assert max(map(len, client.sent)) < 2**20 + 100
+    client.send_queued()
+    answer = b"".join(client.sent)
+    literal = b"{%d}\r\n%b RFC822.SIZE %d)\r\nt OK " % (end - first, LARGE[first:end], len(LARGE))
+    assert answer.startswith(b"* 4 FETCH (UID 4 BODY[")
+    assert literal in answer
+
+
+async def test_nobody_holds_a_large_message_while_the_client_is_waited_for(server: Server, client: Client) -> None:
+    await client.append(LARGE)
+
+    async def read_something_else() -> None:
+        await server.recent.read(small)
+
+    small = next(entry for entry, octets in server.store.contents.items() if octets != LARGE)
+    client.before_more = read_something_else
+    server.store.contents_read = 0
+    assert LARGE.decode() in await client.say("t fetch 4 body.peek[]")
+    assert server.store.contents_read == 2 * 4  # each of the four pieces had to be read anew, as had the other message
+
+
+async def test_a_large_message_that_is_gone_half_way_ends_the_session_without_a_word_inside_it(
+    server: Server, client: Client
+) -> None:
+    await client.append(LARGE)
+    large, small = (
+        next(entry for entry, octets in server.store.contents.items() if (octets == LARGE) is is_large)
+        for is_large in (True, False)
+    )
+
+    async def removed_and_forgotten() -> None:
+        server.store.contents.pop(large, None)
+        await server.recent.read(small)
+
+    client.before_more = removed_and_forgotten
+    answer = await client.say("t fetch 4 body.peek[]")
+    assert answer.endswith(LARGE[: 2**20].decode())
+    assert client.is_closed
+
+
+async def test_taking_leave_inside_a_large_response_says_nothing(client: Client) -> None:
+    client.engine.untagged_in_pieces(b"4 FETCH (BODY[] {100}\r\n")
+    client.engine.refuse(Refusal.SHUTTING_DOWN)
+    assert await client.listen() == "* 4 FETCH (BODY[] {100}\r\n"
 
 
 # --- STORE ----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from types import TracebackType
@@ -18,6 +18,7 @@ from gatepost.protocols.pop3.settings import Pop3Settings
 from gatepost.session.link import Ended, Peer
 from gatepost.session.pop3_reactions import Pop3Reactions
 from gatepost.session.reactions import AuthenticationFailed
+from gatepost.session.recent_messages import RecentMessages
 from gatepost.store.interface import Broken, Busy, FlagChange, Gone, Mailbox, MailStore, MessageEntry
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -73,6 +74,8 @@ class OneMaildrop:
 
     async def content(self, content_id: Id) -> bytes:
         self._fail("content")
+        if content_id not in self.contents:
+            raise Gone("removed")
         return self.contents[content_id]
 
     async def remove(self, mailbox_id: Id, uids: Collection[int]) -> Sequence[int]:
@@ -112,7 +115,10 @@ class Wire:
         self.is_gone = False
         self.gatekeeper = Gatekeeper()
         self.engine = Pop3Engine(settings)
-        self.reactions = Pop3Reactions(self.engine, self, self.gatekeeper, cast(MailStore, store), settings)
+        mail_store = cast(MailStore, store)
+        self.recent = RecentMessages(mail_store, most_octets=0)
+        self.before_more: Callable[[], Awaitable[None]] | None = None
+        self.reactions = Pop3Reactions(self.engine, self, self.gatekeeper, mail_store, settings, self.recent)
 
     def send_queued(self) -> None:
         self.parts.append(self.engine.data_to_send())
@@ -120,6 +126,8 @@ class Wire:
     async def drained(self) -> None:
         if self.is_gone:
             raise Ended
+        if self.before_more is not None:
+            await self.before_more()
 
     def wake(self) -> None:
         raise AssertionError
@@ -200,13 +208,28 @@ async def test_retr_and_top_read_the_message() -> None:
 
 
 async def test_a_large_message_goes_out_in_parts_and_stops_when_the_client_is_gone() -> None:
-    wire = Wire(OneMaildrop(b"x" * 78 + b"\r\n", b"\r\n" + b".\r\n" * 100_000))
+    wire = Wire(OneMaildrop(b"x" * 78 + b"\r\n", b"\r\n" + b".\r\n" * 1_000_000))
     await wire.log_in()
-    assert (await wire.say(b"RETR 2")).count("..\r\n") == 100_000
-    assert len(wire.parts) == 5
+    assert (await wire.say(b"RETR 2")).count("..\r\n") == 1_000_000
+    assert len(wire.parts) == 3
     wire.is_gone = True
     with pytest.raises(Ended):
         await wire.say(b"RETR 2")
+
+
+async def test_a_large_message_that_is_gone_half_way_ends_the_session_without_a_word_inside_it() -> None:
+    store = OneMaildrop(b"x\r\n" * 1_000_000, b"small\r\n")
+    wire = Wire(store)
+    await wire.log_in()
+
+    async def removed_and_forgotten() -> None:
+        store.contents.pop(Id("c1"), None)
+        await wire.recent.read(Id("c2"))
+
+    wire.before_more = removed_and_forgotten
+    answer = await wire.say(b"RETR 1")
+    assert answer.startswith("+OK 3000000 octets\r\nx\r\n")
+    assert answer.endswith("x\r\nx\r\nx(closed)")
 
 
 @pytest.mark.parametrize(

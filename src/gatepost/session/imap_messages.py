@@ -1,7 +1,7 @@
 """The IMAP commands about messages: APPEND, FETCH, STORE, SEARCH, COPY, MOVE, EXPUNGE (RFC 3501 sections 6.3.11, 6.4).
 
-Called by `ImapReactions`, which shows the news of others and ends the command. FETCH sends message by message and never
-has more than one content in memory.
+Called by `ImapReactions`, which shows the news of others and ends the command. FETCH sends message by message, and a large
+one piece by piece, so that a client that does not keep up holds no message in memory.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from gatepost.protocols.imap import commands, responses
 from gatepost.protocols.imap.engine import ImapEngine
 from gatepost.protocols.imap.errors import CommandRefused
 from gatepost.protocols.imap.fetch_items import FetchAttribute, FetchItem, FetchSection
-from gatepost.protocols.imap.fetch_response import fetch_response, needs_content
+from gatepost.protocols.imap.fetch_response import LargeSection, Piece, fetch_response, needs_content
 from gatepost.protocols.imap.sequence_set import format_sequence_set
-from gatepost.session.imap_content import MessageReader
 from gatepost.session.imap_search import search
 from gatepost.session.imap_selected import SelectedMailbox
 from gatepost.session.link import Link
-from gatepost.store.interface import FlagChange, Mailbox, MailStore, MessageEntry, NewMessage
+from gatepost.session.recent_messages import PIECE, RecentMessages
+from gatepost.store.interface import FlagChange, Gone, Mailbox, MailStore, MessageEntry, NewMessage, StoreError
 
 _BATCH = 100  # messages that are marked as seen in one transaction, and between two turns of the loop
 _SEEN = "\\Seen"
@@ -27,14 +27,20 @@ _SEEN = "\\Seen"
 Numbered = Sequence[tuple[int, MessageEntry]]
 
 
+class BrokenOff(Exception):
+    """A message is gone whose first half has been sent."""
+
+
 class MessageCommands:
     """The messages of the selected mailbox. Methods give the response code of the tagged OK, or nothing."""
 
-    def __init__(self, engine: ImapEngine[MessageEntry], link: Link, mail_store: MailStore) -> None:
+    def __init__(
+        self, engine: ImapEngine[MessageEntry], link: Link, mail_store: MailStore, recent: RecentMessages
+    ) -> None:
         self._engine = engine
         self._link = link
         self._mail_store = mail_store
-        self.reader = MessageReader(mail_store)
+        self._recent = recent
 
     async def append(self, command: commands.Append, target: Mailbox) -> bytes:
         """APPEND; the code is APPENDUID (RFC 4315 section 3)."""
@@ -45,7 +51,7 @@ class MessageCommands:
         return b"APPENDUID %d %d" % (target.uid_validity, uid)
 
     async def fetch(self, command: commands.Fetch, selected: SelectedMailbox) -> None:
-        """FETCH and UID FETCH."""
+        """FETCH and UID FETCH. Raises BrokenOff."""
         chosen = selected.chosen(command.messages, by_uid=command.by_uid)
         reads = needs_content(command.items)
         marks = not selected.view.is_read_only and any(
@@ -66,16 +72,34 @@ class MessageCommands:
 
     async def _fetch_one(self, number: int, entry: MessageEntry, items: Iterable[FetchItem], *, reads: bool) -> bool:
         """Whether the message is there."""
-        content = None
-        if reads:
-            content = await self.reader.read(entry)
-            if content is None:
-                return False
-        self._engine.untagged(fetch_response(number, entry, items, content))
+        try:
+            content = await self._recent.read(entry.content_id) if reads else None
+        except Gone:
+            return False
+        pieces = fetch_response(number, entry, items, content)
+        del content  # nobody holds it while the client is waited for
+        for piece in pieces[:-1]:
+            if isinstance(piece, LargeSection):
+                await self._send_section(entry, piece)
+            else:
+                self._engine.untagged_in_pieces(piece)
+        self._engine.untagged_in_pieces(_last(pieces), is_last=True)
         if reads:
             self._link.send_queued()
             await self._link.drained()
         return True
+
+    async def _send_section(self, entry: MessageEntry, large: LargeSection) -> None:
+        for start in range(large.first, large.end, PIECE):
+            try:
+                content = await self._recent.read(entry.content_id)
+            except StoreError as error:
+                raise BrokenOff from error
+            self._engine.untagged_in_pieces(large.octets(content, start, min(start + PIECE, large.end)))
+            del content
+            self._link.send_queued()
+            await self._link.drained()
+            await asyncio.sleep(0)
 
     async def _mark_seen(self, batch: Numbered, selected: SelectedMailbox) -> frozenset[int]:
         unseen = [entry.uid for _, entry in batch if _SEEN not in entry.flags]
@@ -98,14 +122,16 @@ class MessageCommands:
         selected.view.set_here(changed)
         selected.show_news(may_expunge=False, with_uid=command.by_uid)
         if not command.is_silent:
-            for entry in changed:
+            for count, entry in enumerate(changed, 1):
                 self._engine.untagged(responses.fetch_flags(numbers[entry.uid], entry, with_uid=command.by_uid))
+                if count % _BATCH == 0:
+                    await asyncio.sleep(0)
         if len(changed) < len(numbers) and not command.by_uid:
             raise CommandRefused("EXPUNGEISSUED", "Some of the messages are gone")
 
     async def search(self, command: commands.Search, selected: SelectedMailbox) -> None:
         """SEARCH and UID SEARCH."""
-        found = await search(selected.view, command.key, self.reader)
+        found = await search(selected.view, command.key, self._recent)
         self._engine.untagged(responses.search(entry.uid if command.by_uid else number for number, entry in found))
 
     async def copy(self, command: commands.Copy, selected: SelectedMailbox, target: Mailbox) -> bytes:
@@ -131,6 +157,12 @@ class MessageCommands:
             uids = [entry.uid for _, entry in selected.chosen(command.messages, by_uid=True)]
         if uids != []:
             await self._mail_store.expunge(selected.mailbox_id, uids)
+
+
+def _last(pieces: Sequence[Piece]) -> bytes:
+    last = pieces[-1]
+    assert isinstance(last, bytes)  # noqa: S101 - the parenthesis
+    return last
 
 
 def _with_flags(items: tuple[FetchItem, ...]) -> tuple[FetchItem, ...]:

@@ -13,11 +13,12 @@ from gatepost.protocols.imap.engine import ImapEngine
 from gatepost.protocols.imap.errors import CommandRefused
 from gatepost.protocols.sasl import Credentials
 from gatepost.session.imap_mailboxes import MailboxCommands
-from gatepost.session.imap_messages import MessageCommands
+from gatepost.session.imap_messages import BrokenOff, MessageCommands
 from gatepost.session.imap_selected import SelectedMailbox
 from gatepost.session.link import Link
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
+from gatepost.session.recent_messages import RecentMessages
 from gatepost.store.interface import Broken, Busy, Gone, MailStore, MessageEntry, StoreError, Taken
 
 # Numbers in these commands are those from before the command, and no EXPUNGE may change them meanwhile (RFC 3501
@@ -40,13 +41,14 @@ class ImapReactions:
         authenticator: Authenticator,
         mail_store: MailStore,
         mailbox_watch: MailboxWatch,
+        recent_messages: RecentMessages,
     ) -> None:
         self._engine = engine
         self._link = link
         self._authenticator = authenticator
         self._mail_store = mail_store
         self._watch = mailbox_watch
-        self._messages = MessageCommands(engine, link, mail_store)
+        self._messages = MessageCommands(engine, link, mail_store, recent_messages)
         self._quota = AccountQuota(mail_store)
         self._account: DirectoryAccount | None = None
         self._mailboxes: MailboxCommands | None = None
@@ -74,7 +76,6 @@ class ImapReactions:
     async def ended(self) -> None:
         """Give up the watch."""
         self._leave_mailbox()
-        self._messages.reader.forget()
 
     # --- logging in -------------------------------------------------------------------------------------------------
 
@@ -108,12 +109,12 @@ class ImapReactions:
         except _MailboxDeleted:
             self._engine.no("Selected mailbox was deleted", "NONEXISTENT")
             self._say_mailbox_is_deleted()
+        except BrokenOff:
+            self._engine.break_off()
         except StoreError as error:
             self._engine.no(*_words_for(error))
         else:
             self._engine.ok(text, code)
-        if not isinstance(command, commands.Fetch):
-            self._messages.reader.forget()
 
     def _refuse(self, command: object, refused: CommandRefused) -> None:
         """NO, or BAD for what the client should have known better: such a refusal has no code."""

@@ -25,14 +25,15 @@ from gatepost.protocols.imap.search_keys import (
 from gatepost.protocols.message.decoded_text import decoded_header, decoded_texts
 from gatepost.protocols.message.header import fields, first_values
 from gatepost.protocols.message.sections import ParsedMessage
-from gatepost.session.imap_content import MessageReader
 from gatepost.session.imap_selected import View
-from gatepost.store.interface import MessageEntry
+from gatepost.session.recent_messages import RecentMessages
+from gatepost.store.interface import Gone, MessageEntry
 
 _TURN = 200  # messages between two turns of the loop
+_LARGE = 256 * 1024  # octets that take too long to search while others wait
 
 
-async def search(view: View, key: SearchKey, reader: MessageReader) -> list[tuple[int, MessageEntry]]:
+async def search(view: View, key: SearchKey, recent: RecentMessages) -> list[tuple[int, MessageEntry]]:
     """Number and entry of the messages that match, in order."""
     sets = {
         found: frozenset(entry.uid for _, entry in view.chosen(found.messages, by_uid=found.by_uid))
@@ -44,11 +45,23 @@ async def search(view: View, key: SearchKey, reader: MessageReader) -> list[tupl
             await asyncio.sleep(0)
         matches = _matches(key, entry, sets, None)
         if matches is None:
-            content = await reader.read(entry)
-            matches = content is not None and _matches(key, entry, sets, content)
+            matches = await _content_of_message_matches(key, entry, sets, recent)
         if matches:
             matching.append((number, entry))
     return matching
+
+
+async def _content_of_message_matches(
+    key: SearchKey, entry: MessageEntry, sets: Mapping[InSet, frozenset[int]], recent: RecentMessages
+) -> bool:
+    """A message that is gone meanwhile matches nothing."""
+    try:
+        content = await recent.read(entry.content_id)
+    except Gone:
+        return False
+    if entry.size > _LARGE:
+        return bool(await asyncio.to_thread(_matches, key, entry, sets, content))
+    return bool(_matches(key, entry, sets, content))
 
 
 def _sets(key: SearchKey) -> Iterator[InSet]:

@@ -5,6 +5,7 @@ Implements `session.reactions.Reactions` for `protocols.pop3.engine.Pop3Engine`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -17,6 +18,7 @@ from gatepost.protocols.sasl import Credentials
 from gatepost.session.authentication import authenticate_credentials
 from gatepost.session.link import Link
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
+from gatepost.session.recent_messages import PIECE, RecentMessages
 from gatepost.store.interface import (
     Broken,
     Busy,
@@ -29,7 +31,6 @@ from gatepost.store.interface import (
     StoreError,
 )
 
-_PART = 65536  # octets of a message between two looks at whether the client keeps up
 _SEEN = "\\Seen"
 
 
@@ -47,12 +48,14 @@ class Pop3Reactions:
         authenticator: Authenticator,
         mail_store: MailStore,
         settings: Pop3Settings,
+        recent_messages: RecentMessages,
     ) -> None:
         self._engine = engine
         self._link = link
         self._authenticator = authenticator
         self._mail_store = mail_store
         self._settings = settings
+        self._recent = recent_messages
         self._lock: MaildropLock | None = None
         self._mailbox: Mailbox | None = None
         self._entries: Sequence[MessageEntry] = ()
@@ -119,23 +122,33 @@ class Pop3Reactions:
     async def _retrieve(self, wanted: Retrieve) -> None:
         entry = self._entries[wanted.message_number - 1]
         try:
-            content = await self._mail_store.content(entry.content_id)
+            octets = (await self._recent.read(entry.content_id)).octets
         except StoreError as error:
             self._engine.message_refused(is_temporary=not isinstance(error, Gone))
             return
         if wanted.lines is None:
             self._retrieved.add(wanted.message_number)
         else:
-            content = top(content, wanted.lines)
-        await self._send(content, entry.size)
+            octets = top(octets, wanted.lines)
+        end = len(octets)
+        del octets  # nobody holds it while the client is waited for
+        await self._send(entry, end)
 
-    async def _send(self, content: bytes, size: int) -> None:
-        self._engine.message_started(size)
-        for start in range(0, len(content), _PART):
+    async def _send(self, entry: MessageEntry, end: int) -> None:
+        """The message up to the octet `end`, piece by piece; each is read anew where nobody has it any more."""
+        self._engine.message_started(entry.size)
+        for start in range(0, end, PIECE):
             if start:
                 self._link.send_queued()
                 await self._link.drained()
-            self._engine.message_part(content[start : start + _PART])
+                await asyncio.sleep(0)
+            try:
+                message = await self._recent.read(entry.content_id)
+            except StoreError:
+                self._engine.message_broken_off()
+                return
+            self._engine.message_part(message.octets[start : min(start + PIECE, end)])
+            del message
         self._engine.message_finished()
 
     async def _update(self, deleted: Sequence[int]) -> None:

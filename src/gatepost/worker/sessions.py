@@ -24,6 +24,7 @@ from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.session.managesieve_reactions import ManageSieveReactions
 from gatepost.session.pop3_reactions import Pop3Reactions
 from gatepost.session.reactions import Authenticator, ProtocolParts
+from gatepost.session.recent_messages import RecentMessages
 from gatepost.session.smtp_reactions import SmtpReactions
 from gatepost.store.interface import MailStore, MessageEntry, ScriptStore
 from gatepost.worker.connection import Connection, Session
@@ -46,6 +47,7 @@ class ProtocolSessions:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._recent_messages = RecentMessages(services.mail)
 
     def session(self, connection: Connection) -> Session:
         """The conversation, HTTP or other."""
@@ -101,7 +103,9 @@ class ProtocolSessions:
         engine: ImapEngine[MessageEntry] = ImapEngine(settings)
         return ProtocolParts(
             engine,
-            lambda link: ImapReactions(engine, link, services.authenticator, services.mail, services.watch),
+            lambda link: ImapReactions(
+                engine, link, services.authenticator, services.mail, services.watch, self._recent_messages
+            ),
         )
 
     def _pop3(self, connection: Connection) -> ProtocolParts:
@@ -114,7 +118,10 @@ class ProtocolSessions:
         )
         engine = Pop3Engine(settings)
         return ProtocolParts(
-            engine, lambda link: Pop3Reactions(engine, link, services.authenticator, services.mail, settings)
+            engine,
+            lambda link: Pop3Reactions(
+                engine, link, services.authenticator, services.mail, settings, self._recent_messages
+            ),
         )
 
     def _managesieve(self, connection: Connection) -> ProtocolParts:

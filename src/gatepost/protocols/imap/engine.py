@@ -55,7 +55,7 @@ class ImapEngine(Generic[Message]):
         self._reader = CommandReader(settings.max_line, self._literal_limit)
         self._mode = _Mode.COMMANDS
         self._tag = b""
-        self._is_answer_due = False
+        self._is_answer_due = self._is_in_response = False
         self._enabled: set[str] = set()
         self._has_news = False
         self._is_at_eof = False
@@ -112,7 +112,7 @@ class ImapEngine(Generic[Message]):
         self._is_answer_due = False
 
     def refuse(self, refusal: Refusal) -> None:
-        """Queue BYE (RFC 3501 section 7.1.5)."""
+        """Queue BYE (RFC 3501 section 7.1.5), except inside a response, where it would be taken for a part of it."""
         if self._mode is not _Mode.CLOSED:
             code, text = _FAREWELLS[refusal]
             self._farewell(text, code)
@@ -133,6 +133,19 @@ class ImapEngine(Generic[Message]):
         """Queue untagged responses, each without `* ` and line end."""
         for line in lines:
             self._replies.untagged(line)
+
+    def untagged_in_pieces(self, piece: bytes, *, is_last: bool = False) -> None:
+        """Queue some of an untagged response that is too large to be queued at once."""
+        self._replies.raw(piece if self._is_in_response else b"* " + piece)
+        self._is_in_response = not is_last
+        if is_last:
+            self._replies.raw(b"\r\n")
+
+    def break_off(self) -> None:
+        """A response cannot be completed: all that is left is to end the connection."""
+        self._mode = _Mode.CLOSING
+        self._is_answer_due = False
+        self._reader.clear()
 
     def ok(self, text: str, code: str | bytes = "") -> None:
         """The command is done."""
@@ -331,6 +344,7 @@ class ImapEngine(Generic[Message]):
 
     def _farewell(self, text: str, code: str = "") -> None:
         if self._mode not in (_Mode.CLOSING, _Mode.CLOSED):
-            self._replies.condition("BYE", text, code)
+            if not self._is_in_response:
+                self._replies.condition("BYE", text, code)
             self._mode = _Mode.CLOSING
             self._reader.clear()

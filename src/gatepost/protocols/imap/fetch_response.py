@@ -1,8 +1,12 @@
-"""The FETCH response of one message (RFC 3501 section 7.4.2)."""
+"""The FETCH response of one message (RFC 3501 section 7.4.2).
+
+It comes in pieces. A large section is only named in them, so that whoever sends it need not have it in memory as a whole.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -11,9 +15,11 @@ from gatepost.protocols.imap.date_time import format_date_time
 from gatepost.protocols.imap.fetch_items import NEED_CONTENT, FetchAttribute, FetchItem, FetchSection
 from gatepost.protocols.imap.flags import format_flags
 from gatepost.protocols.imap.mailbox_view import ViewedMessage
-from gatepost.protocols.imap.wire import literal, nstring
+from gatepost.protocols.imap.wire import literal, literal_start, nstring
 from gatepost.protocols.message.envelope import envelope_of
-from gatepost.protocols.message.sections import ParsedMessage
+from gatepost.protocols.message.sections import ParsedMessage, Section
+
+_LARGE = 256 * 1024  # octets
 
 
 class FetchedMessage(ViewedMessage, Protocol):
@@ -26,6 +32,22 @@ class FetchedMessage(ViewedMessage, Protocol):
     def size(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class LargeSection:
+    """The octets from `first` up to `end` of a section stand here."""
+
+    section: Section
+    first: int
+    end: int
+
+    def octets(self, content: ParsedMessage, first: int, end: int) -> bytes:
+        """Some of them."""
+        return (content.section(self.section) or b"")[first:end]
+
+
+Piece = bytes | LargeSection
+
+
 def needs_content(items: Iterable[FetchItem]) -> bool:
     """Whether the message has to be read for any of these."""
     return any(isinstance(item, FetchSection) or item in NEED_CONTENT for item in items)
@@ -33,15 +55,16 @@ def needs_content(items: Iterable[FetchItem]) -> bool:
 
 def fetch_response(
     number: int, message: FetchedMessage, items: Iterable[FetchItem], content: ParsedMessage | None
-) -> bytes:
+) -> list[Piece]:
     """`n FETCH (...)`. `content` may be None when `needs_content(items)` is False."""
-    pieces: list[bytes] = []
+    pieces: list[Piece] = [b"%d FETCH (" % number]
     for item in items:
         if isinstance(item, FetchSection):
-            pieces += [item.label, b" ", _section(item, _there(content)), b" "]
+            pieces += [item.label, b" ", *_section(item, _there(content)), b" "]
         else:
             pieces += [item.value.encode(), b" ", _attribute(item, message, content), b" "]
-    return b"%d FETCH (%b)" % (number, b"".join(pieces[:-1]))
+    pieces[-1] = b")"
+    return pieces
 
 
 def _attribute(item: FetchAttribute, message: FetchedMessage, content: ParsedMessage | None) -> bytes:
@@ -61,14 +84,19 @@ def _attribute(item: FetchAttribute, message: FetchedMessage, content: ParsedMes
             return message_response.body(parsed.octets, parsed.root, is_extended=item is FetchAttribute.BODYSTRUCTURE)
 
 
-def _section(item: FetchSection, content: ParsedMessage) -> bytes:
+def _section(item: FetchSection, content: ParsedMessage) -> tuple[Piece, ...]:
     octets = content.section(item.section)
     if octets is None:
-        return b"NIL"
+        return (b"NIL",)
+    first, end = 0, len(octets)
     if item.partial is not None:
-        first, count = item.partial
-        octets = octets[first : first + count]
-    return literal(octets) if octets else nstring(octets)
+        first = min(item.partial[0], end)
+        end = min(first + item.partial[1], end)
+    if first == end:
+        return (nstring(b""),)
+    if end - first > _LARGE:
+        return literal_start(end - first), LargeSection(item.section, first, end)
+    return (literal(octets[first:end]),)
 
 
 def _there(content: ParsedMessage | None) -> ParsedMessage:

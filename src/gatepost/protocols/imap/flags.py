@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from gatepost.protocols.imap.errors import BadSyntax
 
@@ -26,7 +27,11 @@ def parse_flag(octets: bytes) -> str:
 
 def format_flags(flags: Iterable[str], *more: str) -> bytes:
     """A parenthesised list: system flags in their usual order, then keywords by name, then `more`."""
-    present = frozenset(flags)
+    return _formatted(frozenset(flags), more)
+
+
+@lru_cache(maxsize=1024)  # thousands of messages have a few combinations
+def _formatted(present: frozenset[str], more: tuple[str, ...]) -> bytes:
     ordered = [flag for flag in SYSTEM_FLAGS if flag in present]
     ordered += sorted(present.difference(SYSTEM_FLAGS))
     return f"({' '.join((*ordered, *more))})".encode("ascii", "replace")

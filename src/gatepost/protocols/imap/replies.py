@@ -19,6 +19,10 @@ class Replies:
         """`* line`."""
         self._queued += (b"* ", line, b"\r\n")
 
+    def raw(self, octets: bytes) -> None:
+        """A piece of a line."""
+        self._queued.append(octets)
+
     def continuation(self, text: bytes) -> None:
         """`+ text`."""
         self._queued += (b"+ ", text, b"\r\n")

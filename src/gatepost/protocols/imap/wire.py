@@ -21,7 +21,12 @@ def string(value: bytes) -> bytes:
 
 def literal(value: bytes) -> bytes:
     """A literal, whatever the value is."""
-    return b"{%d}\r\n%b" % (len(value), value)
+    return literal_start(len(value)) + value
+
+
+def literal_start(size: int) -> bytes:
+    """What stands before the `size` octets of a literal."""
+    return b"{%d}\r\n" % size
 
 
 def nstring(value: bytes | None) -> bytes:

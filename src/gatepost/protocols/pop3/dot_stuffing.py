@@ -19,7 +19,8 @@ class DotStuffing:
         """The octets to send for the next part."""
         if not part:
             return b""
-        out = _BARE_LF.sub(b"\r\n", part)
+        has_bare_lf = part.count(b"\n") != part.count(b"\r\n")  # hardly ever: worth a look before searching
+        out = _BARE_LF.sub(b"\r\n", part) if has_bare_lf else part
         if self._last == b"\r" and part.startswith(b"\n"):
             out = out[1:]  # the LF is not bare: its CR was sent with the part before
         out = out.replace(b"\n.", b"\n..")

@@ -139,6 +139,11 @@ class Pop3Engine:
         self._output.append(self._stuffing.finish())
         self._unanswered, self._is_in_message = None, False
 
+    def message_broken_off(self) -> None:
+        """The rest of the message cannot be read: all that is left is to end the session."""
+        self._unanswered = None
+        self._is_hanging_up = True
+
     def message_refused(self, *, is_temporary: bool) -> None:
         """The other answer to Retrieve: the message is gone, or cannot be read now."""
         self._unanswered = None

@@ -1,0 +1,49 @@
+"""The messages that the sessions of a worker have read last, so that a client that fetches one part by part, or several
+clients that fetch the same, cost one read. Used by the IMAP and POP3 reactions.
+
+Bounded for the worker as a whole: whoever sends a large message slowly asks for it again, piece by piece, instead of
+holding it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from weakref import WeakValueDictionary
+
+from gatepost.protocols.message.sections import ParsedMessage
+from gatepost.store.interface import MailStore
+from gatepost.values.ids import Id
+
+PIECE = 1024 * 1024  # octets of a large message that one session may hold while its client does not keep up
+
+_KEPT = 48 * 1024 * 1024  # octets
+
+
+class RecentMessages:
+    """Keeps up to `most_octets`, and the message that was read last in any case."""
+
+    def __init__(self, mail_store: MailStore, *, most_octets: int = _KEPT) -> None:
+        self._mail_store = mail_store
+        self._most_octets = most_octets
+        self._octets = 0
+        self._kept: OrderedDict[Id, ParsedMessage] = OrderedDict()
+        self._in_use: WeakValueDictionary[Id, ParsedMessage] = WeakValueDictionary()
+
+    async def read(self, content_id: Id) -> ParsedMessage:
+        """The message with this content. Raises StoreError; Gone where there is no such content any more."""
+        message = self._in_use.get(content_id)
+        if message is None:
+            octets = await self._mail_store.content(content_id)
+            message = self._in_use.get(content_id) or ParsedMessage(octets)  # somebody else may have been faster
+        self._keep(content_id, message)
+        return message
+
+    def _keep(self, content_id: Id, message: ParsedMessage) -> None:
+        self._in_use[content_id] = message
+        if content_id not in self._kept:
+            self._kept[content_id] = message
+            self._octets += len(message.octets)
+        self._kept.move_to_end(content_id)
+        while self._octets > self._most_octets and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._octets -= len(dropped.octets)
