@@ -241,4 +241,4 @@ async def test_no_descriptor_is_left_behind_by_workers_that_come_and_go(world: W
             os.kill(pid, signal.SIGKILL)
         await until(partial(world.has_deaths, wanted))
         await until(lambda: world.fleet.running == WORKERS)
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - the same
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208 - the same

@@ -122,7 +122,7 @@ async def test_no_descriptor_is_left_behind_by_changes_and_connections(world: Wo
         await until(lambda: world.server_count() == 0)
         await world.apply(listener("a", address), revision=revision)
         await world.release(other)
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - the same
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208 - the same
 
 
 async def test_a_plan_that_cannot_be_followed_is_answered_with_the_reason(world: WorkerWorld) -> None:

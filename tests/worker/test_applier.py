@@ -1,0 +1,227 @@
+"""Changes as the management API asks for them: answers in time, too late, out of turn, or never."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from tests.supervisor.plans import TLS, listener, plan
+from tests.transport.certificates import certificate
+from tests.transport.loopback import some_turns, until
+
+from gatepost.control.messages import (
+    AbandonChange,
+    ActivateChange,
+    BeginChange,
+    BindFailure,
+    ChangeEnded,
+    ChangeGranted,
+    ChangePrepared,
+    PrepareChange,
+    SocketStatus,
+    StatusAnswer,
+    StatusQuestion,
+)
+from gatepost.management.applying import ApplyError
+from gatepost.transport.counter_page import Cell, ConnectionCounter, CounterPage
+from gatepost.values.ids import Id
+from gatepost.worker import applier as applier_module
+from gatepost.worker.applier import ChannelApplier
+
+CERTIFICATES = (certificate("ecdsa", "mail.example.org", is_fallback=True),)
+
+
+class Supervisor:
+    """Answers as a supervisor does, or as the test says."""
+
+    def __init__(self) -> None:
+        self.page = CounterPage.create(1)
+        self.asked: list[msgspec.Struct] = []
+        self.applier = ChannelApplier(self._sent, self.page)
+        self.answers: dict[type[Any], Callable[[Any], Any]] = {
+            BeginChange: lambda asked: ChangeGranted(number=asked.number, running_plan=plan()),
+            PrepareChange: lambda asked: ChangePrepared(number=asked.number),
+            ActivateChange: lambda asked: ChangeEnded(number=asked.number),
+        }
+
+    def _sent(self, message: msgspec.Struct) -> None:
+        self.asked.append(message)
+        answer = self.answers.get(type(message), lambda _asked: None)(message)
+        if answer is not None:
+            asyncio.get_running_loop().call_soon(self.applier.answered, answer)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [type(message).__name__ for message in self.asked]
+
+
+@pytest.fixture
+async def supervisor() -> AsyncIterator[Supervisor]:
+    made = Supervisor()
+    yield made
+    os.close(made.page.descriptor)
+
+
+async def test_a_change_goes_through_its_steps(supervisor: Supervisor) -> None:
+    async with supervisor.applier.change() as change:
+        assert change.running_plan == plan()
+        assert await change.prepare(plan(listener("a", "127.0.0.1:25"))) == []
+        await change.activate(7)
+    assert supervisor.kinds == ["BeginChange", "PrepareChange", "ActivateChange"]
+
+
+async def test_a_change_that_is_not_activated_is_abandoned(supervisor: Supervisor) -> None:
+    async with supervisor.applier.change() as change:
+        await change.prepare(plan())
+    with pytest.raises(ZeroDivisionError):
+        async with supervisor.applier.change():
+            raise ZeroDivisionError
+    assert supervisor.kinds.count("AbandonChange") == 2
+
+
+async def test_a_change_whose_request_is_cancelled_is_abandoned(supervisor: Supervisor) -> None:
+    supervisor.answers[BeginChange] = lambda _asked: None
+
+    async def ask() -> None:
+        async with supervisor.applier.change():
+            pass
+
+    asking = asyncio.create_task(ask())
+    await until(lambda: supervisor.asked)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert supervisor.kinds == ["BeginChange", "AbandonChange"]
+
+
+async def test_changes_of_one_worker_take_turns(supervisor: Supervisor) -> None:
+    may_end = asyncio.Event()
+
+    async def first() -> None:
+        async with supervisor.applier.change():
+            await may_end.wait()
+
+    async def second() -> None:
+        async with supervisor.applier.change():
+            pass
+
+    running = asyncio.gather(first(), second())
+    await until(lambda: supervisor.asked)
+    await some_turns()
+    assert supervisor.kinds == ["BeginChange"]
+    may_end.set()
+    await running
+    assert supervisor.kinds == ["BeginChange", "AbandonChange", "BeginChange", "AbandonChange"]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("EADDRINUSE", "Another process"), ("EADDRNOTAVAIL", "add it to an interface"), ("EACCES", "1023"), ("EIO", "")],
+)
+async def test_an_address_that_cannot_be_bound_is_told_with_the_errno_and_advice(
+    supervisor: Supervisor, name: str, advice: str
+) -> None:
+    failure = BindFailure(listener_id=Id("a"), address="127.0.0.1:25", errno_name=name, text="words")
+    supervisor.answers[PrepareChange] = lambda asked: ChangePrepared(number=asked.number, failures=(failure,))
+    async with supervisor.applier.change() as change:
+        (told,) = await change.prepare(plan())
+    assert (told.object_id, told.property_name, told.value, told.errno_name) == ("a", "bind", "127.0.0.1:25", name)
+    assert name in told.description
+    assert advice in told.description
+
+
+async def test_tls_that_cannot_be_built_is_found_before_the_supervisor_is_asked(supervisor: Supervisor) -> None:
+    async with supervisor.applier.change() as change:
+        (failure,) = await change.prepare(plan(listener("a", "127.0.0.1:25", tls=TLS)))
+        assert (failure.object_id, failure.property_name) == ("a", "useTls")
+        assert await change.prepare(plan(listener("a", "127.0.0.1:25", tls=TLS), certificates=CERTIFICATES)) == []
+    assert supervisor.kinds.count("PrepareChange") == 1
+
+
+async def test_workers_that_could_not_follow_are_told(supervisor: Supervisor) -> None:
+    supervisor.answers[ActivateChange] = lambda asked: ChangeEnded(number=asked.number, errors=("worker 2: no room",))
+    with pytest.raises(ApplyError, match="worker 2: no room"):
+        async with supervisor.applier.change() as change:
+            await change.activate(7)
+    assert "AbandonChange" not in supervisor.kinds
+
+
+async def test_an_answer_that_comes_too_late_is_not_taken_for_another(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier_module, "_TURN_DEADLINE", 0.05)
+    answer = supervisor.answers.pop(BeginChange)
+    with pytest.raises(ApplyError, match="no answer"):
+        async with supervisor.applier.change():
+            pass
+    late = answer(supervisor.asked[0])
+    assert isinstance(late, ChangeGranted)
+    supervisor.applier.answered(late)
+    assert supervisor.kinds == ["BeginChange", "AbandonChange"]
+    monkeypatch.setattr(applier_module, "_TURN_DEADLINE", 15)
+
+    def grant_with_a_late_one_in_front(asked: BeginChange) -> msgspec.Struct | None:
+        supervisor.applier.answered(late)
+        return answer(asked)
+
+    supervisor.answers[BeginChange] = grant_with_a_late_one_in_front
+    async with supervisor.applier.change() as change:
+        assert await change.prepare(plan()) == []
+
+
+async def test_an_answer_of_the_wrong_kind_is_an_error(supervisor: Supervisor) -> None:
+    supervisor.answers[BeginChange] = lambda asked: ChangeEnded(number=asked.number)
+    with pytest.raises(ApplyError, match="out of turn"):
+        async with supervisor.applier.change():
+            pass
+
+
+async def test_who_waits_when_the_supervisor_dies_is_told_and_so_is_who_asks_later(supervisor: Supervisor) -> None:
+    supervisor.answers[BeginChange] = lambda _asked: None
+
+    async def ask() -> None:
+        async with supervisor.applier.change():
+            pass
+
+    asking = [asyncio.create_task(ask()), asyncio.create_task(ask())]
+    await until(lambda: supervisor.asked)
+    supervisor.applier.supervisor_gone()
+    for task in asking:
+        with pytest.raises(ApplyError, match="gone"):
+            await task
+    with pytest.raises(ApplyError, match="gone"):
+        await supervisor.applier.statuses()
+    assert StatusQuestion not in {type(message) for message in supervisor.asked}
+    assert AbandonChange in {type(message) for message in supervisor.asked}
+
+
+async def test_the_status_of_a_listener_joins_supervisor_kernel_and_counters(supervisor: Supervisor) -> None:
+    failure = BindFailure(listener_id=Id("b"), address="127.0.0.1:26", errno_name="EADDRINUSE", text="in use")
+    supervisor.page.set_cap(4, 1)
+    counter = ConnectionCounter(supervisor.page, 4, 0)
+    counter.admit()
+    counter.admit()
+    counter.count(Cell.TLS_HANDSHAKES)
+    socket_status = SocketStatus(
+        listener_id=Id("a"), address="127.0.0.1:25", accept_queue=3, accept_queue_limit=64, socket_options={}, note="n"
+    )
+    supervisor.answers[StatusQuestion] = lambda asked: StatusAnswer(
+        number=asked.number,
+        plan=plan(listener("a", "127.0.0.1:25"), listener("b", "127.0.0.1:26"), revision=9),
+        sockets=(socket_status,),
+        failures=(failure,),
+        counter_slots={Id("a"): 4, Id("b"): 5},
+        workers_running=2,
+    )
+    good, bad = await supervisor.applier.statuses()
+    assert (good.state, good.reason, good.running_revision) == ("active", None, 9)
+    assert (good.connections, good.connections_peak, good.accepted, good.tls_handshakes) == (1, 1, 1, 1)
+    assert good.refused["maxConnections"] == 1
+    (address,) = good.addresses
+    assert (address.accept_queue, address.workers_accepting, address.note) == (3, 2, "n")
+    assert (bad.state, bad.connections) == ("failed", 0)
+    assert "EADDRINUSE" in (bad.reason or "")
