@@ -50,7 +50,8 @@ class Supervisor:
 
     def _sent(self, message: msgspec.Struct) -> None:
         self.asked.append(message)
-        answer = self.answers.get(type(message), lambda _asked: None)(message)
+        make_answer = self.answers.get(type(message))
+        answer = None if make_answer is None else make_answer(message)
         if answer is not None:
             asyncio.get_running_loop().call_soon(self.applier.answered, answer)
 
@@ -164,7 +165,7 @@ async def test_an_answer_that_comes_too_late_is_not_taken_for_another(
     assert supervisor.kinds == ["BeginChange", "AbandonChange"]
     monkeypatch.setattr(applier_module, "_TURN_DEADLINE", 15)
 
-    def grant_with_a_late_one_in_front(asked: BeginChange) -> msgspec.Struct | None:
+    def grant_with_a_late_one_in_front(asked: BeginChange) -> Any:
         supervisor.applier.answered(late)
         return answer(asked)
 
