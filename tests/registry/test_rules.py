@@ -14,6 +14,7 @@ from gatepost.registry.certificate import Certificate
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.domain import Domain
 from gatepost.registry.network_listener import NetworkListener, NetworkListenerProtocol
+from gatepost.registry.rules import bind_clashes
 from gatepost.registry.rules.every_rule import findings
 from gatepost.registry.rules.finding import Finding, Forbidden, Linked, NameTaken, Unfit
 from gatepost.registry.system_settings import SystemSettings
@@ -113,6 +114,24 @@ def test_within_a_listener_a_wildcard_covers_other_addresses_unless_the_port_is_
 def test_of_two_new_listeners_the_later_is_blamed() -> None:
     both = {"b": listener("b", "[::]:25"), "a": listener("a", "[::]:25", socket_ttl=5)}
     assert blamed(change({}, {"NetworkListener": both})) == [("a", "bind")]
+
+
+def test_hundreds_of_listeners_on_one_port_are_compared_only_where_they_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[str, str]] = []
+    may_share = bind_clashes._may_share
+
+    def counted(one: NetworkListener, other: NetworkListener) -> bool:
+        compared.append((one.name, other.name))
+        return may_share(one, other)
+
+    monkeypatch.setattr(bind_clashes, "_may_share", counted)
+    many = {f"l{number}": listener(f"l{number}", f"127.0.{number}.1:25") for number in range(250)}
+    assert change({}, {"NetworkListener": many}) == []
+    assert compared == []
+    wide = listener("wide", "0.0.0.0:25", "127.0.7.1:26", protocol=HTTP)
+    found = change({"NetworkListener": many}, {"NetworkListener": {"wide": wide}})
+    assert blamed(found) == [("wide", "bind")] * len(many)
+    assert compared == [(name, "wide") for name in many]
 
 
 def test_an_address_that_is_given_up_in_the_same_request_is_free() -> None:

@@ -6,7 +6,7 @@ policy, and both with SO_REUSEPORT. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
 import msgspec
@@ -15,6 +15,7 @@ from gatepost.registry.configuration import ObjectRef, Proposal
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
 from gatepost.registry.problem import Problem, ProblemType
 from gatepost.registry.rules.finding import Finding, Unfit
+from gatepost.values.ids import Id
 from gatepost.values.socket_address import SocketAddress
 
 
@@ -24,12 +25,33 @@ def bind_clashes(proposal: Proposal) -> Iterator[Finding]:
     for listener_id in proposal.touched_of(NETWORK_LISTENER):
         if (listener := listeners.get(listener_id)) is not None:
             yield from _within(ObjectRef(NETWORK_LISTENER.name, listener_id), listener)
-    for (one_id, one), (other_id, other) in combinations(listeners.items(), 2):
+    for one_id, other_id in _pairs_that_meet(listeners):
+        one, other = listeners[one_id], listeners[other_id]
         one_ref, other_ref = ObjectRef(NETWORK_LISTENER.name, one_id), ObjectRef(NETWORK_LISTENER.name, other_id)
         blamed = proposal.later_of(one_ref, other_ref)
         if blamed is not None and not _may_share(one, other):
             mine, theirs = (one, other) if blamed == one_ref else (other, one)
             yield from _across(blamed, mine, theirs)
+
+
+def _pairs_that_meet(listeners: Mapping[Id, NetworkListener]) -> Iterable[tuple[Id, Id]]:
+    """Listeners that have an address in common, or a port where one has a wildcard, in order of creation. Few, where all
+    pairs are many: hundreds of listeners may be created at once."""
+    places = {listener_id: place for place, listener_id in enumerate(listeners)}
+    by_address: dict[tuple[object, ...], dict[Id, None]] = {}
+    wildcards: dict[int, dict[Id, None]] = {}
+    by_port: dict[int, dict[Id, None]] = {}
+    for listener_id, listener in listeners.items():
+        for address in listener.bind:
+            by_port.setdefault(address.port, {})[listener_id] = None
+            by_address.setdefault((address.ip, address.scope, address.port), {})[listener_id] = None
+            if address.is_wildcard:
+                wildcards.setdefault(address.port, {})[listener_id] = None
+    meeting = {pair for sharing in by_address.values() for pair in combinations(sharing, 2)}
+    for port, holders in wildcards.items():
+        meeting |= {(one, other) for one in holders for other in by_port[port] if one != other}
+    in_order = {(one, other) if places[one] < places[other] else (other, one) for one, other in meeting}
+    return sorted(in_order, key=lambda pair: (places[pair[0]], places[pair[1]]))
 
 
 def _within(ref: ObjectRef, listener: NetworkListener) -> Iterator[Finding]:
