@@ -10,7 +10,7 @@ from bench.pairs import Contestant, interleave
 from bench.processes import ServerProcess
 from bench.rig import NotMeasurable, Rig
 from bench.servers import ACCOUNT, Port, gatepost
-from bench.table import Row, comparison
+from bench.table import Row, comparison, figure
 
 MESSAGE_OCTETS = 4096
 _HEADER = "From: Bob <bob@example.org>\\r\\nTo: alice@example.org\\r\\nSubject: Measured\\r\\n\\r\\n"
@@ -47,7 +47,7 @@ def delivering(rig: Rig, *, clients: int, messages: int, rounds: int) -> Iterato
         what = f"LMTP: durable deliveries of 4 KiB a second, {clients} client{'s' if clients > 1 else ''}"
         yield from comparison(what, "/s", ours, (floor,))
         used = sorted(cpu[1:])
-        costs = f"{used[len(used) // 2]:.3g} µs ({used[0]:.3g}-{used[-1]:.3g})"
+        costs = f"{figure(used[len(used) // 2])} µs ({figure(used[0])}-{figure(used[-1])})"
         yield Row("  the same, server CPU for each", costs, errors=ours.errors)
 
 

@@ -29,13 +29,18 @@ class Row:
         return (self.what, self.ours, self.peers, self.ratio, "0")
 
 
+def figure(value: float) -> str:
+    """Three digits are more than such a machine gives."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def comparison(what: str, unit: str, ours: Contestant, peers: Sequence[Contestant]) -> list[Row]:
     """A line for each peer, with the medians and the ratio of the pairs."""
     rows = []
     for peer in peers:
         between = ratios(ours, peer)
         ratio = f"{statistics.median(between):.2f} ({between[0]:.2f}-{between[-1]:.2f})"
-        names = (f"{ours.median:.3g} {unit}", f"{peer.name} {peer.median:.3g} {unit}")
+        names = (f"{figure(ours.median)} {unit}", f"{peer.name} {figure(peer.median)} {unit}")
         rows.append(Row(what, *names, ratio, ours.errors + peer.errors))
     return rows
 
