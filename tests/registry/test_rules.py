@@ -130,7 +130,7 @@ def test_hundreds_of_listeners_on_one_port_are_compared_only_where_they_meet(mon
     assert compared == []
     wide = listener("wide", "0.0.0.0:25", "127.0.7.1:26", protocol=HTTP)
     found = change({"NetworkListener": many}, {"NetworkListener": {"wide": wide}})
-    assert blamed(found) == [("wide", "bind")] * len(many)
+    assert blamed(found) == [("wide", "bind")]
     assert compared == [(name, "wide") for name in many]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -77,7 +78,7 @@ class Configuration:
         return self.of(CERTIFICATE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Proposal:
     """A change that is being considered. `touched`: what is created, updated or destroyed, in the order of the request.
 
@@ -91,13 +92,17 @@ class Proposal:
     source_address: IpAddress | None = None
     may_lock_out: bool = False
 
+    @cached_property
+    def _positions(self) -> Mapping[ObjectRef, int]:
+        return {ref: position for position, ref in enumerate(self.touched)}
+
     def touched_of(self, object_type: ObjectType[Any]) -> list[Id]:
         """The touched objects of one type."""
         return [ref.id for ref in self.touched if ref.object_type == object_type.name]
 
     def later_of(self, one: ObjectRef, other: ObjectRef) -> ObjectRef | None:
         """Of two objects that do not go together the one that came later: that one is to blame. None: neither is touched."""
-        positions = {ref: position for position, ref in enumerate(self.touched)}
+        positions = self._positions
         if one not in positions and other not in positions:
             return None
         return max(one, other, key=lambda ref: positions.get(ref, -1))

@@ -25,13 +25,19 @@ def bind_clashes(proposal: Proposal) -> Iterator[Finding]:
     for listener_id in proposal.touched_of(NETWORK_LISTENER):
         if (listener := listeners.get(listener_id)) is not None:
             yield from _within(ObjectRef(NETWORK_LISTENER.name, listener_id), listener)
+    told: set[tuple[ObjectRef, SocketAddress]] = set()  # an address that clashes with many is told once
     for one_id, other_id in _pairs_that_meet(listeners):
         one, other = listeners[one_id], listeners[other_id]
         one_ref, other_ref = ObjectRef(NETWORK_LISTENER.name, one_id), ObjectRef(NETWORK_LISTENER.name, other_id)
         blamed = proposal.later_of(one_ref, other_ref)
         if blamed is not None and not _may_share(one, other):
             mine, theirs = (one, other) if blamed == one_ref else (other, one)
-            yield from _across(blamed, mine, theirs)
+            for address, taken in _across(mine, theirs):
+                if (blamed, address) not in told:
+                    told.add((blamed, address))
+                    covers = "is bound" if taken == address else f"clashes with {taken}, which is bound"
+                    words = f"{address} {covers} by listener {theirs.name!r}: choose another address or port"
+                    yield _conflict(blamed, address, words)
 
 
 def _pairs_that_meet(listeners: Mapping[Id, NetworkListener]) -> Iterable[tuple[Id, Id]]:
@@ -63,13 +69,12 @@ def _within(ref: ObjectRef, listener: NetworkListener) -> Iterator[Finding]:
             yield _conflict(ref, other, words)
 
 
-def _across(ref: ObjectRef, mine: NetworkListener, theirs: NetworkListener) -> Iterator[Finding]:
+def _across(mine: NetworkListener, theirs: NetworkListener) -> Iterator[tuple[SocketAddress, SocketAddress]]:
+    """Addresses of mine, each with the first of theirs that it clashes with."""
     for address in mine.bind:
         taken = next((other for other in theirs.bind if address.clashes_with(other)), None)
         if taken is not None:
-            covers = "is bound" if taken == address else f"clashes with {taken}, which is bound"
-            words = f"{address} {covers} by listener {theirs.name!r}: choose another address or port"
-            yield _conflict(ref, address, words)
+            yield address, taken
 
 
 def _may_share(one: NetworkListener, other: NetworkListener) -> bool:
