@@ -102,9 +102,26 @@ def test_only_listeners_that_are_gone_are_drained(old: Plan, new: Plan) -> None:
 
 
 @given(PLANS, PLANS)
-def test_addresses_that_stay_are_rebound_only_for_the_reuse_flags(old: Plan, new: Plan) -> None:
+def test_addresses_that_stay_are_rebound_only_for_what_open_sockets_cannot_take(old: Plan, new: Plan) -> None:
     for step in difference(old, new):
         if step.kind is StepKind.REOPEN:
             assert step.fields
-            assert set(step.fields) <= {"reuse_address", "reuse_port"}
+            assert set(step.fields) <= {"reuse_address", "reuse_port", "receive_buffer", "send_buffer"}
             assert (step.listener_id, step.address) in bound(old) & bound(new)
+
+
+@given(PLANS.filter(lambda plan: bool(plan.listeners)))
+def test_a_buffer_is_set_at_once_and_given_back_to_the_kernel_with_new_sockets(plan: Plan) -> None:
+    listener = plan.listeners[0]
+
+    def with_buffer(size: int | None) -> Plan:
+        sized = msgspec.structs.replace(listener.socket, receive_buffer=size)
+        return msgspec.structs.replace(plan, listeners=(msgspec.structs.replace(listener, socket=sized),))
+
+    (at_once,) = difference(with_buffer(None), with_buffer(1))
+    assert (at_once.kind, at_once.fields) == (StepKind.APPLY_NOW, ("receive_buffer",))
+    given_back = difference(with_buffer(1), with_buffer(None))
+    assert [(step.kind, step.address) for step in given_back] == [
+        (StepKind.REOPEN, address) for address in listener.addresses
+    ]
+    assert {step.fields for step in given_back} == {("receive_buffer",)}

@@ -14,7 +14,7 @@ class StepKind(Enum):
     """What a step does, in the order in which steps run: the new is started before the old is stopped."""
 
     OPEN = "open"  # bind and listen on a new address
-    REOPEN = "rebind"  # reuse flags: the set of sockets of an address changes, none is closed with clients in it
+    REOPEN = "rebind"  # the set of sockets of an address changes, none is closed with clients in it
     APPLY_NOW = "applyNow"  # a socket option or a limit, in force when the change is answered
     NEXT_CONNECTION = "nextConnection"  # policy of connections that come
     STOP_ACCEPTING = "close"  # an address is given up
@@ -33,6 +33,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 _ORDER = {kind: position for position, kind in enumerate(StepKind)}
 _REUSE_FIELDS = ("reuse_address", "reuse_port")
+_BUFFERS = ("receive_buffer", "send_buffer")
 _APPLIED_NOW = ("backlog", "no_delay", "receive_buffer", "send_buffer", "tos", "ttl")
 _NEXT_CONNECTION = ("protocol", "tls", "is_tls_implicit", "tls_timeout", "proxy_networks")
 _SERVER_FIELDS_NOW = ("max_connections", "max_connections_per_address", "drain_timeout")
@@ -73,14 +74,22 @@ def _changes_of_listener(old: ListenerPlan, new: ListenerPlan) -> list[Step]:
     steps = [_address_step(StepKind.OPEN, new, added) for added in new.addresses if added not in old.addresses]
     steps += [_address_step(StepKind.STOP_ACCEPTING, new, gone) for gone in old.addresses if gone not in new.addresses]
     kept = [address for address in new.addresses if address in old.addresses]
-    if reuse := _changed(old.socket, new.socket, _REUSE_FIELDS):
-        steps += [_address_step(StepKind.REOPEN, new, address, reuse) for address in kept]
-    applied_now = _changed(old.socket, new.socket, _APPLIED_NOW) + _changed(old, new, ("max_connections",))
+    given_back = _given_back_to_the_kernel(old, new)
+    if rebound := _changed(old.socket, new.socket, _REUSE_FIELDS) + given_back:
+        steps += [_address_step(StepKind.REOPEN, new, address, rebound) for address in kept]
+    of_sockets = [name for name in _changed(old.socket, new.socket, _APPLIED_NOW) if name not in given_back]
+    applied_now = (*of_sockets, *_changed(old, new, ("max_connections",)))
     next_connection = _changed(old, new, _NEXT_CONNECTION)
     for kind, fields in ((StepKind.APPLY_NOW, applied_now), (StepKind.NEXT_CONNECTION, next_connection)):
         if fields:
             steps.append(Step(kind=kind, listener_id=new.id, listener_name=new.name, fields=fields))
     return steps
+
+
+def _given_back_to_the_kernel(old: ListenerPlan, new: ListenerPlan) -> tuple[str, ...]:
+    """Buffers that the kernel shall size itself again: it has no call for that, so it takes new sockets."""
+    unset = msgspec.structs.asdict(new.socket)
+    return tuple(name for name in _changed(old.socket, new.socket, _BUFFERS) if unset[name] is None)
 
 
 def _address_step(kind: StepKind, listener: ListenerPlan, address: str, fields: tuple[str, ...] = ()) -> Step:
