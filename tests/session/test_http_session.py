@@ -254,3 +254,22 @@ def test_the_refusal_is_a_whole_answer_that_says_when_to_come_back() -> None:
     assert b"Retry-After: " in head
     assert b"Connection: close" in head
     assert b"Content-Length: %d" % len(body) in head
+
+
+@pytest.mark.parametrize("count", [1, 5000])
+async def test_empty_lines_in_front_of_a_request_are_passed_over(world: World, count: int) -> None:
+    """RFC 9112 section 2.2."""
+    world.begin()
+    await world.send(b"\r\n" * count)
+    await some_turns()
+    await world.send(b"\r\n" + GET)
+    assert b"200 OK" in await world.answer()
+    world.client.shutdown(socket.SHUT_WR)
+    assert await world.receive_all() == b""
+
+
+async def test_a_client_that_sends_nothing_but_empty_lines_is_closed_when_it_ends(world: World) -> None:
+    world.begin()
+    await world.send(b"\r\n" * 5000)
+    world.client.shutdown(socket.SHUT_WR)
+    assert await world.receive_all() == b""

@@ -111,6 +111,8 @@ class HttpSession(H11Protocol):
         """Feed the parser, and see what is still to come."""
         if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
             data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request are passed over
+        if not data:
+            return  # to the parser it would be the end of the connection
         super().data_received(data)
         self._watch_progress()
 
