@@ -183,13 +183,15 @@ def test_rubbish_on_every_port_ends_nothing_but_its_own_connection(shared_server
     for name in shared_server.ports:
         for data in rubbish:
             with socket.create_connection(shared_server.address(name), timeout=30) as sock:
-                sock.settimeout(5)
+                sock.settimeout(30)
                 try:
                     sock.sendall(data)
                     sock.shutdown(socket.SHUT_WR)
                     while sock.recv(65536):
                         pass
-                except (ConnectionResetError, BrokenPipeError, TimeoutError):
+                except TimeoutError:
+                    raise  # whatever came, the server has an answer or an end for it
+                except OSError:
                     pass
     assert shared_server.worker_pids() == workers
     assert "Traceback" not in shared_server.log()
