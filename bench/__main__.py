@@ -36,8 +36,8 @@ QUICK: dict[str, Measurement] = {
 FULL: dict[str, Measurement] = {
     "accept": lambda rig: accepting(rig, protocols=(Port.SMTP, Port.POP3, Port.IMAP), connections=12_000, rounds=9),
     "tls": lambda rig: handshaking(rig, connections=4_000, rounds=9),
-    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=4, peers_connections=2_000),
-    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=4, peers_connections=2_000),
+    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=3, peers_connections=2_000),
+    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=3, peers_connections=2_000),
     "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=4, peers_connections=200),
     "deliver-1": lambda rig: delivering(rig, clients=1, messages=500, rounds=9),
     "deliver-16": lambda rig: delivering(rig, clients=16, messages=200, rounds=9),
@@ -64,6 +64,8 @@ def main() -> int:
                     sys.stderr.write(f"{name}: not measured: {reason}\n")
     except NotMeasurable as reason:
         sys.stderr.write(f"bench: {reason}\n")
+        return 1
+    if not rows:
         return 1
     print(f"\n{_circumstances()}; {time.monotonic() - started:.0f} s\n\n{render(rows)}")
     return 1 if missing or any(row.errors for row in rows) else 0

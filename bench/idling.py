@@ -96,7 +96,8 @@ def idling(rig: Rig, state: IdleState, *, connections: int, waves: int, peers_co
 
 def _waves(rig: Rig, server: ServerProcess, load: Load, port: Port, count: int, probes: Mapping[str, Load]) -> Waves:
     """As many connections as a wave has are open all the time: they take what the process had free already, so that what
-    the waves add is what connections cost."""
+    the waves add is what connections cost. Before login a server closes who is silent for long (here 60 s): all waves have
+    to fit into that time, else there are errors."""
     seen = Waves(fresh=server.pss_kib())
     seen.alone = {name: probe.run(rig, port.of(rig)) for name, probe in probes.items()}
     with load.held(rig, port.of(rig)) as first:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,9 @@ class Load:
 
 def _seen(answer: bytes) -> Seen:
     try:
-        return msgspec.json.decode(answer, type=Seen)
+        seen = msgspec.json.decode(answer, type=Seen)
     except msgspec.DecodeError as error:
         raise NotMeasurable(f"the load client failed: {answer.decode(errors='replace')}") from error
+    if seen.errors:
+        sys.stderr.write(f"{seen.errors} connections failed; the first at {seen.first_error or 'the deadline'}\n")
+    return seen
