@@ -71,7 +71,7 @@ class Client:
     async def drained(self) -> None:
         if self.drops_after is not None and len(self.sent) >= self.drops_after:
             raise Ended
-        if self.before_more is not None:
+        if self.before_more is not None and self.sent:
             await self.before_more()
 
     def wake(self) -> None:

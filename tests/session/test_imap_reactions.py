@@ -202,6 +202,18 @@ async def test_a_store_that_fails_is_answered_with_no(
     assert "b OK" in await client.say('b list "" *')
 
 
+async def test_a_client_that_floods_the_server_waits_until_it_has_taken_its_answers(server: Server) -> None:
+    client = await logged_in(server)
+    client.engine.receive_data(b"a NOOP\r\n" * 250)
+    event = client.engine.next_event()
+    client.drops_after = 0
+    with pytest.raises(Ended):
+        await client.reactions.react(event)
+    client.drops_after = None
+    await client.reactions.react(event)
+    assert (await client.listen()).count("a OK") == 250
+
+
 async def test_a_fetch_ends_when_the_client_is_gone(server: Server) -> None:
     client = await selected(server)
     for _ in range(5):

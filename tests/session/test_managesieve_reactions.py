@@ -96,7 +96,7 @@ class Wire:
         raise AssertionError
 
     async def drained(self) -> None:
-        raise AssertionError
+        """The client takes everything at once."""
 
     def wake(self) -> None:
         raise AssertionError

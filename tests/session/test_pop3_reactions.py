@@ -126,7 +126,7 @@ class Wire:
     async def drained(self) -> None:
         if self.is_gone:
             raise Ended
-        if self.before_more is not None:
+        if self.before_more is not None and self.parts:
             await self.before_more()
 
     def wake(self) -> None:

@@ -90,7 +90,7 @@ class World:
         raise NotImplementedError
 
     async def drained(self) -> None:
-        raise NotImplementedError
+        """The client takes everything at once."""
 
     def wake(self) -> None:
         raise NotImplementedError

@@ -26,6 +26,17 @@ class Close:
     """Everything queued has to be sent, then the connection is closed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Breather:
+    """Many commands were answered in one go. Others have their turn and the client takes its answers, then `go_on()`.
+
+    Emitted by engines that answer commands by themselves without a limit to their number.
+    """
+
+
+COMMANDS_IN_ONE_GO = 100
+
+
 class Refusal(Enum):
     """Why a client is turned away, at the door or in the middle of a session."""
 

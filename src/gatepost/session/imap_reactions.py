@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gatepost.mail.directory import DirectoryAccount
 from gatepost.mail.quota import AccountQuota
+from gatepost.protocols.engine import Breather
 from gatepost.protocols.imap import commands, responses
 from gatepost.protocols.imap.engine import ImapEngine
 from gatepost.protocols.imap.errors import CommandRefused
@@ -15,7 +16,7 @@ from gatepost.protocols.sasl import Credentials
 from gatepost.session.imap_mailboxes import MailboxCommands
 from gatepost.session.imap_messages import BrokenOff, MessageCommands
 from gatepost.session.imap_selected import SelectedMailbox
-from gatepost.session.link import Link
+from gatepost.session.link import Link, make_way
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.session.recent_messages import RecentMessages
@@ -56,7 +57,11 @@ class ImapReactions:
 
     async def react(self, event: object) -> None:
         """Answer one event of the engine."""
+        await self._link.drained()
         match event:
+            case Breather():
+                await make_way(self._link)
+                self._engine.go_on()
             case commands.LogIn(credentials):
                 await self._log_in(credentials)
             case commands.MailboxNews():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +51,12 @@ class Link(Protocol):
 
     def authenticated(self, account_id: Id, login_name: str) -> None:
         """Remember who the client is, for logs and the list of connections."""
+
+
+async def make_way(link: Link) -> None:
+    """Let the client take its answers and other conversations have their turn. Raises Ended."""
+    await link.drained()
+    await asyncio.sleep(0)
 
 
 class Ended(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from gatepost.protocols.engine import Breather
 from gatepost.protocols.managesieve.engine import ManageSieveEngine
 from gatepost.protocols.managesieve.events import (
     CheckScript,
@@ -27,7 +28,7 @@ from gatepost.protocols.sasl import Credentials
 from gatepost.protocols.sieve.check import check_script
 from gatepost.protocols.sieve.errors import SieveError
 from gatepost.session.authentication import authenticate_credentials
-from gatepost.session.link import Link
+from gatepost.session.link import Link, make_way
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.store.interface import Gone, ScriptEntry, ScriptStore, StoreError, Taken
 from gatepost.values.ids import Id
@@ -56,6 +57,7 @@ class ManageSieveReactions:
 
     async def react(self, event: object) -> None:
         """Answer one event of the engine."""
+        await self._link.drained()
         try:
             await self._answer(event)
         except Gone:
@@ -78,6 +80,9 @@ class ManageSieveReactions:
 
     async def _answer(self, event: object) -> None:
         match event:
+            case Breather():
+                await make_way(self._link)
+                self._engine.go_on()
             case LoginAttempt(credentials):
                 await self._log_in(credentials)
             case HaveSpace(name):

@@ -5,18 +5,18 @@ Implements `session.reactions.Reactions` for `protocols.pop3.engine.Pop3Engine`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
 from gatepost.mail.directory import DirectoryAccount
+from gatepost.protocols.engine import Breather
 from gatepost.protocols.pop3.dot_stuffing import top
 from gatepost.protocols.pop3.engine import Pop3Engine
 from gatepost.protocols.pop3.events import LoginAttempt, LoginRefusal, MaildropMessage, Retrieve, Update
 from gatepost.protocols.pop3.settings import Pop3Settings
 from gatepost.protocols.sasl import Credentials
 from gatepost.session.authentication import authenticate_credentials
-from gatepost.session.link import Link
+from gatepost.session.link import Link, make_way
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.session.recent_messages import PIECE, RecentMessages
 from gatepost.store.interface import (
@@ -63,7 +63,11 @@ class Pop3Reactions:
 
     async def react(self, event: object) -> None:
         """Answer one event of the engine."""
+        await self._link.drained()
         match event:
+            case Breather():
+                await make_way(self._link)
+                self._engine.go_on()
             case LoginAttempt(credentials):
                 await self._log_in(credentials)
             case Retrieve():
@@ -140,8 +144,7 @@ class Pop3Reactions:
         for start in range(0, end, PIECE):
             if start:
                 self._link.send_queued()
-                await self._link.drained()
-                await asyncio.sleep(0)
+                await make_way(self._link)
             try:
                 message = await self._recent.read(entry.content_id)
             except StoreError:

@@ -54,7 +54,8 @@ class SmtpReactions:
         self._logged_in: DirectoryAccount | None = None
 
     async def react(self, event: object) -> None:
-        """Answer one event of the engine."""
+        """Answer one event of the engine, when the client has taken enough of the answers before."""
+        await self._link.drained()
         match event:
             case LoginAttempt(credentials=credentials):
                 await self._log_in(credentials)

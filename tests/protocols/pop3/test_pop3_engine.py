@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.protocols.engine import Close, Refusal, StartTls
+from gatepost.protocols.engine import Breather, Close, Refusal, StartTls
 from gatepost.protocols.pop3.engine import Pop3Engine
 from gatepost.protocols.pop3.events import LoginAttempt, LoginRefusal, MaildropMessage, Retrieve, Update
 from gatepost.protocols.pop3.settings import Pop3Limits, Pop3Settings
@@ -335,7 +335,8 @@ def test_reading_pauses_while_much_is_pipelined_behind_a_question() -> None:
     engine.receive_data(b"NOOP\r\n")
     assert not engine.wants_input
     engine.message_refused(is_temporary=False)
-    assert engine.next_event() is None
+    while engine.next_event() == Breather():
+        engine.go_on()
     assert engine.wants_input
 
 

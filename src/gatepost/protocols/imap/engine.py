@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Generic
 
-from gatepost.protocols.engine import Close, Refusal, StartTls
+from gatepost.protocols.engine import COMMANDS_IN_ONE_GO, Breather, Close, Refusal, StartTls
 from gatepost.protocols.framing.octet_buffer import LineTooLong
 from gatepost.protocols.imap import commands
 from gatepost.protocols.imap.command_parser import parse_command
@@ -59,7 +59,7 @@ class ImapEngine(Generic[Message]):
         self._enabled: set[str] = set()
         self._has_news = False
         self._is_at_eof = False
-        self._bad_commands = 0
+        self._bad_commands = self._commands_before_login = self._answered_in_one_go = 0
         self.view: MailboxView[Message] | None = None
 
     # --- Engine -----------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class ImapEngine(Generic[Message]):
         self._is_at_eof = True
 
     def next_event(self) -> object | None:
-        """A command of `commands`, `StartTls`, `Close`, or None."""
+        """A command of `commands`, `StartTls`, `Breather`, `Close`, or None."""
         while not self._is_answer_due:
             match self._mode:
                 case _Mode.COMMANDS:
@@ -92,6 +92,8 @@ class ImapEngine(Generic[Message]):
                     return Close()
                 case _Mode.CLOSED:
                     return None
+            if event is None and is_input_used:
+                event = self._breather()
             if event is not None:
                 self._is_answer_due = True
                 return event
@@ -100,6 +102,10 @@ class ImapEngine(Generic[Message]):
                     return None
                 self._mode = _Mode.CLOSING
         return None
+
+    def _breather(self) -> Breather | None:
+        self._answered_in_one_go += 1
+        return Breather() if self._answered_in_one_go >= COMMANDS_IN_ONE_GO else None
 
     def data_to_send(self) -> bytes:
         """Everything queued since the last call."""
@@ -182,6 +188,11 @@ class ImapEngine(Generic[Message]):
         """Somebody has changed the selected mailbox; a client that idles is told by `MailboxNews`."""
         self._has_news = True
 
+    def go_on(self) -> None:
+        """`Breather` is over."""
+        self._answered_in_one_go = 0
+        self._is_answer_due = False
+
     def news_shown(self) -> None:
         """`MailboxNews` is answered."""
         self._is_answer_due = False
@@ -203,6 +214,10 @@ class ImapEngine(Generic[Message]):
 
     def _begin(self, raw: RawCommand) -> object | None:
         self._tag = raw.tag
+        self._commands_before_login += not self._gate.is_authenticated
+        if self._commands_before_login > self._settings.max_commands_before_login:
+            self._farewell("Too many commands without a login")
+            return None
         states = ALLOWED_STATES.get(raw.name)
         if states is None:
             self.bad("Unknown command")

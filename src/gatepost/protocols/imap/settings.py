@@ -18,5 +18,6 @@ class ImapSettings:
     max_literal: int = 64 * 1024  # of all literals of a command that is no APPEND
     max_failed_logins: int = 5
     max_bad_commands: int = 20  # one after the other
+    max_commands_before_login: int = 100
     login_timeout: float = 60.0
     idle_timeout: float = 31 * 60.0  # RFC 3501 section 5.4: at least 30 minutes

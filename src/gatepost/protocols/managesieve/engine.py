@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gatepost.protocols.engine import Close, Refusal, StartTls
+from gatepost.protocols.engine import COMMANDS_IN_ONE_GO, Breather, Close, Refusal, StartTls
 from gatepost.protocols.managesieve import authentication
 from gatepost.protocols.managesieve.authentication import Challenge
 from gatepost.protocols.managesieve.command_reader import Atom, CommandReader, LiteralTooLong, Token, Unreadable
@@ -34,8 +34,8 @@ class ManageSieveEngine:
         self._is_tls = settings.is_tls
         self._owner: str | None = None
         self._exchange: SaslExchange | None = None
-        self._unanswered: ManageSieveQuestion | StartTls | None = None
-        self._bad_commands = self._failed_logins = self._commands_before_login = 0
+        self._unanswered: ManageSieveQuestion | StartTls | Breather | None = None
+        self._bad_commands = self._failed_logins = self._commands_before_login = self._answered_in_one_go = 0
         self._has_eof = self._is_hanging_up = self._is_closed = False
 
     # --- the conversation's side --------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ class ManageSieveEngine:
         self._has_eof = True
 
     def next_event(self) -> ManageSieveEvent | None:
-        """The next thing to do: a question, StartTls, or Close."""
+        """The next thing to do: a question, StartTls, Breather, or Close."""
         while not self._is_closed:
             if self._is_hanging_up:
                 self._is_closed = True
@@ -69,7 +69,7 @@ class ManageSieveEngine:
                 self._follow(bye("The literal is too long", ResponseCode.QUOTA_MAXSIZE))
                 continue
             if read is not None:
-                event = self._follow(self._obey(read))
+                event = self._follow(self._obey(read)) or self._breather()
                 if event is not None:
                     return event
             elif self._has_eof:
@@ -77,6 +77,13 @@ class ManageSieveEngine:
             else:
                 return None
         return None
+
+    def _breather(self) -> Breather | None:
+        self._answered_in_one_go += 1
+        if self._answered_in_one_go < COMMANDS_IN_ONE_GO:
+            return None
+        self._unanswered = Breather()
+        return self._unanswered
 
     def data_to_send(self) -> bytes:
         """Everything queued since the last call."""
@@ -107,6 +114,11 @@ class ManageSieveEngine:
     def idle_timeout(self) -> float:
         """Seconds."""
         return self._limits.login_seconds if self._owner is None else self._limits.idle_seconds
+
+    def go_on(self) -> None:
+        """Breather is over."""
+        self._answered_in_one_go = 0
+        self._unanswered = None
 
     # --- answers --------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatepost.protocols.engine import Close, StartTls
+from gatepost.protocols.engine import Breather, Close, StartTls
 from gatepost.protocols.sasl import Credentials
 
 
@@ -78,4 +78,4 @@ class RenameScript:
 
 ScriptQuestion = HaveSpace | PutScript | CheckScript | ListScripts | SetActive | GetScript | DeleteScript | RenameScript
 ManageSieveQuestion = LoginAttempt | ScriptQuestion
-ManageSieveEvent = ManageSieveQuestion | StartTls | Close
+ManageSieveEvent = ManageSieveQuestion | StartTls | Breather | Close

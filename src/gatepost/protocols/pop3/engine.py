@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
-from gatepost.protocols.engine import Close, Refusal, StartTls
+from gatepost.protocols.engine import COMMANDS_IN_ONE_GO, Breather, Close, Refusal, StartTls
 from gatepost.protocols.framing.octet_buffer import LineTooLong, OctetBuffer
 from gatepost.protocols.pop3.authorization import Authorization
 from gatepost.protocols.pop3.commands import BeginTls, Challenge, Command, Hangup, Outcome
@@ -39,8 +39,8 @@ class Pop3Engine:
         self._maildrop: Maildrop | None = None
         self._stuffing = DotStuffing()
         self._is_in_message = False
-        self._unanswered: Pop3Question | StartTls | None = None
-        self._bad_commands = self._failed_logins = self._commands_before_login = 0
+        self._unanswered: Pop3Question | StartTls | Breather | None = None
+        self._bad_commands = self._failed_logins = self._commands_before_login = self._answered_in_one_go = 0
         self._has_eof = self._is_hanging_up = self._is_closed = False
 
     # --- the conversation's side --------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ class Pop3Engine:
         self._has_eof = True
 
     def next_event(self) -> Pop3Event | None:
-        """The next thing to do: a question, StartTls, or Close."""
+        """The next thing to do: a question, StartTls, Breather, or Close."""
         while not self._is_closed:
             if self._is_hanging_up:
                 return self._close()
@@ -75,10 +75,17 @@ class Pop3Engine:
                 continue
             if line is None:
                 return self._close() if self._has_eof else None
-            event = self._follow(self._obey(line))
+            event = self._follow(self._obey(line)) or self._breather()
             if event is not None:
                 return event
         return None
+
+    def _breather(self) -> Breather | None:
+        self._answered_in_one_go += 1
+        if self._answered_in_one_go < COMMANDS_IN_ONE_GO:
+            return None
+        self._unanswered = Breather()
+        return self._unanswered
 
     def data_to_send(self) -> bytes:
         """Everything queued since the last call."""
@@ -109,6 +116,11 @@ class Pop3Engine:
     def idle_timeout(self) -> float:
         """Seconds."""
         return self._limits.login_seconds if self._maildrop is None else self._limits.idle_seconds
+
+    def go_on(self) -> None:
+        """Breather is over."""
+        self._answered_in_one_go = 0
+        self._unanswered = None
 
     # --- answers --------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from gatepost.protocols.engine import Close, StartTls
+from gatepost.protocols.engine import Breather, Close, StartTls
 from gatepost.protocols.sasl import Credentials
 
 
@@ -57,4 +57,4 @@ class LoginRefusal(Enum):
 
 
 Pop3Question = LoginAttempt | Retrieve | Update
-Pop3Event = Pop3Question | StartTls | Close
+Pop3Event = Pop3Question | StartTls | Breather | Close
