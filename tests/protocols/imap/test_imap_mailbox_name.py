@@ -47,7 +47,9 @@ def test_no_other_error_than_unfit(octets: bytes) -> None:
         pass
 
 
-@pytest.mark.parametrize("octets", [b"&", b"a&b", b"&A-", b"&2D0-", b"&AAA", b"\xff"])
+@pytest.mark.parametrize(
+    "octets", [b"&", b"a&b", b"&A-", b"&2D0-", b"&AAA", b"\xff", b"&bad-", b"&AGE-", b"&APw-&APw-"]
+)
 def test_what_is_not_modified_utf7_is_unfit(octets: bytes) -> None:
     with pytest.raises(UnfitName):
         decode_mailbox_name(octets)

@@ -25,7 +25,10 @@ class UnfitName(ValueError):
 
 
 def decode_mailbox_name(octets: bytes) -> str:
-    """From the wire. Names that are not ASCII are taken as UTF-8, which some clients send. Raises UnfitName."""
+    """From the wire. Names that are not ASCII are taken as UTF-8, which some clients send. Raises UnfitName.
+
+    Each name has one spelling (RFC 3501 section 5.1.3): any other would become a name that the client does not know.
+    """
     try:
         if not octets.isascii():
             return octets.decode("utf-8")
@@ -38,7 +41,10 @@ def decode_mailbox_name(octets: bytes) -> str:
             piece.decode("ascii") if position % 2 == 0 else _decode_shifted(piece)
             for position, piece in enumerate(pieces)
         ]
-        return "".join(decoded)
+        name = "".join(decoded)
+        if encode_mailbox_name(name) != octets:
+            raise UnfitName("name is not modified UTF-7")
+        return name
     except ValueError:
         raise UnfitName("name is not modified UTF-7") from None
 
