@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.integration.client_load import clients_in_a_loop
-from tests.integration.running_server import RunningServer, free_port, trusting_context
+from tests.integration.running_server import RunningServer, eventually, free_port, trusting_context
 
 
 def _greeting(port: int, host: str = "127.0.0.1") -> bytes:
@@ -98,6 +98,9 @@ def test_changing_reuse_port_back_and_forth_under_load_loses_no_connection(serve
             assert _number_of_listening_sockets(server.ports["smtp"]) == (2 if reuse_port else 1)
         assert load.visits > 0
     assert load.errors == []
+    # Each has its worker and the supervisor that keeps it, and nobody else.
+    lines = subprocess.check_output(["ss", "-Hltnp", f"sport = :{server.ports['smtp']}"], text=True).splitlines()
+    assert [line.count("pid=") for line in lines] == [2, 2]
 
 
 def _number_of_listening_sockets(port: int) -> int:
@@ -120,6 +123,25 @@ def test_a_buffer_size_that_is_no_longer_asked_for_is_the_kernels_again_without_
             assert server.status("smtp")["addresses"][0]["socketOptions"]["socketReceiveBufferSize"] == before
             assert _number_of_listening_sockets(server.ports["smtp"]) == (2 if reuse_port else 1)
     assert load.errors == []
+
+
+def test_listeners_that_share_an_address_come_and_go_without_a_gap_and_count_each_for_itself(
+    server: RunningServer,
+) -> None:
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    first = server.create_listener(name="first", protocol="smtp", bind=[address], useTls=False)
+    with clients_in_a_loop(("127.0.0.1", port), count=30) as load:
+        second = server.create_listener(name="second", protocol="smtp", bind=[address], useTls=False)
+        eventually(lambda: server.status("first")["accepted"] and server.status("second")["accepted"])
+        server.destroy_listener(first)
+        third = server.create_listener(name="third", protocol="smtp", bind=[address], useTls=False)
+        server.set("NetworkListener", destroy=[second])
+        eventually(lambda: server.status("third")["accepted"])
+        assert load.visits > 0
+    assert load.errors == []
+    server.destroy_listener(third)
+    assert _is_refused(port)
 
 
 def test_a_wildcard_replaces_a_specific_address_of_the_same_port_without_a_gap(server: RunningServer) -> None:

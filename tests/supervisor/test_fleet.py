@@ -102,7 +102,11 @@ async def test_a_new_plan_is_confirmed_by_every_worker_and_only_new_sockets_are_
     world.open(listener("a", one, two))
     assert await world.fleet.apply(plan(listener("a", one, two), revision=2)) == []
     assert len(set(world.notes("plan 2 sockets 2 attached 1"))) == WORKERS
-    await world.fleet.release([1])
+    await world.fleet.release_ungranted()
+    assert world.notes("release 1") == []
+    world.open(listener("a", one))
+    assert await world.fleet.apply(plan(listener("a", one), revision=3)) == []
+    await world.fleet.release_ungranted()
     assert len(set(world.notes("release 1"))) == WORKERS
 
 

@@ -100,7 +100,7 @@ def test_an_address_that_is_taken_is_a_failure_and_the_others_are_still_prepared
         taken = f"127.0.0.1:{stranger.getsockname()[1]}"
         prepared = table.prepare(plan(listener("a", taken, free)))
         assert [(failure.address, failure.errno_name) for failure in prepared.failures] == [(taken, "EADDRINUSE")]
-        assert list(prepared.opened) == [free]
+        assert prepared.opened_addresses == [free]
         retirement = table.activate(prepared)
         assert [failure.address for failure in table.failures] == [taken]
         retirement.close()
@@ -125,6 +125,19 @@ def test_an_address_that_goes_to_another_listener_keeps_its_sockets(table: Socke
     run(table, listener("b", address))
     assert numbers(table, address) == before
     assert {listener_id for _, listener_id, _ in table.for_worker(1)} == {"b"}
+
+
+def test_two_listeners_that_share_an_address_have_sockets_of_their_own_and_leave_one_by_one(table: SocketTable) -> None:
+    address = local_address()
+    run(table, listener("a", address), listener("b", address))
+    granted = [(listener_id, kept.number) for _, listener_id, kept in table.for_worker(0)]
+    assert {listener_id for listener_id, _ in granted} == {"a", "b"}
+    assert len({number for _, number in granted}) == 2
+    assert sorted(status.listener_id for status in table.status()) == ["a", "b"]
+    run(table, listener("b", address))
+    assert all(is_connectable(address) for _ in range(20))
+    run(table, listener("b", address), listener("c", address))
+    assert {listener_id for _, listener_id, _ in table.for_worker(0)} == {"b", "c"}
 
 
 def test_an_address_that_is_not_wanted_any_more_is_handed_over_for_retirement(table: SocketTable) -> None:

@@ -89,9 +89,9 @@ class AddressSockets:
             "or turn socketReusePort off to be refused instead"
         )
 
-    def listen(self) -> None:
-        """Let clients in."""
-        self._listen_in([])
+    def listen(self, beside: AddressSockets | None = None) -> None:
+        """Let clients in; `beside` has the same address and shares it."""
+        self._listen_in([] if beside is None else beside.sockets[0].group)
 
     def _listen_in(self, group: list[KeptSocket]) -> None:
         for kept in self.sockets:
@@ -161,6 +161,11 @@ class AddressSockets:
         """The sockets that `gather` returned are closed: no other process may join the address any more."""
         packet_filter.stop_steering(self.sockets[0].sock)
         self.stop_joining()
+
+    def leave_to(self, staying: AddressSockets) -> None:
+        """Before it is closed, where `staying` shares the address: that gets all new connections, then `gathered()` is called
+        there."""
+        _steer_away(staying.sockets[0], self.sockets)
 
     def stop_new_connections(self) -> None:
         """Before it is closed: no new connection gets in, those that are in can still be accepted."""

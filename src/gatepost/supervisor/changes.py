@@ -166,7 +166,7 @@ class Changes:
     async def _retire(self, retirement: Retirement) -> None:
         if retirement.sockets:
             await _until_empty(retirement)
-            await self._workers.release(kept.number for kept in retirement.sockets)
+        await self._workers.release_ungranted()
         retirement.close()
 
     # --- addresses that could not be bound when the server started --------------------------------------------------
@@ -183,7 +183,7 @@ class Changes:
         try:
             prepared = self._table.prepare(self.running_plan)
             if prepared.opened:
-                events.info(Event.LISTENER_OPENED, addresses=sorted(prepared.opened))
+                events.info(Event.LISTENER_OPENED, addresses=prepared.opened_addresses)
                 await self._carry_through(prepared, self.running_plan)
             else:
                 self._table.release(prepared)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -145,15 +145,23 @@ class Fleet:
         self._plan = plan
         return await self._round(self._send_plan)
 
-    async def release(self, numbers: Iterable[int]) -> None:
-        """Have every worker close these sockets."""
-        released = tuple(numbers)
+    async def release_ungranted(self) -> None:
+        """Have every worker close the sockets that it has no more business with: those that are given up, and one that was
+        shared and is another worker's now."""
+        ungranted = {worker: self._ungranted(worker) for worker in self._workers.values()}
+        if not any(ungranted.values()):
+            return
 
         def send(worker: WorkerProcess, number: int) -> None:
-            worker.sockets.difference_update(released)
-            worker.channel.send(ReleaseSockets(number=number, sockets=released))
+            released = ungranted.get(worker, frozenset())
+            worker.sockets -= released
+            worker.channel.send(ReleaseSockets(number=number, sockets=tuple(released)))
 
         await self._round(send)
+
+    def _ungranted(self, worker: WorkerProcess) -> frozenset[int]:
+        granted = {kept.number for _, _, kept in self._table.for_worker(worker.index)}
+        return frozenset(worker.sockets - granted)
 
     async def _round(self, send: Callable[[WorkerProcess, int], None]) -> list[str]:
         number = next(self._numbers)

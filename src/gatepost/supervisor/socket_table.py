@@ -18,17 +18,27 @@ from gatepost.telemetry.events import Event
 from gatepost.values.ids import Id
 from gatepost.values.socket_address import SocketAddress
 
+Place = tuple[Id, str]  # a listener and one of its addresses; two listeners may share an address
+
 
 @dataclass(slots=True)
 class PreparedPlan:
     """What a plan needs beyond what runs: bound, not listening."""
 
     plan: Plan
-    opened: dict[str, AddressSockets] = field(default_factory=dict)
-    spread: dict[str, list[socket.socket]] = field(default_factory=dict)
-    replacing: dict[str, AddressSockets] = field(default_factory=dict)  # beside open ones that cannot be changed
-    joined: set[str] = field(default_factory=set)  # addresses of ours that let others join for the change
+    handed_over: dict[Place, Place] = field(
+        default_factory=dict
+    )  # an address moves, with its sockets, from listener to listener
+    opened: dict[Place, AddressSockets] = field(default_factory=dict)
+    spread: dict[Place, list[socket.socket]] = field(default_factory=dict)
+    replacing: dict[Place, AddressSockets] = field(default_factory=dict)  # beside open ones that cannot be changed
+    joined: list[AddressSockets] = field(default_factory=list)  # open ones that let others join for the change
     failures: list[BindFailure] = field(default_factory=list)
+
+    @property
+    def opened_addresses(self) -> list[str]:
+        """What will be listened on."""
+        return sorted({address for _, address in self.opened})
 
 
 @dataclass(slots=True)
@@ -54,56 +64,67 @@ class Retirement:
 
 
 class SocketTable:
-    """The listening sockets of the node, by address."""
+    """The listening sockets of the node, by listener and address."""
 
     def __init__(self, worker_count: int, inherited: dict[SocketAddress, socket.socket]) -> None:
         self._worker_count = worker_count
         self._inherited = inherited
-        self._open: dict[str, AddressSockets] = {}
-        self._owners: dict[str, Id] = {}
+        self._open: dict[Place, AddressSockets] = {}
         self.failures: tuple[BindFailure, ...] = ()
 
     @property
     def addresses(self) -> Collection[str]:
         """What is bound now."""
-        return self._open.keys()
+        return {address: None for _, address in self._open}.keys()
 
     def for_worker(self, index: int) -> list[tuple[str, Id, KeptSocket]]:
         """Address, listener and socket for everything that a worker accepts from."""
-        return [(address, self._owners[address], open_.for_worker(index)) for address, open_ in self._open.items()]
+        return [(address, listener_id, open_.for_worker(index)) for (listener_id, address), open_ in self._open.items()]
 
     # --- prepare ----------------------------------------------------------------------------------------------------
 
     def prepare(self, plan: Plan) -> PreparedPlan:
         """Bind what is new. The failures are in the result; `release` undoes everything."""
         prepared = PreparedPlan(plan)
-        wanted = {address for listener in plan.listeners for address in listener.addresses}
+        leaving = {place: open_ for place, open_ in self._open.items() if place not in _places(plan)}
         for listener in plan.listeners:
             for address in listener.addresses:
                 try:
-                    self._prepare_address(prepared, listener.socket, address, wanted)
+                    self._prepare_place(prepared, listener.socket, (listener.id, address), leaving)
                 except OSError as error:
                     prepared.failures.append(_bind_failure(listener, address, error))
         return prepared
 
-    def _prepare_address(self, prepared: PreparedPlan, plan: SocketPlan, address: str, wanted: Collection[str]) -> None:
-        open_ = self._open.get(address)
+    def _prepare_place(
+        self, prepared: PreparedPlan, plan: SocketPlan, place: Place, leaving: dict[Place, AddressSockets]
+    ) -> None:
+        open_ = self._open.get(place) or self._handed_over(prepared, place, leaving)
         if open_ is None:
-            prepared.opened[address] = self._bind(prepared, plan, SocketAddress.parse(address), wanted)
+            prepared.opened[place] = self._bind(prepared, plan, SocketAddress.parse(place[1]), leaving)
         elif needs_new_sockets(open_.plan, plan) and open_.address not in self._inherited:
             open_.let_join()
-            prepared.joined.add(address)
-            prepared.replacing[address] = AddressSockets.bind(open_.address, plan, self._worker_count, is_joining=True)
+            prepared.joined.append(open_)
+            prepared.replacing[place] = AddressSockets.bind(open_.address, plan, self._worker_count, is_joining=True)
         elif plan.reuse_port and not open_.plan.reuse_port:
-            prepared.spread[address] = open_.bind_more(plan, self._worker_count)
+            prepared.spread[place] = open_.bind_more(plan, self._worker_count)
+
+    def _handed_over(
+        self, prepared: PreparedPlan, place: Place, leaving: dict[Place, AddressSockets]
+    ) -> AddressSockets | None:
+        """The sockets of this address that another listener gives up, if there are any."""
+        former = next((each for each in leaving if each[1] == place[1]), None)
+        if former is None:
+            return None
+        prepared.handed_over[place] = former
+        return leaving.pop(former)
 
     def _bind(
-        self, prepared: PreparedPlan, plan: SocketPlan, address: SocketAddress, wanted: Collection[str]
+        self, prepared: PreparedPlan, plan: SocketPlan, address: SocketAddress, leaving: dict[Place, AddressSockets]
     ) -> AddressSockets:
         inherited = self._inherited.get(address)
         if inherited is not None:
             return AddressSockets(address, plan, [listening_socket.take_inherited(inherited, plan)])
-        is_shared = plan.reuse_port and not self._covers(address) and is_listened_to(address, plan)
+        is_shared = plan.reuse_port and not self._covers(address, prepared) and is_listened_to(address, plan)
         try:
             opened = AddressSockets.bind(address, plan, self._worker_count)
             if is_shared:
@@ -111,31 +132,28 @@ class SocketTable:
                 events.warning(Event.LISTENER_SHARED, address=str(address), reason=opened.note)
             return opened
         except OSError as error:
-            leaving = [
-                open_
-                for text, open_ in self._open.items()
-                if text not in wanted and open_.address.clashes_with(address)
-            ]
-            if error.errno != errno.EADDRINUSE or not leaving:
+            clashing = [open_ for open_ in leaving.values() if open_.address.clashes_with(address)]
+            if error.errno != errno.EADDRINUSE or not clashing:
                 raise
-        for open_ in leaving:
+        for open_ in clashing:
             open_.let_join()
-            prepared.joined.add(str(open_.address))
+            prepared.joined.append(open_)
         return AddressSockets.bind(address, plan, self._worker_count, is_joining=True)
 
-    def _covers(self, address: SocketAddress) -> bool:
-        return any(open_.address.clashes_with(address) for open_ in self._open.values())
+    def _covers(self, address: SocketAddress, prepared: PreparedPlan) -> bool:
+        ours = (*self._open.values(), *prepared.opened.values())
+        return any(open_.address.clashes_with(address) for open_ in ours)
 
     def release(self, prepared: PreparedPlan) -> None:
         """The change does not happen: give back everything that was bound for it."""
         for opened in (*prepared.opened.values(), *prepared.replacing.values()):
             opened.close()
-        for address, added in prepared.spread.items():
+        for place, added in prepared.spread.items():
             for sock in added:
                 sock.close()
-            self._open[address].stop_joining()
-        for address in prepared.joined:
-            self._open[address].stop_joining()
+            self._open[prepared.handed_over.get(place, place)].stop_joining()
+        for open_ in prepared.joined:
+            open_.stop_joining()
 
     # --- activate ---------------------------------------------------------------------------------------------------
 
@@ -143,52 +161,63 @@ class SocketTable:
         """Bring the plan into force as far as sockets go. What is returned has to be emptied and closed."""
         retirement = Retirement()
         failures = list(prepared.failures)
+        for place, former in prepared.handed_over.items():
+            self._open[place] = self._open.pop(former)
         for listener in prepared.plan.listeners:
             for address in listener.addresses:
-                self._owners[address] = listener.id
                 try:
-                    self._activate_address(prepared, listener.socket, address, retirement)
+                    self._activate_place(prepared, listener.socket, (listener.id, address), retirement)
                 except OSError as error:
                     failures.append(_bind_failure(listener, address, error))
         self._retire_unwanted(prepared.plan, retirement)
         self.failures = tuple(failures)
         return retirement
 
-    def _activate_address(self, prepared: PreparedPlan, plan: SocketPlan, address: str, retirement: Retirement) -> None:
-        opened = prepared.opened.pop(address, None)
+    def _activate_place(self, prepared: PreparedPlan, plan: SocketPlan, place: Place, retirement: Retirement) -> None:
+        opened = prepared.opened.pop(place, None)
         if opened is not None:
-            try:
-                opened.listen()
-            except OSError:
-                opened.close()
-                raise
-            self._open[address] = opened
-            if prepared.joined:
-                retirement.joining.append(opened)
+            self._open_new(place, opened, retirement, has_joined=bool(prepared.joined))
             return
-        open_ = self._open.get(address)
+        open_ = self._open.get(place)
         if open_ is None:
             return  # it failed before, and still does
-        replacing = prepared.replacing.pop(address, None)
+        replacing = prepared.replacing.pop(place, None)
         if replacing is not None:
             retirement.sockets += replacing.take_over_from(open_)
             retirement.gathered.append(replacing)
-            self._open[address] = replacing
+            self._open[place] = replacing
             return
         open_.set_live(plan)
-        if address in prepared.spread:
-            open_.spread(prepared.spread.pop(address))
+        if place in prepared.spread:
+            open_.spread(prepared.spread.pop(place))
         elif not plan.reuse_port and len(open_.sockets) > 1:
             retirement.sockets += open_.gather()
             retirement.gathered.append(open_)
 
+    def _open_new(self, place: Place, opened: AddressSockets, retirement: Retirement, *, has_joined: bool) -> None:
+        try:
+            opened.listen(self._at_address(place[1]))
+        except OSError:
+            opened.close()
+            raise
+        self._open[place] = opened
+        if has_joined:
+            retirement.joining.append(opened)
+
     def _retire_unwanted(self, plan: Plan, retirement: Retirement) -> None:
-        wanted = {address for listener in plan.listeners for address in listener.addresses}
-        for address in [address for address in self._open if address not in wanted]:
-            open_ = self._open.pop(address)
-            del self._owners[address]
-            open_.stop_new_connections()
+        wanted = _places(plan)
+        for place in [place for place in self._open if place not in wanted]:
+            open_ = self._open.pop(place)
+            beside = self._at_address(place[1])
+            if beside is None:
+                open_.stop_new_connections()
+            else:
+                open_.leave_to(beside)
+                retirement.gathered.append(beside)
             retirement.sockets += open_.sockets
+
+    def _at_address(self, address: str) -> AddressSockets | None:
+        return next((open_ for (_, each), open_ in self._open.items() if each == address), None)
 
     def close(self) -> None:
         """The server ends."""
@@ -200,18 +229,22 @@ class SocketTable:
 
     def status(self) -> tuple[SocketStatus, ...]:
         """Every address as the kernel has it."""
-        return tuple(self._status_of(address, open_) for address, open_ in self._open.items())
+        return tuple(self._status_of(place, open_) for place, open_ in self._open.items())
 
-    def _status_of(self, address: str, open_: AddressSockets) -> SocketStatus:
+    def _status_of(self, place: Place, open_: AddressSockets) -> SocketStatus:
         queues = [listening_socket.accept_queue(kept.sock) for kept in open_.sockets]
         return SocketStatus(
-            listener_id=self._owners[address],
-            address=address,
+            listener_id=place[0],
+            address=place[1],
             accept_queue=sum(queue.length for queue in queues),
             accept_queue_limit=sum(queue.limit for queue in queues),
             socket_options=dict(options.read_back(open_.sockets[0].sock, open_.plan)),
             note=open_.note,
         )
+
+
+def _places(plan: Plan) -> set[Place]:
+    return {(listener.id, address) for listener in plan.listeners for address in listener.addresses}
 
 
 def _bind_failure(listener: ListenerPlan, address: str, error: OSError) -> BindFailure:
