@@ -399,6 +399,10 @@ class ScriptedChannel(TlsChannel):
             raise answer
         return answer
 
+    @property
+    def has_decrypted(self) -> bool:
+        return bool(self.reads)
+
     def send(self, data: bytes | memoryview) -> int:
         return min(len(data), 10)
 

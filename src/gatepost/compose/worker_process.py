@@ -62,6 +62,7 @@ async def _work(start: WorkerStart) -> None:
     worker.reconcile = Reconciler(store.configuration, worker.applier).start
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _drain, worker)
     gc.collect()
+    gc.set_threshold(10_000, 20, 20)  # connections leave no cycles behind, so there is little to find
     gc.freeze()  # what is loaded now lives as long as the process: the collector need not look at it again
     worker.begin()
     try:

@@ -115,6 +115,7 @@ class Conversation:
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None  # it knows this conversation: no cycle is left for the collector to find
         self.resume_writing()
         if self._task is None:
             self._end_reactions()

@@ -22,12 +22,13 @@ def endpoint(sockaddr: tuple[object, ...]) -> Endpoint:
 class ConnectionInfo:
     """Worked out when asked for: most connections of a busy server end without anybody asking for all four."""
 
-    __slots__ = ("_local", "_peer", "_sockaddr", "proxy_header")
+    __slots__ = ("_local", "_local_sockaddr", "_peer", "_sockaddr", "proxy_header")
 
     def __init__(self, sock: socket.socket, sockaddr: tuple[object, ...]) -> None:
         self._sockaddr = sockaddr
         self._peer: Endpoint | None = None
         self._local: Endpoint | None = None
+        self._local_sockaddr: tuple[object, ...] | None = None
         self.proxy_header: ProxyHeader | None = None
         if sock.family == socket.AF_UNIX:
             raise ValueError("connections come over TCP")
@@ -41,13 +42,15 @@ class ConnectionInfo:
 
     def note_local_address(self, sock: socket.socket) -> None:
         """Ask the kernel for this end, while the descriptor is open."""
-        if self._local is None:
-            self._local = endpoint(sock.getsockname())
+        if self._local_sockaddr is None:
+            self._local_sockaddr = sock.getsockname()
 
     @property
     def local_address(self) -> Endpoint:
         """This end of the TCP connection. `note_local_address` comes first."""
-        assert self._local is not None, "note_local_address was not called"  # noqa: S101 - a wiring error, not input
+        if self._local is None:
+            assert self._local_sockaddr is not None, "note_local_address was not called"  # noqa: S101 - a wiring error
+            self._local = endpoint(self._local_sockaddr)
         return self._local
 
     @property

@@ -39,6 +39,10 @@ class StreamProtocol(Protocol):
     def resume_writing(self) -> None: ...
 
 
+def _told(_transport: object) -> None:
+    """In the place of `on_closed` once that was called."""
+
+
 class DescriptorTransport(asyncio.Transport):
     """One accepted connection. `on_closed(transport)` is called exactly once, when the descriptor is closed."""
 
@@ -46,6 +50,7 @@ class DescriptorTransport(asyncio.Transport):
         "_buffer",
         "_close_timer",
         "_fd",
+        "_has_eof",
         "_is_closing",
         "_is_lingering",
         "_is_paused_reading",
@@ -83,6 +88,7 @@ class DescriptorTransport(asyncio.Transport):
         self._close_timer: asyncio.TimerHandle | None = None
         self._is_reading = self._is_writing = self._is_paused_reading = self._is_producer_paused = False
         self._is_closing = self._is_lingering = self._may_be_sending = False
+        self._has_eof = False
         self.bytes_received = self.bytes_sent = 0
 
     # --- for the stages before the conversation, and for upgrades ---------------------------------------------------
@@ -169,7 +175,7 @@ class DescriptorTransport(asyncio.Transport):
                 self._close_now(ConnectionResetError(str(error)))
                 return
             self._deliver(data)
-            if not data:
+            if not data or not tls.has_decrypted:
                 return
         self._loop.call_soon(self._read_ready)
 
@@ -190,6 +196,7 @@ class DescriptorTransport(asyncio.Transport):
                 self.bytes_received += len(data)
                 protocol.data_received(data)
             else:
+                self._has_eof = True
                 self._stop_reading()
                 if not protocol.eof_received():
                     self.close()
@@ -323,6 +330,9 @@ class DescriptorTransport(asyncio.Transport):
             return
         if self._tls is not None:
             self._tls.send_close_notify()
+        if self._has_eof:  # nothing is left unread, so nothing can be destroyed
+            self._close_now(None)
+            return
         try:
             self._sock.shutdown(socket.SHUT_WR)
             if self._may_be_sending or (self._protocol is not None and self._sock.recv(_READ_SIZE)):
@@ -377,7 +387,8 @@ class DescriptorTransport(asyncio.Transport):
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
             self._loop.call_soon(protocol.connection_lost, error)
-        self._on_closed(self)
+        on_closed, self._on_closed = self._on_closed, _told  # no cycle is left for the collector to find
+        on_closed(self)
 
     # --- asyncio's Transport, for protocols of other projects -------------------------------------------------------
 

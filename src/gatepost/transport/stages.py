@@ -88,7 +88,7 @@ class ProxyHeaderStage:
 class TlsHandshakeStage:
     """One TLS handshake on the transport's descriptor. `timeout=None`: no deadline."""
 
-    __slots__ = ("_channel", "_done", "_failed", "_is_writing", "_timer", "_transport")
+    __slots__ = ("_channel", "_context", "_done", "_failed", "_is_writing", "_timer", "_transport")
 
     def __init__(
         self,
@@ -101,15 +101,18 @@ class TlsHandshakeStage:
         self._transport = transport
         self._done = done
         self._failed = failed
-        self._channel = TlsChannel(context, transport.sock)
+        self._context = context
+        self._channel: TlsChannel | None = None  # made when the client speaks: one that is silent costs no TLS state
         self._is_writing: bool | None = None
         self._timer: asyncio.TimerHandle | None = None
         if timeout is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(timeout, self._fail, f"no handshake within {timeout:g} s")
-        self._go_on()
+        self._wait(is_writing=False)
 
     def _go_on(self) -> None:
+        if self._channel is None:
+            self._channel = TlsChannel(self._context, self._transport.sock)
         try:
             self._channel.handshake()
         except WouldBlockOnRead:

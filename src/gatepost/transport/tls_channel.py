@@ -70,6 +70,11 @@ class TlsChannel:
         except SSL.Error as error:
             raise TlsFailed(_reason(error)) from None
 
+    @property
+    def has_decrypted(self) -> bool:
+        """Whether `receive` gives octets that the kernel does not report any more."""
+        return self._connection.pending() > 0
+
     def send_close_notify(self) -> None:
         """Tell the client that no more comes (RFC 8446 section 6.1). Best effort."""
         try:

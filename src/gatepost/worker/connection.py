@@ -168,3 +168,4 @@ class Connection:
 
     def _closed(self, transport: DescriptorTransport) -> None:
         self.listener.left(self, transport)
+        self.session = None  # it knows this connection: no cycle is left for the collector to find

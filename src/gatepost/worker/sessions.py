@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import assert_never
 
 from gatepost.mail.delivery import Deliverer
@@ -76,14 +77,7 @@ class ProtocolSessions:
 
     def _smtp(self, connection: Connection, dialect: Dialect) -> ProtocolParts:
         services, policy = self._services, connection.policy
-        settings = SmtpSettings(
-            hostname=policy.hostname,
-            dialect=dialect,
-            offers_tls=policy.offers_tls,
-            is_tls=policy.plan.is_tls_implicit,
-            may_auth_in_clear=policy.may_log_in_in_clear(connection.transport.info),
-            limits=replace(SmtpLimits(), message_octets=policy.max_message_size),
-        )
+        settings = _smtp_settings(dialect, policy.max_message_size, *_facts(connection))
         engine = SmtpEngine(settings)
         deliverer = Deliverer(services.mail, services.directory, policy.hostname, quota=AccountQuota(services.mail))
         return ProtocolParts(
@@ -92,14 +86,8 @@ class ProtocolSessions:
         )
 
     def _imap(self, connection: Connection) -> ProtocolParts:
-        services, policy = self._services, connection.policy
-        settings = ImapSettings(
-            hostname=policy.hostname,
-            offers_tls=policy.offers_tls,
-            is_tls=policy.plan.is_tls_implicit,
-            may_auth_in_clear=policy.may_log_in_in_clear(connection.transport.info),
-            max_message_size=policy.max_message_size,
-        )
+        services = self._services
+        settings = _imap_settings(connection.policy.max_message_size, *_facts(connection))
         engine: ImapEngine[MessageEntry] = ImapEngine(settings)
         return ProtocolParts(
             engine,
@@ -109,13 +97,7 @@ class ProtocolSessions:
         )
 
     def _pop3(self, connection: Connection) -> ProtocolParts:
-        services, policy = self._services, connection.policy
-        settings = Pop3Settings(
-            hostname=policy.hostname,
-            offers_tls=policy.offers_tls,
-            is_tls=policy.plan.is_tls_implicit,
-            may_auth_in_clear=policy.may_log_in_in_clear(connection.transport.info),
-        )
+        services, settings = self._services, _pop3_settings(*_facts(connection))
         engine = Pop3Engine(settings)
         return ProtocolParts(
             engine,
@@ -125,15 +107,66 @@ class ProtocolSessions:
         )
 
     def _managesieve(self, connection: Connection) -> ProtocolParts:
-        services, policy = self._services, connection.policy
-        settings = ManageSieveSettings(
-            hostname=policy.hostname,
-            offers_tls=policy.offers_tls,
-            is_tls=policy.plan.is_tls_implicit,
-            may_auth_in_clear=policy.may_log_in_in_clear(connection.transport.info),
-        )
+        services, settings = self._services, _managesieve_settings(*_facts(connection))
         engine = ManageSieveEngine(settings)
         return ProtocolParts(
             engine,
             lambda link: ManageSieveReactions(engine, link, services.authenticator, services.scripts, settings),
         )
+
+
+# --- what engines are told; the same values for all connections of a policy, so they are made once -----------------------
+
+_Facts = tuple[str, bool, bool, bool]
+
+
+def _facts(connection: Connection) -> _Facts:
+    """Host name; whether TLS is offered; whether it is there from the first octet; whether one may log in in clear."""
+    policy = connection.policy
+    return (
+        policy.hostname,
+        policy.offers_tls,
+        policy.plan.is_tls_implicit,
+        policy.may_log_in_in_clear(connection.transport.info),
+    )
+
+
+@lru_cache(maxsize=256)
+def _smtp_settings(
+    dialect: Dialect, max_message_size: int, hostname: str, offers_tls: bool, is_tls: bool, may_auth_in_clear: bool
+) -> SmtpSettings:
+    return SmtpSettings(
+        hostname=hostname,
+        dialect=dialect,
+        offers_tls=offers_tls,
+        is_tls=is_tls,
+        may_auth_in_clear=may_auth_in_clear,
+        limits=replace(SmtpLimits(), message_octets=max_message_size),
+    )
+
+
+@lru_cache(maxsize=256)
+def _imap_settings(
+    max_message_size: int, hostname: str, offers_tls: bool, is_tls: bool, may_auth_in_clear: bool
+) -> ImapSettings:
+    return ImapSettings(
+        hostname=hostname,
+        offers_tls=offers_tls,
+        is_tls=is_tls,
+        may_auth_in_clear=may_auth_in_clear,
+        max_message_size=max_message_size,
+    )
+
+
+@lru_cache(maxsize=256)
+def _pop3_settings(hostname: str, offers_tls: bool, is_tls: bool, may_auth_in_clear: bool) -> Pop3Settings:
+    return Pop3Settings(hostname=hostname, offers_tls=offers_tls, is_tls=is_tls, may_auth_in_clear=may_auth_in_clear)
+
+
+@lru_cache(maxsize=256)
+def _managesieve_settings(
+    hostname: str, offers_tls: bool, is_tls: bool, may_auth_in_clear: bool
+) -> ManageSieveSettings:
+    return ManageSieveSettings(
+        hostname=hostname, offers_tls=offers_tls, is_tls=is_tls, may_auth_in_clear=may_auth_in_clear
+    )

@@ -7,6 +7,7 @@ What needs no store is answered here; every other command is handed out as an ev
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from typing import Generic
 
 from gatepost.protocols.engine import COMMANDS_IN_ONE_GO, Breather, Close, Refusal, StartTls
@@ -42,6 +43,11 @@ class _Mode(Enum):
     CLOSED = "nothing"
 
 
+def _literal_limit(settings: ImapSettings, gate: LoginGate, name: str) -> int:
+    is_append = name == "APPEND" and gate.is_authenticated
+    return settings.max_message_size if is_append else settings.max_literal
+
+
 class ImapEngine(Generic[Message]):
     """`view` is the selected mailbox, None while there is none.
 
@@ -52,7 +58,7 @@ class ImapEngine(Generic[Message]):
         self._settings = settings
         self._gate = LoginGate(settings)
         self._replies = Replies()
-        self._reader = CommandReader(settings.max_line, self._literal_limit)
+        self._reader = CommandReader(settings.max_line, partial(_literal_limit, settings, self._gate))
         self._mode = _Mode.COMMANDS
         self._tag = b""
         self._is_answer_due = self._is_in_response = False
@@ -324,10 +330,6 @@ class ImapEngine(Generic[Message]):
         if not self._gate.is_authenticated:
             return State.NOT_AUTHENTICATED
         return State.AUTHENTICATED if self.view is None else State.SELECTED
-
-    def _literal_limit(self, name: str) -> int:
-        is_append = name == "APPEND" and self._gate.is_authenticated
-        return self._settings.max_message_size if is_append else self._settings.max_literal
 
     def _capability_code(self) -> bytes:
         return b"CAPABILITY " + capabilities_now(self._gate)
