@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.session.memory_mail_store import MemoryMailStore
 
@@ -48,6 +50,15 @@ async def test_what_somebody_uses_is_not_read_again(store: MemoryMailStore) -> N
     await recent.read(Id("b"))
     assert await recent.read(Id("a")) is in_use
     assert store.contents_read == 2
+
+
+async def test_those_who_want_the_same_at_the_same_time_wait_for_one_read(store: MemoryMailStore) -> None:
+    recent = RecentMessages(store, most_octets=1)
+    found = await asyncio.gather(*(recent.read(Id(name)) for name in "aabab"))
+    assert store.contents_read == 2
+    assert found[0] is found[1] is found[3]
+    missing = await asyncio.gather(*(recent.read(Id("x")) for _ in range(3)), return_exceptions=True)
+    assert [type(each) for each in missing] == [Gone] * 3
 
 
 async def test_a_content_that_is_gone_is_reported(store: MemoryMailStore) -> None:

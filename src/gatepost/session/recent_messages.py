@@ -7,6 +7,7 @@ holding it.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from weakref import WeakValueDictionary
 
@@ -28,15 +29,24 @@ class RecentMessages:
         self._octets = 0
         self._kept: OrderedDict[Id, ParsedMessage] = OrderedDict()
         self._in_use: WeakValueDictionary[Id, ParsedMessage] = WeakValueDictionary()
+        self._reading: dict[Id, asyncio.Future[bytes]] = {}
 
     async def read(self, content_id: Id) -> ParsedMessage:
         """The message with this content. Raises StoreError; Gone where there is no such content any more."""
         message = self._in_use.get(content_id)
         if message is None:
-            octets = await self._mail_store.content(content_id)
-            message = self._in_use.get(content_id) or ParsedMessage(octets)  # somebody else may have been faster
+            octets = await self._octets_of(content_id)
+            message = self._in_use.get(content_id) or ParsedMessage(octets)
         self._keep(content_id, message)
         return message
+
+    async def _octets_of(self, content_id: Id) -> bytes:
+        """Those who want the same at the same time wait for one read."""
+        reading = self._reading.get(content_id)
+        if reading is None:
+            reading = self._reading[content_id] = asyncio.ensure_future(self._mail_store.content(content_id))
+            reading.add_done_callback(lambda _: self._reading.pop(content_id))
+        return await asyncio.shield(reading)
 
     def _keep(self, content_id: Id, message: ParsedMessage) -> None:
         self._in_use[content_id] = message
