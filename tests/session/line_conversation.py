@@ -147,13 +147,20 @@ class Reactions:
 class World(Connected):
     """A conversation over a connection."""
 
-    def __init__(self, *, receive_buffer: int | None = None, send_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        receive_buffer: int | None = None,
+        send_buffer: int | None = None,
+        login_deadline: float | None = None,
+    ) -> None:
         super().__init__(receive_buffer=receive_buffer, send_buffer=send_buffer)
         self.engine = LineEngine()
         self.made: list[Reactions] = []
         self.upgrades: list[tuple[Callable[[], None], Callable[[str], None]]] = []
         self.sent_at_upgrade: int | None = None
-        self.conversation = Conversation("test", ProtocolParts(self.engine, self._make), self._upgrade)
+        parts = ProtocolParts(self.engine, self._make)
+        self.conversation = Conversation("test", parts, self._upgrade, login_deadline=login_deadline)
 
     def begin(self) -> World:
         self.transport.begin(self.conversation)

@@ -196,6 +196,29 @@ async def test_a_silent_client_is_told_and_let_go() -> None:
     await finish(world)
 
 
+async def test_a_client_that_drips_octets_and_never_logs_in_is_let_go_at_the_deadline_for_that() -> None:
+    world = World(login_deadline=0.2)
+    world.begin()
+
+    async def drip() -> None:
+        while not world.engine.refused:
+            await world.send(b"x")
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(drip(), 20)
+    assert world.engine.refused == [Refusal.IDLE_TIMEOUT]
+    await finish(world)
+
+
+async def test_who_has_logged_in_has_no_such_deadline() -> None:
+    world = World(login_deadline=0.05)
+    world.begin()
+    world.conversation.authenticated(Id("a"), "alice")
+    await asyncio.sleep(0.15)  # several such deadlines pass
+    assert world.engine.refused == []
+    await finish(world)
+
+
 async def test_a_client_that_waits_for_an_answer_is_not_idle() -> None:
     world = World()
     world.engine.idle_timeout = 0.05

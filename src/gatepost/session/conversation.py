@@ -38,6 +38,7 @@ class Conversation:
     """The way between one engine and one transport."""
 
     __slots__ = (
+        "_born",
         "_drained",
         "_engine",
         "_has_eof",
@@ -45,6 +46,7 @@ class Conversation:
         "_is_over",
         "_is_upgrading",
         "_last_input",
+        "_login_deadline",
         "_loop",
         "_make_reactions",
         "_reactions",
@@ -58,8 +60,12 @@ class Conversation:
         "protocol_name",
     )
 
-    def __init__(self, protocol_name: str, parts: ProtocolParts, upgrade: Upgrade) -> None:
+    def __init__(
+        self, protocol_name: str, parts: ProtocolParts, upgrade: Upgrade, *, login_deadline: float | None = None
+    ) -> None:
+        """`login_deadline`: seconds within which the client has to log in, however much it says; None: it need not."""
         self.protocol_name = protocol_name
+        self._login_deadline = login_deadline
         self._engine: Engine = parts.engine
         self._make_reactions = parts.make_reactions
         self._upgrade = upgrade
@@ -79,9 +85,10 @@ class Conversation:
         assert isinstance(transport, DescriptorTransport)  # noqa: S101 - a wiring error, not input
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._last_input = self._loop.time()
+        self._born = self._last_input = self._loop.time()
         self._engine.start()
-        self._timer = self._loop.call_later(self._engine.idle_timeout, self._check_idle)
+        first_look = min(self._engine.idle_timeout, self._login_deadline or self._engine.idle_timeout)
+        self._timer = self._loop.call_later(first_look, self._check_idle)
         self._pump()
 
     def data_received(self, data: bytes, /) -> None:
@@ -267,6 +274,8 @@ class Conversation:
         if self._task is not None and not is_stuck:
             self._last_input = now  # we are the ones who are being waited for
         remaining = self._last_input + self._engine.idle_timeout - now
+        if self.account_id is None and self._login_deadline is not None:
+            remaining = min(remaining, self._born + self._login_deadline - now)
         if remaining > 0:
             self._timer = self._loop.call_later(remaining, self._check_idle)
         elif is_stuck:

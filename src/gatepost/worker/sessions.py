@@ -30,6 +30,9 @@ from gatepost.session.smtp_reactions import SmtpReactions
 from gatepost.store.interface import MailStore, MessageEntry, ScriptStore
 from gatepost.worker.connection import Connection, Session
 
+_USELESS_WITHOUT_LOGIN = frozenset({ProtocolName.IMAP, ProtocolName.POP3, ProtocolName.MANAGESIEVE})
+_LOGIN_DEADLINE = 300.0  # seconds; a client that sends an octet now and then would stay for ever otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -55,7 +58,8 @@ class ProtocolSessions:
         plan = connection.policy.plan
         if plan.protocol is ProtocolName.HTTP:
             return self._services.http.session(plan.id)
-        return Conversation(plan.protocol.value, self.parts(connection), connection.upgrade)
+        deadline = _LOGIN_DEADLINE if plan.protocol in _USELESS_WITHOUT_LOGIN else None
+        return Conversation(plan.protocol.value, self.parts(connection), connection.upgrade, login_deadline=deadline)
 
     def parts(self, connection: Connection) -> ProtocolParts:
         """Engine and reactions of any protocol but HTTP."""
