@@ -132,7 +132,7 @@ class FakeServer:
         self.prepared: list[Plan] = []
         self.activated: list[int] = []
         self.turns = 0
-        self._is_held = False
+        self.is_held = False
         self.running_plan = self.plan_of_store()
         self.listener_states: dict[Id, str] = {}
 
@@ -147,12 +147,12 @@ class FakeServer:
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[FakeServer]:
-        assert not self._is_held, "two changes at a time"
-        self._is_held, self.turns = True, self.turns + 1
+        assert not self.is_held, "two changes at a time"
+        self.is_held, self.turns = True, self.turns + 1
         try:
             yield self
         finally:
-            self._is_held = False
+            self.is_held = False
 
     async def prepare(self, plan: Plan) -> Sequence[ApplyFailure]:
         self.prepared.append(plan)
@@ -165,7 +165,7 @@ class FakeServer:
         return [*binds, *self.failures]
 
     async def activate(self, revision: int) -> None:
-        assert self._is_held
+        assert self.is_held
         if self.activation_error is not None:
             raise self.activation_error
         self.activated.append(revision)
@@ -245,6 +245,7 @@ class Api:
         self.server = FakeServer(self.store)
         self.authenticator = FakeAuthenticator(self.store)
         self.deleted_mail: list[Id] = []
+        self.held_while_hashing: list[bool] = []
         self.now = NOW
         numbers = itertools.count(1)
         self.parts = ManagementParts(
@@ -263,6 +264,7 @@ class Api:
         self.app = make_app(self.parts)
 
     async def _hash(self, password: Secret, present_hash: Secret | None) -> Secret:
+        self.held_while_hashing.append(self.server.is_held)
         return Secret(f"hash of {password.reveal()}")
 
     async def _delete_mail(self, account_id: Id) -> None:

@@ -347,3 +347,12 @@ async def test_set_arguments_of_the_wrong_form(arguments: dict[str, object], api
 async def test_an_empty_set_tells_the_state(api: Api) -> None:
     answer = await api.call(SET)
     assert (answer["oldState"], answer["newState"], answer["created"]) == ("s3", "s3", None)
+
+
+async def test_a_password_is_hashed_before_the_turn_so_that_nobody_waits_for_it(api: Api) -> None:
+    domain = next(each for each in await api.store.read_objects("Domain"))
+    carol = {"name": "carol", "domainId": domain.id, "password": "pw"}
+    answer = await api.call("x:Account/set", create={"c": carol})
+    stored = await api.store.read_objects("Account", [answer["created"]["c"]["id"]])
+    assert stored[0].value["password"] == "hash of pw"
+    assert api.held_while_hashing == [False]

@@ -37,6 +37,9 @@ from gatepost.store.interface import ConfigurationStore, ObjectWrite, StoreError
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
+_Hashes = dict[tuple[ObjectRef, str], tuple[Secret, Secret]]  # object and property → password and hash
+
+_LONGEST_PASSWORD = 1024  # characters; longer ones are refused when the object is checked
 _ATTEMPTS = 3  # when another node takes a name between our look and our commit
 
 
@@ -81,16 +84,17 @@ class SetMethod:
     async def _attempt(self, values: Mapping[str, Any], context: MethodContext) -> Outcome:
         for _ in range(_ATTEMPTS):
             request = read_set(self._reader, values, context, self._parts.make_id)
+            hashes = {} if request.is_dry_run else await self._hash_given(request)
             try:
                 async with self._parts.applier.change() as change:
-                    return await self._carry_out(request, change, context)
+                    return await self._carry_out(request, hashes, change, context)
             except Taken:
                 continue
             except ApplyError as error:
                 raise MethodError("serverUnavailable", f"the change could not be carried through: {error}") from error
         raise MethodError("serverUnavailable", "other nodes keep changing the same objects: try again")
 
-    async def _carry_out(self, request: SetRequest, change: Change, context: MethodContext) -> Outcome:
+    async def _carry_out(self, request: SetRequest, hashes: _Hashes, change: Change, context: MethodContext) -> Outcome:
         parts = self._parts
         old_state = await self._reader.state()
         if request.if_in_state not in (None, old_state):
@@ -108,7 +112,8 @@ class SetMethod:
             must_activate = False
         if request.is_dry_run:
             return self._tried(request, proposal, old_state, old_plan, plan)
-        await self._commit(request, proposal, change if must_activate else None)
+        after = await self._hash_secrets(request, hashes, proposal.before, proposal.after)
+        await self._commit(proposal, after, change if must_activate else None)
         return Outcome(request, proposal, old_state, await self._reader.state(), None)
 
     def _tried(self, request: SetRequest, proposal: Proposal, state: str, old_plan: Plan, plan: Plan) -> Outcome:
@@ -116,8 +121,7 @@ class SetMethod:
         report = dry_run_report(_done(request), steps, proposal, self._parts.now())
         return Outcome(request, proposal, state, state, report)
 
-    async def _commit(self, request: SetRequest, proposal: Proposal, change: Change | None) -> None:
-        after = await self._hash_secrets(request, proposal.before, proposal.after)
+    async def _commit(self, proposal: Proposal, after: Configuration, change: Change | None) -> None:
         writes = _writes(proposal, after)
         if not writes:
             return
@@ -130,20 +134,36 @@ class SetMethod:
             words = f"the change is stored, but not every worker runs it yet: {error}"
             raise MethodError("serverPartialFail", words) from error
 
-    async def _hash_secrets(self, request: SetRequest, before: Configuration, after: Configuration) -> Configuration:
-        given: dict[ObjectRef, set[str]] = {}
+    async def _hash_given(self, request: SetRequest) -> _Hashes:
+        """The hashes of the passwords that were given: before the turn is asked for, because others wait for the turn."""
+        hashes: _Hashes = {}
+        for item in request.items:
+            for name, declared in OBJECT_TYPES[item.ref.object_type].properties.items():
+                given = item.wire.get(name)
+                if _is_hashed(declared.kind) and isinstance(given, str) and len(given) <= _LONGEST_PASSWORD:
+                    stored = await self._parts.store.read_objects(item.ref.object_type, [item.ref.id])
+                    present = Secret(str(stored[0].value[name])) if stored else None
+                    hashes[item.ref, name] = (Secret(given), await self._parts.hash_to_store(Secret(given), present))
+        return hashes
+
+    async def _hash_secrets(
+        self, request: SetRequest, hashes: _Hashes, before: Configuration, after: Configuration
+    ) -> Configuration:
+        """Every password that was given is replaced by its hash: the one made before the turn, else one made now."""
         for item in _done(request):
-            if item.candidate is not None:
-                given.setdefault(item.ref, set()).update(item.candidate.given)
-        for ref, names in given.items():
-            for name, declared in OBJECT_TYPES[ref.object_type].properties.items():
-                value = after.find(ref)
-                if name in names and value is not None and _is_hashed(declared.kind):
-                    clear: Secret = msgspec.structs.asdict(value)[declared.field_name]
-                    old = before.find(ref)
-                    present = None if old is None else msgspec.structs.asdict(old)[declared.field_name]
-                    hashed = await self._parts.hash_to_store(clear, present)
-                    after = after.replace(ref, msgspec.structs.replace(value, **{declared.field_name: hashed}))
+            value = after.find(item.ref)
+            if item.candidate is None or value is None:
+                continue
+            for name, declared in OBJECT_TYPES[item.ref.object_type].properties.items():
+                if name in item.candidate.given and _is_hashed(declared.kind):
+                    password: Secret = msgspec.structs.asdict(item.candidate.object)[declared.field_name]
+                    known, hashed = hashes.get((item.ref, name), (None, None))
+                    if hashed is None or known != password:
+                        old = before.find(item.ref)
+                        present = None if old is None else msgspec.structs.asdict(old)[declared.field_name]
+                        hashed = await self._parts.hash_to_store(password, present)
+                    value = msgspec.structs.replace(value, **{declared.field_name: hashed})
+            after = after.replace(item.ref, value)
         return after
 
     async def _delete_mail(self, proposal: Proposal) -> None:
