@@ -133,7 +133,8 @@ class ConnectionCounter:
                 return refused
         self.count(Cell.ACCEPTED)
         peak = self._page.index(self.slot, self._worker, Cell.PEAK)
-        numbers[peak] = max(numbers[peak], here)
+        # Another worker may have counted one that it is about to refuse: never more than the cap were really open.
+        numbers[peak] = max(numbers[peak], min(here, numbers[self.slot]))
         return None
 
     def _decide_under_lock(self) -> Cell | None:
