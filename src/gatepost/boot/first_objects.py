@@ -73,12 +73,12 @@ class FirstObjects:
         """Whether nobody could sign in so far: nothing was ever configured here."""
         return not self.configuration.of(ACCOUNT)
 
-    def settings(self, hostname: str | None = None) -> None:
+    def settings(self) -> None:
         """The host name, which everything that greets needs."""
         if not self.has_settings:
-            self._add(SYSTEM_SETTINGS, SystemSettings(default_hostname=hostname or host_name()), SINGLETON_ID)
+            self._add(SYSTEM_SETTINGS, SystemSettings(default_hostname=host_name()), SINGLETON_ID)
 
-    def self_signed_certificate(self, hostname: str | None = None) -> None:
+    def self_signed_certificate(self) -> None:
         """Where the server has none of its own, or the one it has ends within a month."""
         now = datetime.now(UTC)
         own_id: Id | None = None  # what takes the place of another keeps its id: the settings may name it
@@ -87,7 +87,7 @@ class FirstObjects:
                 if (certificate.not_valid_after - now).days >= 30:
                     return
                 own_id = certificate_id
-        name = hostname or self.configuration.settings.default_hostname
+        name = self.configuration.settings.default_hostname
         made = make_self_signed(name if name != "localhost" else host_name(), now)
         others = [
             CERTIFICATE.unique_key(each) for id_, each in self.configuration.certificates.items() if id_ != own_id

@@ -26,9 +26,7 @@ class PreparedPlan:
     """What a plan needs beyond what runs: bound, not listening."""
 
     plan: Plan
-    handed_over: dict[Place, Place] = field(
-        default_factory=dict
-    )  # an address moves, with its sockets, from listener to listener
+    handed_over: dict[Place, Place] = field(default_factory=dict)  # now and before: the sockets move with the address
     opened: dict[Place, AddressSockets] = field(default_factory=dict)
     spread: dict[Place, list[socket.socket]] = field(default_factory=dict)
     replacing: dict[Place, AddressSockets] = field(default_factory=dict)  # beside open ones that cannot be changed

@@ -28,9 +28,8 @@ from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 
 _TURN_DEADLINE = 60.0  # seconds
 _ANSWER_DEADLINE = 45.0  # seconds
-_ACTIVATION_DEADLINE = (
-    75.0  # seconds; the supervisor itself waits twice 30 for workers, and a moment for sockets to be empty
-)
+# The supervisor itself waits twice 30 s for workers, and a moment for sockets to be empty.
+_ACTIVATION_DEADLINE = 75.0  # seconds
 _GONE = "the supervisor is gone"
 _OUT_OF_TURN = "the supervisor answered out of turn"
 _REFUSALS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
     from gatepost.worker.listener import Listener, ListenerPolicy
 
-_numbers = itertools.count(1)
-
 
 class Session(StreamProtocol, Protocol):
     """A conversation, or an HTTP session."""
@@ -42,7 +39,6 @@ class Connection:
         "is_refused",
         "is_told",
         "listener",
-        "number",
         "policy",
         "session",
         "transport",
@@ -63,7 +59,6 @@ class Connection:
         self.address_entry: int | None = None  # where the source address is counted, if it is
         self.is_refused = is_refused
         self.is_told = is_refused  # and there was room to tell it so
-        self.number = next(_numbers)
         self.session: Session | None = None
         info = ConnectionInfo(sock, sockaddr)
         self.transport = DescriptorTransport(asyncio.get_running_loop(), sock, info, self._closed)

@@ -40,7 +40,6 @@ class ListenerPolicy:
     __slots__ = (
         "_proxy_networks",
         "hostname",
-        "is_clear_login_allowed",
         "max_connections_per_address",
         "max_message_size",
         "plan",
@@ -55,7 +54,6 @@ class ListenerPolicy:
         self.max_message_size = server.max_message_size
         self.max_connections_per_address = server.max_connections_per_address
         self.proxy_header_timeout = server.proxy_header_timeout
-        self.is_clear_login_allowed = server.may_log_in_over_clear_http
         self._proxy_networks = tuple(IpMask.parse(network) for network in plan.proxy_networks)
         self.tls_context: SSL.Context | None = None
         self.tls_error: str | None = None
