@@ -8,20 +8,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cannot_run import cannot_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-MUST_ALL_RUN = "GATEPOST_TESTS_MUST_ALL_RUN"
 
 
 def _need(name: str) -> str:
     path = shutil.which(name)
     if path is None:
-        reason = f"the program {name} is not installed"
-        if os.environ.get(MUST_ALL_RUN):
-            pytest.fail(f"{reason}, and {MUST_ALL_RUN} is set")
-        pytest.skip(reason)
+        cannot_run(f"the program {name} is not installed")
     return path
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.cannot_run import cannot_run
 
 sys.path.append(str(Path(__file__).parents[2]))  # `bench` is not installed with the package
 
@@ -30,7 +31,7 @@ def small_rig(tmp_path: Path, needs_program: Callable[[str], str]) -> Iterator[R
     for program in ("gcc", "openssl", "taskset"):
         needs_program(program)
     if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("two cores are needed")
+        cannot_run("two cores are needed")
     with rig(free_port_base(), tmp_path) as made:
         yield made
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import imaplib
-import os
 import poplib
 import smtplib
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import managesieve
 import pytest
+from tests.cannot_run import cannot_run
 from tests.integration.running_server import ADMIN, RunningServer, passwords_in, trusting_context
 
 PORTS = {
@@ -38,8 +38,7 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS
     """`gatepost serve --demo` on its fixed ports."""
     taken = [port for port in PORTS.values() if _is_listening(port)]
     if taken:
-        reason = f"ports {taken} of the demonstration are in use on this machine"
-        pytest.fail(reason) if os.environ.get("GATEPOST_TESTS_MUST_ALL_RUN") else pytest.skip(reason)
+        cannot_run(f"ports {taken} of the demonstration are in use on this machine")
     directory = tmp_path_factory.mktemp("demonstration")
     server = RunningServer(directory, ["--demo", "--data", str(directory / "data")], PORTS, ADMIN)
     yield server

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.cannot_run import cannot_run
 from tests.integration.running_server import ADMIN, PACKAGE_PATH, RunningServer, eventually, free_port, running_server
 
 
@@ -57,8 +57,9 @@ def test_a_signal_to_hang_up_brings_what_is_stored_into_force(server: RunningSer
     assert server.status("smtp")["state"] == "active"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start the server as another user")
 def test_workers_and_files_belong_to_the_user_that_was_asked_for(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        cannot_run("only root may start the server as another user")
     for directory in (tmp_path, *tmp_path.parents[:2]):
         directory.chmod(0o755)
     nobody = pwd.getpwnam("nobody")
@@ -95,7 +96,7 @@ def _interpreter_for(user: str) -> str:
             continue
         if tried.returncode == 0:
             return python
-    pytest.skip(f"{user} can run no Python on this machine that has the packages")
+    return cannot_run(f"{user} can run no Python on this machine that has the packages")
 
 
 def test_the_server_ends_its_workers_and_frees_its_ports_when_the_supervisor_is_killed(tmp_path: Path) -> None:

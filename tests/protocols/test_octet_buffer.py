@@ -80,7 +80,6 @@ def test_counted_blocks_are_the_octets_in_order(octets: bytes, counts: list[int]
     buffer.feed(octets)
     taken = b""
     for count in counts:
-        assert buffer.peek(count) == octets[len(taken) : len(taken) + count]
         taken += buffer.take(count)
         assert len(buffer) == len(octets) - len(taken)
     assert taken == octets[: len(taken)]
@@ -133,7 +132,7 @@ def test_a_bare_lf_ends_a_line_where_that_is_accepted() -> None:
     buffer = OctetBuffer(accept_bare_lf=True)
     buffer.feed(b"a\nb\r\n\n\r\nc")
     assert lines_of(buffer) == [b"a", b"b", b"", b""]
-    assert buffer.peek(5) == b"c"
+    assert buffer.take(5) == b"c"
 
 
 def test_a_line_feed_in_front_of_the_buffer_is_not_joined_with_what_was_taken() -> None:

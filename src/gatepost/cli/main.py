@@ -77,10 +77,12 @@ def serve(
     ] = None,
 ) -> None:
     """Run the server."""
-    chosen_format = _one_of("--log-format", log_format, ("text", "json"))
-    chosen_level = _one_of("--log-level", log_level, ("debug", "info", "warning", "error"))
     from gatepost.compose.server import ServeOptions
     from gatepost.compose.server import serve as run_server
+    from gatepost.telemetry.events import LOG_FORMATS, LOG_LEVELS
+
+    chosen_format = _one_of("--log-format", log_format, LOG_FORMATS)
+    chosen_level = _one_of("--log-level", log_level, LOG_LEVELS)
 
     options = ServeOptions(
         data_directory=data,

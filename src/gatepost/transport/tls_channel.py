@@ -92,12 +92,6 @@ class TlsChannel:
         """OpenSSL's name of the cipher suite."""
         return self._connection.get_cipher_name() or "unknown"
 
-    @property
-    def server_name(self) -> str | None:
-        """The name that the client asked for (RFC 6066 section 3)."""
-        name = self._connection.get_servername()
-        return name.decode("ascii", "replace") if name else None
-
 
 def _reason(error: SSL.Error) -> str:
     if isinstance(error, SSL.SysCallError):

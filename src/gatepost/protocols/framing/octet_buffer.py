@@ -37,10 +37,6 @@ class OctetBuffer:
         self._data.clear()
         self._start = self._scanned = 0
 
-    def peek(self, count: int) -> bytes:
-        """Up to `count` octets from the front, left in place."""
-        return bytes(self._data[self._start : self._start + count])
-
     def take(self, count: int) -> bytes:
         """Remove and return up to `count` octets."""
         end = min(self._start + count, len(self._data))

@@ -114,10 +114,6 @@ class MailboxView(Generic[Message]):
                 self._changed.discard(message.uid)
                 self._note_keywords(message)
 
-    def is_gone(self, uid: int) -> bool:
-        """Whether the message is only a number any more."""
-        return uid in self._vanished
-
     def take_news(self, *, may_expunge: bool) -> News[Message]:
         """What to tell the client; the view is afterwards what the client knows."""
         expunged = self._expunge() if may_expunge and self._vanished else []
