@@ -80,7 +80,7 @@ async def test_no_more_than_a_batch_is_accepted_in_one_turn(world: World) -> Non
         world.accepted.append(sock)
         asyncio.get_running_loop().call_soon(lambda: sizes.append(len(world.accepted)))
 
-    loop.hand_to(take)
+    loop.hand_to(take, batch=3)
     await until(lambda: len(world.accepted) == 10)
     assert sizes[0] == 3
     loop.close()
@@ -97,7 +97,7 @@ async def test_everything_that_waits_can_be_accepted_at_once(world: World) -> No
 async def test_another_may_take_over_what_comes(world: World) -> None:
     loop = world.loop()
     others: list[socket.socket] = []
-    loop.hand_to(lambda sock, _address: others.append(sock))
+    loop.hand_to(lambda sock, _address: others.append(sock), batch=64)
     world.connect(1)
     await until(lambda: others)
     assert world.accepted == []
@@ -113,7 +113,7 @@ async def test_closing_in_the_middle_of_a_batch_ends_it(world: World) -> None:
         world.accepted.append(sock)
         loop.close()
 
-    loop.hand_to(take_and_close)
+    loop.hand_to(take_and_close, batch=64)
     await until(lambda: world.accepted)
     await some_turns()
     assert len(world.accepted) == 1
@@ -172,10 +172,10 @@ async def test_a_callee_that_fails_does_not_stop_the_loop(world: World) -> None:
 
     def fail(sock: socket.socket, _address: tuple[str, int]) -> None:
         sock.close()
-        loop.hand_to(world.take)
+        loop.hand_to(world.take, batch=64)
         raise ZeroDivisionError
 
-    loop.hand_to(fail)
+    loop.hand_to(fail, batch=64)
     world.connect(2)
     await until(lambda: world.accepted)
     assert len(complaints) == 1

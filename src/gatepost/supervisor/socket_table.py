@@ -236,7 +236,10 @@ class SocketTable:
             address=place[1],
             accept_queue=sum(queue.length for queue in queues),
             accept_queue_limit=sum(queue.limit for queue in queues),
-            socket_options=dict(options.read_back(open_.sockets[0].sock, open_.plan)),
+            socket_options={
+                **options.read_back(open_.sockets[0].sock, open_.plan),
+                "socketBacklog": (open_.plan.backlog, queues[0].limit),  # cut to net.core.somaxconn
+            },
             note=open_.note,
         )
 

@@ -48,9 +48,10 @@ class AcceptLoop:
         self._is_open = True
         self._loop.add_reader(sock.fileno(), self._readable)
 
-    def hand_to(self, accepted: Accepted) -> None:
-        """From now on, `accepted` gets the connections."""
+    def hand_to(self, accepted: Accepted, *, batch: int) -> None:
+        """From now on, `accepted` gets the connections, at most `batch` in a row."""
         self._accepted = accepted
+        self._batch = batch
 
     def accept_queued(self) -> None:
         """Accept everything that waits now."""

@@ -143,19 +143,17 @@ class Worker:
         for granted in message.sockets:
             wanted.add(granted.number)
             listener = self._listeners[granted.listener_id]
+            accepted = listener.accepted_at(granted.address)
+            batch = _OWN_BATCH if listener.policy.plan.socket.reuse_port else _SHARED_BATCH
             if granted.is_attached:
                 sock = socket.socket(fileno=descriptors.pop(0))
-                self._accept_from(granted.number, sock, granted.address, listener)
+                self._loops[granted.number] = AcceptLoop(sock, accepted, _out_of_resources, batch=batch)
             else:
-                self._loops[granted.number].hand_to(listener.accepted_at(granted.address))
+                self._loops[granted.number].hand_to(accepted, batch=batch)
             self._accepting[granted.number] = listener
         for number, loop in self._loops.items():
             if number not in wanted:
                 loop.accept_queued()
-
-    def _accept_from(self, number: int, sock: socket.socket, address: str, listener: Listener) -> None:
-        batch = _OWN_BATCH if listener.policy.plan.socket.reuse_port else _SHARED_BATCH
-        self._loops[number] = AcceptLoop(sock, listener.accepted_at(address), _out_of_resources, batch=batch)
 
     def _release(self, numbers: tuple[int, ...]) -> None:
         for number in numbers:
