@@ -36,7 +36,7 @@ class Connected:
     def __init__(self, *, receive_buffer: int | None = None, send_buffer: int | None = None) -> None:
         self.client, self.accepted = connected_pair(receive_buffer=receive_buffer, send_buffer=send_buffer)
         self.closed = 0
-        info = ConnectionInfo(self.accepted, self.accepted.getpeername())
+        info = ConnectionInfo(self.accepted.getpeername())
         info.note_local_address(self.accepted)
         self.transport = DescriptorTransport(asyncio.get_running_loop(), self.accepted, info, self._on_closed)
 

@@ -45,8 +45,8 @@ class World:
         self.accepted: list[socket.socket] = []
         self.pauses: list[OSError] = []
 
-    def loop(self, batch: int = 64) -> AcceptLoop:
-        return AcceptLoop(self.listening, self.take, self.pauses.append, batch=batch)
+    def loop(self, batch: int = 64, last_descriptor: int = sys.maxsize) -> AcceptLoop:
+        return AcceptLoop(self.listening, self.take, self.pauses.append, batch=batch, last_descriptor=last_descriptor)
 
     def take(self, sock: socket.socket, _address: tuple[str, int]) -> None:
         self.accepted.append(sock)
@@ -140,6 +140,25 @@ async def test_a_shortage_pauses_accepting_and_is_told_once_a_pause(world: World
     world.connect(1)
     await until(lambda: world.accepted)
     assert [error.errno for error in world.pauses] == [number, number]
+    loop.close()
+
+
+async def test_the_last_descriptors_are_not_given_to_clients_and_clients_wait_until_there_are_others(
+    world: World,
+) -> None:
+    world.connect(8)
+    with socket.socket() as probe:
+        last = probe.fileno() + 3
+    loop = world.loop(last_descriptor=last)
+    await until(lambda: world.pauses)
+    taken = len(world.accepted)
+    assert max(sock.fileno() for sock in world.accepted) == last
+    assert taken < 8
+    await asyncio.sleep(0.25)  # two attempts to go on
+    assert (len(world.accepted), len(world.pauses)) == (taken, 1)
+    for sock in world.accepted:
+        sock.close()
+    await until(lambda: len(world.accepted) == 8)
     loop.close()
 
 

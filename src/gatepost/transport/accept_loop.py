@@ -1,10 +1,13 @@
-"""Accepting from one listening socket: in batches, and without spinning when the process runs out of descriptors."""
+"""Accepting from one listening socket: in batches, without spinning when the process runs out of descriptors, and without
+taking the last ones, which the process needs to follow its supervisor and its store."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
+import sys
 from collections.abc import Callable
 
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -31,18 +34,27 @@ Accepted = Callable[[socket.socket, tuple[str, int]], None]
 class AcceptLoop:
     """Calls `accepted(sock, address)` for each connection; `sock` does not block and belongs to the callee from then on.
 
-    `out_of_resources(error)` is called once for each pause at EMFILE, ENFILE, ENOBUFS or ENOMEM.
+    `out_of_resources(error)` is called when accepting pauses: at EMFILE, ENFILE, ENOBUFS or ENOMEM, or when a connection
+    got the descriptor `last_descriptor` or a higher one (the kernel gives the lowest that is free). It goes on when there
+    are lower ones again.
     """
 
-    __slots__ = ("_accepted", "_batch", "_is_open", "_loop", "_out_of_resources", "_pause", "sock")
+    __slots__ = ("_accepted", "_batch", "_is_open", "_last_descriptor", "_loop", "_out_of_resources", "_pause", "sock")
 
     def __init__(
-        self, sock: socket.socket, accepted: Accepted, out_of_resources: Callable[[OSError], None], *, batch: int = 64
+        self,
+        sock: socket.socket,
+        accepted: Accepted,
+        out_of_resources: Callable[[OSError], None],
+        *,
+        batch: int = 64,
+        last_descriptor: int = sys.maxsize,
     ) -> None:
         self.sock = sock
         self._accepted = accepted
         self._out_of_resources = out_of_resources
         self._batch = batch
+        self._last_descriptor = last_descriptor
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
         self._is_open = True
@@ -85,8 +97,10 @@ class AcceptLoop:
                 return True
             raise
         accepted.setblocking(False)
+        if accepted.fileno() >= self._last_descriptor:
+            self._pause_accepting(OSError(errno.EMFILE, "the last descriptors are kept for the server itself"))
         self._accepted(accepted, address)
-        return self._is_open
+        return self._is_open and self._pause is None
 
     def _pause_accepting(self, error: OSError) -> None:
         self._loop.remove_reader(self.sock.fileno())
@@ -95,5 +109,17 @@ class AcceptLoop:
 
     def _resume(self) -> None:
         self._pause = None
-        if self._is_open:
+        if not self._is_open:
+            return
+        if self._is_short_of_descriptors():
+            self._pause = self._loop.call_later(_PAUSE, self._resume)
+        else:
             self._loop.add_reader(self.sock.fileno(), self._readable)
+
+    def _is_short_of_descriptors(self) -> bool:
+        try:
+            descriptor = os.dup(self.sock.fileno())
+        except OSError:
+            return True
+        os.close(descriptor)
+        return descriptor >= self._last_descriptor

@@ -24,14 +24,12 @@ class ConnectionInfo:
 
     __slots__ = ("_local", "_local_sockaddr", "_peer", "_sockaddr", "proxy_header")
 
-    def __init__(self, sock: socket.socket, sockaddr: tuple[object, ...]) -> None:
+    def __init__(self, sockaddr: tuple[object, ...]) -> None:
         self._sockaddr = sockaddr
         self._peer: Endpoint | None = None
         self._local: Endpoint | None = None
         self._local_sockaddr: tuple[object, ...] | None = None
         self.proxy_header: ProxyHeader | None = None
-        if sock.family == socket.AF_UNIX:
-            raise ValueError("connections come over TCP")
 
     @property
     def peer_address(self) -> Endpoint:

@@ -60,7 +60,7 @@ class Connection:
         self.is_refused = is_refused
         self.is_told = is_refused  # and there was room to tell it so
         self.session: Session | None = None
-        info = ConnectionInfo(sock, sockaddr)
+        info = ConnectionInfo(sockaddr)
         self.transport = DescriptorTransport(asyncio.get_running_loop(), sock, info, self._closed)
 
     def start(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Callable
 
@@ -36,6 +37,7 @@ from gatepost.worker.listener import Listener, ListenerPolicy, Sessions
 
 _SHARED_BATCH = 4  # connections accepted in a row from a socket that all workers share
 _OWN_BATCH = 64
+_RESERVED_DESCRIPTORS = 64  # for listening sockets of a change, the store, locks: clients do not get these
 
 
 class Worker:
@@ -49,6 +51,8 @@ class Worker:
         self._loops: dict[int, AcceptLoop] = {}
         self._accepting: dict[int, Listener] = {}  # who gets the connections of each loop
         self._budget = RefusalBudget()
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._last_descriptor = limit - min(_RESERVED_DESCRIPTORS, limit // 4)
         self._contexts: tuple[object, TlsContexts] | None = None
         self._is_draining = False
         self.is_finished = asyncio.Event()
@@ -147,7 +151,9 @@ class Worker:
             batch = _OWN_BATCH if listener.policy.plan.socket.reuse_port else _SHARED_BATCH
             if granted.is_attached:
                 sock = socket.socket(fileno=descriptors.pop(0))
-                self._loops[granted.number] = AcceptLoop(sock, accepted, _out_of_resources, batch=batch)
+                self._loops[granted.number] = AcceptLoop(
+                    sock, accepted, _out_of_resources, batch=batch, last_descriptor=self._last_descriptor
+                )
             else:
                 self._loops[granted.number].hand_to(accepted, batch=batch)
             self._accepting[granted.number] = listener
