@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pwd
@@ -10,9 +11,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 from tests.cannot_run import cannot_run
 from tests.integration.running_server import ADMIN, PACKAGE_PATH, RunningServer, eventually, free_port, running_server
+
+from gatepost.store.interface import ObjectWrite
+from gatepost.store.sql_store import SqlStore
 
 
 def test_readiness_is_told_and_a_socket_that_was_passed_in_is_listened_on(tmp_path: Path) -> None:
@@ -50,11 +55,41 @@ def test_readiness_is_told_and_a_socket_that_was_passed_in_is_listened_on(tmp_pa
         notify.close()
 
 
-def test_a_signal_to_hang_up_brings_what_is_stored_into_force(server: RunningServer) -> None:
-    server.process.send_signal(signal.SIGHUP)
-    listener = server.listener("smtp")
-    server.update_listener(listener["id"], maxConnections=5)
-    assert server.status("smtp")["state"] == "active"
+def test_a_signal_to_hang_up_brings_what_is_stored_into_force_as_far_as_it_can_run(server: RunningServer) -> None:
+    with socket.socket() as other_process:
+        other_process.bind(("127.0.0.1", 0))
+        other_process.listen()
+        taken, free = other_process.getsockname()[1], free_port()
+        _add_behind_the_servers_back(server, "smtp", f"127.0.0.1:{taken}", f"127.0.0.1:{free}")
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: _greets(free))
+        status = server.status("smtp")
+        assert (status["state"], "EADDRINUSE" in status["reason"]) == ("failed", True)
+        assert status["runningRevision"] == status["storedRevision"]
+    eventually(lambda: server.status("smtp")["state"] == "active")
+    assert _greets(taken)
+
+
+def _add_behind_the_servers_back(server: RunningServer, name: str, *addresses: str) -> None:
+    """As a worker that dies between the commit and the activation leaves it."""
+
+    async def add() -> None:
+        store = SqlStore.open(server.directory / "data")
+        stored = await store.configuration.read_objects("NetworkListener")
+        each = next(each for each in stored if each.value["name"] == name)
+        bind = {**cast(dict[str, object], each.value["bind"]), **dict.fromkeys(addresses, True)}
+        await store.configuration.commit([ObjectWrite("NetworkListener", each.id, {**each.value, "bind": bind}, name)])
+        await store.close()
+
+    asyncio.run(add())
+
+
+def _greets(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+            return sock.recv(4096).startswith(b"220 ")
+    except OSError:
+        return False
 
 
 def test_workers_and_files_belong_to_the_user_that_was_asked_for(tmp_path: Path) -> None:

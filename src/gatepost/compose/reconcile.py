@@ -6,18 +6,19 @@ import asyncio
 
 from msgspec import structs
 
-from gatepost.management.applying import Applier, ApplyError
+from gatepost.management.applying import ApplyError
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.plan.derive import derive
 from gatepost.store.interface import ConfigurationStore, StoreError
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
+from gatepost.worker.applier import ChannelApplier
 
 
 class Reconciler:
     """One per worker; the supervisor asks one of them."""
 
-    def __init__(self, store: ConfigurationStore, applier: Applier) -> None:
+    def __init__(self, store: ConfigurationStore, applier: ChannelApplier) -> None:
         self._store = store
         self._applier = applier
         self._task: asyncio.Task[None] | None = None
@@ -39,7 +40,7 @@ class Reconciler:
                 )
                 if structs.replace(plan, revision=change.running_plan.revision) == change.running_plan:
                     return
-                failures = await change.prepare(plan)
+                failures = await change.prepare(plan, is_stored=True)
                 if failures:
                     reasons = [failure.description for failure in failures]
                     events.error(Event.PLAN_NOT_APPLIED, revision=revision, reasons=reasons)

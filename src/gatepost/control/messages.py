@@ -36,10 +36,12 @@ class BeginChange(_Message, frozen=True, kw_only=True):
 
 
 class PrepareChange(_Message, frozen=True, kw_only=True):
-    """Bind what this plan needs beyond what runs."""
+    """Bind what this plan needs beyond what runs. `is_stored`: it is stored already, so it has to run as far as it can;
+    addresses that cannot be bound are reported as failed and tried again, as at the start of the server."""
 
     number: int
     plan: Plan
+    is_stored: bool = False
 
 
 class ActivateChange(_Message, frozen=True, kw_only=True):

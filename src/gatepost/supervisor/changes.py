@@ -102,17 +102,17 @@ class Changes:
 
     # --- the two phases ---------------------------------------------------------------------------------------------
 
-    def prepare(self, worker: WorkerProcess, number: int, plan: Plan) -> None:
-        """Bind what the plan needs; what was prepared before is released first."""
+    def prepare(self, worker: WorkerProcess, number: int, plan: Plan, *, is_stored: bool = False) -> None:
+        """Bind what the plan needs; what was prepared before is released first. See PrepareChange."""
         failures: tuple[BindFailure, ...]
         if not self._has_turn(worker) or self._turn is None:
             failures = (BindFailure(listener_id=Id(""), address="", errno_name="", text="the turn is over"),)
         else:
             self._release_prepared()
-            failures = self._prepare(self._turn, plan)
+            failures = self._prepare(self._turn, plan, is_stored=is_stored)
         self._workers.answer(worker, ChangePrepared(number=number, failures=failures))
 
-    def _prepare(self, turn: _Turn, plan: Plan) -> tuple[BindFailure, ...]:
+    def _prepare(self, turn: _Turn, plan: Plan, *, is_stored: bool) -> tuple[BindFailure, ...]:
         if not self._slots.room_for(plan):
             return (_too_many_listeners(plan),)
         prepared = self._table.prepare(plan)
@@ -120,11 +120,11 @@ class Changes:
         failures = tuple(
             failure for failure in prepared.failures if (failure.listener_id, failure.address) not in failed_before
         )
-        if failures:
+        if failures and not is_stored:
             self._table.release(prepared)
-        else:
-            turn.prepared = prepared
-        return failures
+            return failures
+        turn.prepared = prepared
+        return ()
 
     def _release_prepared(self) -> None:
         if self._turn is not None and self._turn.prepared is not None:

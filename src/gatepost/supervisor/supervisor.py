@@ -129,8 +129,8 @@ class Supervisor:
         match message:
             case BeginChange(number=number):
                 self._changes.begin(worker, number)
-            case PrepareChange(number=number, plan=plan):
-                self._changes.prepare(worker, number, plan)
+            case PrepareChange(number=number, plan=plan, is_stored=is_stored):
+                self._changes.prepare(worker, number, plan, is_stored=is_stored)
             case ActivateChange(number=number, revision=revision):
                 self._changes.activate(worker, number, revision)
             case AbandonChange():

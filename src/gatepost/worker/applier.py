@@ -120,11 +120,13 @@ class _RunningChange:
         """What all workers run now."""
         return self._running_plan
 
-    async def prepare(self, plan: Plan) -> Sequence[ApplyFailure]:
-        """Build the TLS contexts here, bind the addresses at the supervisor."""
+    async def prepare(self, plan: Plan, *, is_stored: bool = False) -> Sequence[ApplyFailure]:
+        """Build the TLS contexts here, bind the addresses at the supervisor. `is_stored`: see PrepareChange."""
         if failures := _tls_failures(plan):
             return failures
-        answer = await self._applier.ask(lambda number: PrepareChange(number=number, plan=plan), _ANSWER_DEADLINE)
+        answer = await self._applier.ask(
+            lambda number: PrepareChange(number=number, plan=plan, is_stored=is_stored), _ANSWER_DEADLINE
+        )
         if not isinstance(answer, ChangePrepared):
             raise ApplyError(_OUT_OF_TURN)
         return [_bind_failure(failure) for failure in answer.failures]
