@@ -6,6 +6,8 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -92,6 +94,17 @@ async def test_a_request_is_answered_and_the_application_knows_the_listener(worl
     assert scope["state"] == {"listener_id": "listener-1"}
     assert tuple(scope["client"]) == world.client.getsockname()
     assert scope["scheme"] == "http"
+
+
+@pytest.mark.parametrize("request_octets", [GET, b"nonsense\r\n\r\n"])
+async def test_every_response_has_the_date_once(world: World, request_octets: bytes) -> None:
+    """RFC 9110 section 6.6.1"""
+    world.begin()
+    before = datetime.now(UTC).replace(microsecond=0)
+    await world.send(request_octets)
+    answer = (await world.answer()).lower()
+    (date,) = [line for line in answer.split(b"\r\n") if line.startswith(b"date: ")]
+    assert before <= parsedate_to_datetime(date.removeprefix(b"date: ").decode()) <= datetime.now(UTC)
 
 
 async def test_requests_may_be_pipelined_and_cut_anywhere(world: World) -> None:

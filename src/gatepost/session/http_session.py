@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from email.utils import formatdate
 from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -53,6 +55,28 @@ _LOG = logging.Logger("http", logging.ERROR)  # of our own: what other users of 
 _LOG.addHandler(_FailuresAsEvents())
 
 
+class _DatedState(ServerState):
+    """What uvicorn's connections share. Every response has a Date (RFC 9110 section 6.6.1), made once a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = 0
+
+    @property
+    def date(self) -> bytes:
+        """The field, with its line end."""
+        self.tell_the_time()
+        name, value = self.default_headers[0]
+        return b"%b: %b\r\n" % (name, value)
+
+    def tell_the_time(self) -> None:
+        """Called before a request is looked at, which takes the headers of its response along."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self.default_headers = [(b"date", formatdate(second, usegmt=True).encode())]
+
+
 class HttpServer:
     """What all HTTP connections of a worker share."""
 
@@ -70,7 +94,7 @@ class HttpServer:
             timeout_keep_alive=_KEEP_ALIVE,
         )
         self.config.load()
-        self.state = ServerState()
+        self.state = _DatedState()
 
     def session(self, listener_id: str) -> HttpSession:
         """The protocol of one connection. The application finds `listener_id` in `scope["state"]`."""
@@ -89,8 +113,9 @@ class HttpSession(H11Protocol):
 
     transport: DescriptorTransport
     conn: RequestConnection
+    server_state: _DatedState
 
-    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+    def __init__(self, config: Config, server_state: _DatedState, app_state: dict[str, Any]) -> None:
         super().__init__(config, server_state, app_state)
         self.conn = RequestConnection()
         self.logger = _LOG
@@ -113,6 +138,7 @@ class HttpSession(H11Protocol):
             data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request are passed over
         if not data:
             return  # to the parser it would be the end of the connection
+        self.server_state.tell_the_time()
         super().data_received(data)
         self._watch_progress()
 
@@ -175,7 +201,8 @@ class HttpSession(H11Protocol):
 
     def _say_and_close(self, status: int) -> None:
         phrase = HTTPStatus(status).phrase.encode()
-        self.transport.write(b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, phrase))
+        head = b"HTTP/1.1 %d %b\r\n%bContent-Length: 0\r\nConnection: close\r\n\r\n"
+        self.transport.write(head % (status, phrase, self.server_state.date))
         self.transport.close()
 
     # --- deadlines --------------------------------------------------------------------------------------------------
