@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.http_answers import Answer, Request, answering, json_answer
 
 from gatepost.cli.main import main
 
 USER, PASSWORD, TOKEN = "admin", "open sesame", "key-1"
+_BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 _SCHEMA_FILE = Path(__file__).parent.parent / "config" / "schema_document.json"
 
 LISTENERS = [
@@ -63,7 +63,35 @@ class FakeServer:
     credentials: list[str | None] = field(default_factory=list)
     max_objects: int = 500
 
-    def answer(self, name: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def respond(self, request: Request) -> Answer:
+        given = request.headers.get("Authorization")
+        self.credentials.append(given)
+        if self.status_code is not None:
+            return json_answer(self.status_code, {"type": "about:blank", "detail": "words of the server"})
+        if given not in (_BASIC, f"Bearer {TOKEN}"):
+            return json_answer(401, {})
+        match request.method, request.path:
+            case "GET", "/jmap/session":
+                return json_answer(200, self._session())
+            case "GET", "/api/schema":
+                return json_answer(302, {}, Location="/api/schema/1")
+            case "GET", "/api/schema/1":
+                return json_answer(200, json.loads(_SCHEMA_FILE.read_text(encoding="utf-8")))
+            case "POST", _:
+                return json_answer(200, {"methodResponses": self._responses(request.json()), "sessionState": "0"})
+            case _:
+                return json_answer(404, {})
+
+    def _session(self) -> dict[str, Any]:
+        core = {"maxObjectsInGet": self.max_objects, "maxObjectsInSet": self.max_objects}
+        capabilities = {"urn:ietf:params:jmap:core": core, "urn:stalwart:jmap": {}}
+        primary = dict.fromkeys(capabilities, "acc")
+        return {"capabilities": capabilities, "primaryAccounts": primary, "apiUrl": "https://elsewhere.example/jmap"}
+
+    def _responses(self, document: dict[str, Any]) -> list[list[Any]]:
+        return [[*self._answer(name, arguments), call_id] for name, arguments, call_id in document["methodCalls"]]
+
+    def _answer(self, name: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         object_type, verb = name.split("/")
         if object_type == "x:ListenerStatus":
             return name, {"list": STATUSES}
@@ -91,33 +119,31 @@ class FakeServer:
     def _set(self, type_name: str, known: dict[str, dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
         self.set_calls.append((type_name, {key: arguments[key] for key in arguments if key != "accountId"}))
         is_dry = bool(arguments.get("dryRun"))
-        answer: dict[str, Any] = {
-            name: {} for name in ("created", "updated", "notCreated", "notUpdated", "notDestroyed")
-        }
-        answer["destroyed"] = []
-        for key, value in (arguments.get("create") or {}).items():
-            if key in self.refusals:
-                answer["notCreated"][key] = self.refusals[key]
-            elif is_dry:
-                answer["created"][key] = {}
-            else:
+        created, not_created = self._sort_out(arguments.get("create") or {})
+        updated, not_updated = self._sort_out(arguments.get("update") or {})
+        destroyed, not_destroyed = self._sort_out(dict.fromkeys(arguments.get("destroy") or ()))
+        if not is_dry:
+            for key, value in created.items():
                 object_id = f"n{sum(map(len, self.objects.values()))}"
                 known[object_id] = {"id": object_id, **_without_secrets(value)}
-                answer["created"][key] = {"id": object_id}
-        for key, patch in (arguments.get("update") or {}).items():
-            if key in self.refusals:
-                answer["notUpdated"][key] = self.refusals[key]
-            else:
-                answer["updated"][key] = None
-                _patch(known[key], {} if is_dry else _without_secrets(patch))
-        for key in arguments.get("destroy") or ():
-            if key in self.refusals:
-                answer["notDestroyed"][key] = self.refusals[key]
-            else:
-                answer["destroyed"].append(key)
-                if not is_dry:
-                    del known[key]
-        return answer
+                created[key] = {"id": object_id}
+            for key, patch in updated.items():
+                _patch(known[key], _without_secrets(patch))
+            for key in destroyed:
+                del known[key]
+        return {
+            "created": {key: {} for key in created} if is_dry else created,
+            "updated": dict.fromkeys(updated),
+            "destroyed": list(destroyed),
+            "notCreated": not_created,
+            "notUpdated": not_updated,
+            "notDestroyed": not_destroyed,
+        }
+
+    def _sort_out(self, wanted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What is done, and what is refused with its SetError."""
+        done = {key: value for key, value in wanted.items() if key not in self.refusals}
+        return done, {key: self.refusals[key] for key in wanted if key in self.refusals}
 
 
 def _contains(item: Mapping[str, Any], filter_: Mapping[str, Any]) -> bool:
@@ -140,79 +166,13 @@ def _patch(item: dict[str, Any], patch: Mapping[str, Any]) -> None:
             item[root][member] = value
 
 
-def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
-    basic = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self._is_refused():
-                return
-            match self.path:
-                case "/jmap/session":
-                    core = {"maxObjectsInGet": server.max_objects, "maxObjectsInSet": server.max_objects}
-                    capabilities = {"urn:ietf:params:jmap:core": core, "urn:stalwart:jmap": {}}
-                    primary = dict.fromkeys(capabilities, "acc")
-                    session = {"capabilities": capabilities, "primaryAccounts": primary}
-                    self._reply(200, {**session, "apiUrl": "https://elsewhere.example/jmap"})
-                case "/api/schema":
-                    self._reply(302, {}, Location="/api/schema/1")
-                case "/api/schema/1":
-                    self._reply(200, json.loads(_SCHEMA_FILE.read_text(encoding="utf-8")))
-                case _:
-                    self._reply(404, {})
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self._is_refused():
-                return
-            responses = []
-            for name, arguments, call_id in body["methodCalls"]:
-                answered, result = server.answer(name, arguments)
-                responses.append([answered, result, call_id])
-            self._reply(200, {"methodResponses": responses, "sessionState": "0"})
-
-        def _is_refused(self) -> bool:
-            given = self.headers.get("Authorization")
-            server.credentials.append(given)
-            if server.status_code is not None:
-                self._reply(server.status_code, {"type": "about:blank", "detail": "words of the server"})
-                return True
-            if given not in (basic, f"Bearer {TOKEN}"):
-                self._reply(401, {})
-                return True
-            return False
-
-        def _reply(self, status: int, document: Any, **headers: str) -> None:
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            for name, value in {
-                "Content-Type": "application/json",
-                "Content-Length": str(len(body)),
-                **headers,
-            }.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name in the class above
-            pass
-
-    return Handler
-
-
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
     fake = FakeServer()
     fake.objects["NetworkListener"] = {str(item["id"]): json.loads(json.dumps(item)) for item in LISTENERS}
     fake.objects["SystemSettings"] = {"singleton": {"id": "singleton", "maxConnections": 8192, "defaultHostname": None}}
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    fake.url = f"http://127.0.0.1:{http.server_address[1]}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield fake
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with answering(fake.respond) as fake.url:
+        yield fake
 
 
 @dataclass(frozen=True)
