@@ -230,7 +230,7 @@ async def test_a_dry_run_prepares_and_tells_and_changes_nothing(api: Api) -> Non
     assert report["i"]["warnings"] == ["without TLS nobody can log in here from another machine"]
     kinds = [(step["kind"], step.get("address")) for step in report["mx"]["steps"]]
     assert kinds == [("open", "[::]:26"), ("applyNow", None), ("nextConnection", None), ("close", "[::]:25")]
-    assert report["mx"]["steps"][1]["properties"] == ["socketTtl"]
+    assert report["mx"]["steps"][1]["properties"] == ["socketReuseAddress", "socketTtl"]
     assert [step["kind"] for step in report["webs"]["steps"]] == ["close", "drain"]
 
 

@@ -173,6 +173,20 @@ def test_sockets_are_spread_and_gathered(table: SocketTable) -> None:
     assert set(numbers(table, address)) == {shared}
 
 
+@pytest.mark.parametrize("worker_count", [1, 2])
+def test_without_reuse_port_nobody_can_join_however_many_workers_there_are(worker_count: int) -> None:
+    address, table = local_address(), SocketTable(worker_count, {})
+    run(table, listener("a", address, reuse_port=True))
+    run(table, listener("a", address, reuse_port=False))
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", int(address.rpartition(":")[2])))
+    run(table, listener("a", address, reuse_port=True))
+    assert is_connectable(address)
+    table.close()
+
+
 def test_an_address_gives_way_to_the_wildcard_that_covers_it_and_back(table: SocketTable) -> None:
     address = local_address()
     wildcard = f"0.0.0.0:{address.rpartition(':')[2]}"

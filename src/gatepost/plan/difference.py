@@ -1,4 +1,8 @@
-"""What has to be done to get from one plan to another: ordered steps, each with its effect in words."""
+"""What has to be done to get from one plan to another: ordered steps, for a dry run to tell.
+
+Nothing runs these steps: supervisor and workers compare the plans themselves, each in its own part. That both come to the
+same is what tests/integration/test_dry_run_tells_the_truth.py is for.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from enum import Enum
 
 import msgspec
 
-from gatepost.plan.plan import ListenerPlan, Plan
+from gatepost.plan.plan import ListenerPlan, Plan, SocketPlan
 from gatepost.values.ids import Id
 
 
@@ -32,9 +36,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ORDER = {kind: position for position, kind in enumerate(StepKind)}
-_REUSE_FIELDS = ("reuse_address", "reuse_port")
 _BUFFERS = ("receive_buffer", "send_buffer")
-_APPLIED_NOW = ("backlog", "no_delay", "receive_buffer", "send_buffer", "tos", "ttl")
+_APPLIED_NOW = ("backlog", "no_delay", "reuse_address", *_BUFFERS, "tos", "ttl")
 _NEXT_CONNECTION = ("protocol", "tls", "is_tls_implicit", "tls_timeout", "proxy_networks")
 _SERVER_FIELDS_NOW = ("max_connections", "max_connections_per_address", "drain_timeout")
 _SERVER_FIELDS_NEXT = (
@@ -74,8 +77,8 @@ def _changes_of_listener(old: ListenerPlan, new: ListenerPlan) -> list[Step]:
     steps = [_address_step(StepKind.OPEN, new, added) for added in new.addresses if added not in old.addresses]
     steps += [_address_step(StepKind.STOP_ACCEPTING, new, gone) for gone in old.addresses if gone not in new.addresses]
     kept = [address for address in new.addresses if address in old.addresses]
-    given_back = _given_back_to_the_kernel(old, new)
-    if rebound := _changed(old.socket, new.socket, _REUSE_FIELDS) + given_back:
+    given_back = buffers_given_back(old.socket, new.socket)
+    if rebound := _changed(old.socket, new.socket, ("reuse_port",)) + given_back:
         steps += [_address_step(StepKind.REOPEN, new, address, rebound) for address in kept]
     of_sockets = [name for name in _changed(old.socket, new.socket, _APPLIED_NOW) if name not in given_back]
     applied_now = (*of_sockets, *_changed(old, new, ("max_connections",)))
@@ -86,10 +89,10 @@ def _changes_of_listener(old: ListenerPlan, new: ListenerPlan) -> list[Step]:
     return steps
 
 
-def _given_back_to_the_kernel(old: ListenerPlan, new: ListenerPlan) -> tuple[str, ...]:
+def buffers_given_back(old: SocketPlan, new: SocketPlan) -> tuple[str, ...]:
     """Buffers that the kernel shall size itself again: it has no call for that, so it takes new sockets."""
-    unset = msgspec.structs.asdict(new.socket)
-    return tuple(name for name in _changed(old.socket, new.socket, _BUFFERS) if unset[name] is None)
+    wanted = msgspec.structs.asdict(new)
+    return tuple(name for name in _changed(old, new, _BUFFERS) if wanted[name] is None)
 
 
 def _address_step(kind: StepKind, listener: ListenerPlan, address: str, fields: tuple[str, ...] = ()) -> Step:

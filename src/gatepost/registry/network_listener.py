@@ -139,7 +139,7 @@ class NetworkListener(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
             kind=Boolean(),
             label="Reuse address",
             help="Bind although old connections of the address are in TIME_WAIT (SO_REUSEADDR).",
-            effect=Effect.REBIND,
+            effect=Effect.NOW,
         ),
     ] = True
     socket_reuse_port: Annotated[

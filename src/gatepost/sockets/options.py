@@ -49,20 +49,12 @@ def set_before_bind(sock: socket.socket, plan: SocketPlan) -> None:
 def set_live(sock: socket.socket, old: SocketPlan, new: SocketPlan) -> None:
     """Bring an open listening socket from one plan to another; accepted sockets inherit from it. Not SO_REUSEPORT,
     which concerns all sockets of an address (see `address_sockets`). A buffer size that is no longer asked for keeps its
-    last value: see `needs_new_sockets`."""
+    last value: see `plan.difference.buffers_given_back`."""
     for attribute in ("reuse_address", "receive_buffer", "send_buffer", *_ANY_TIME):
         if getattr(old, attribute) != getattr(new, attribute):
             _set(sock, attribute, getattr(new, attribute), was_set=True)
     if old.backlog != new.backlog:
         sock.listen(new.backlog)
-
-
-def needs_new_sockets(old: SocketPlan, new: SocketPlan) -> bool:
-    """Whether the change cannot be made on open sockets: the kernel has no call to return to buffers that it sizes itself."""
-    return any(
-        getattr(old, attribute) is not None and getattr(new, attribute) is None
-        for attribute in ("receive_buffer", "send_buffer")
-    )
 
 
 def _set(sock: socket.socket, attribute: str, value: int | None, *, was_set: bool = False) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from gatepost.control.messages import BindFailure, SocketStatus
+from gatepost.plan.difference import buffers_given_back
 from gatepost.plan.plan import ListenerPlan, Plan, SocketPlan
 from gatepost.sockets import listening_socket, options
 from gatepost.sockets.address_sockets import AddressSockets, KeptSocket, is_listened_to
-from gatepost.sockets.options import needs_new_sockets
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.values.ids import Id
@@ -99,7 +99,7 @@ class SocketTable:
         open_ = self._open.get(place) or self._handed_over(prepared, place, leaving)
         if open_ is None:
             prepared.opened[place] = self._bind(prepared, plan, SocketAddress.parse(place[1]), leaving)
-        elif needs_new_sockets(open_.plan, plan) and open_.address not in self._inherited:
+        elif buffers_given_back(open_.plan, plan) and open_.address not in self._inherited:
             open_.let_join()
             prepared.joined.append(open_)
             prepared.replacing[place] = AddressSockets.bind(open_.address, plan, self._worker_count, is_joining=True)
@@ -185,10 +185,11 @@ class SocketTable:
             retirement.gathered.append(replacing)
             self._open[place] = replacing
             return
+        could_be_joined = open_.plan.reuse_port
         open_.set_live(plan)
         if place in prepared.spread:
             open_.spread(prepared.spread.pop(place))
-        elif not plan.reuse_port and len(open_.sockets) > 1:
+        elif could_be_joined and not plan.reuse_port:  # also where it is one socket: others could join it
             retirement.sockets += open_.gather()
             retirement.gathered.append(open_)
 
