@@ -8,11 +8,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 
 from gatepost import __version__
 from gatepost.cli.failure import CommandError
@@ -161,22 +163,10 @@ def _answer_two(listening: socket.socket, context: ssl.SSLContext) -> None:
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> tuple[Path, Path]:
-    from datetime import UTC, datetime, timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    key, now = new_key(), datetime.now(UTC)
     chain, private = tmp_path / "chain.pem", tmp_path / "key.pem"
-    chain.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    chain.write_text(certificate_pem(new_certificate("localhost", key, (now, now + timedelta(days=1)))))
+    private.write_text(key_pem(key))
     return chain, private
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.open_descriptors import open_descriptors
 from tests.transport.loopback import some_turns, until
 
 from gatepost.control.channel import Channel
@@ -58,10 +59,6 @@ async def ends() -> AsyncIterator[tuple[End, End]]:
         assert not end.channel.is_open
         for descriptor in end.descriptors:
             os.close(descriptor)
-
-
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a number is all that is wanted
 
 
 async def test_messages_arrive_in_order(ends: tuple[End, End]) -> None:

@@ -13,10 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 
 from gatepost.mail.directory import DirectoryAccount
 from gatepost.management.app import make_app
@@ -213,13 +210,9 @@ class FakeAuthenticator:
 
 def self_signed() -> Certificate:
     """What the server makes at its first start."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(90))
-    chain = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    certificate = Certificate(certificate=chain, private_key=Secret(pem.decode()), is_self_signed=True)
+    key = new_key()
+    chain = new_certificate("localhost", key, (NOW - timedelta(days=1), NOW + timedelta(days=90)))
+    certificate = Certificate(certificate=certificate_pem(chain), private_key=Secret(key_pem(key)), is_self_signed=True)
     return complete_certificate(certificate, NOW)
 
 

@@ -13,6 +13,7 @@ from tests.session.line_conversation import World, finish
 from tests.transport.loopback import some_turns, until
 
 from gatepost.protocols.engine import Refusal, StartTls
+from gatepost.session import conversation as conversation_module
 from gatepost.session.link import Ended
 from gatepost.values.ids import Id
 
@@ -207,6 +208,40 @@ async def test_a_client_that_drips_octets_and_never_logs_in_is_let_go_at_the_dea
 
     await asyncio.wait_for(drip(), 20)
     assert world.engine.refused == [Refusal.IDLE_TIMEOUT]
+    await finish(world)
+
+
+async def test_a_client_that_drips_a_command_without_end_is_idle() -> None:
+    """RFC 5321 section 4.5.3.2: each block of a message has its time; one octet now and then is no block."""
+    world = World()
+    world.engine.idle_timeout = 0.2
+    world.begin()
+
+    async def drip() -> None:
+        while not world.engine.refused:
+            await world.send(b"x")
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(drip(), 20)
+    assert world.engine.refused == [Refusal.IDLE_TIMEOUT]
+    await finish(world)
+
+
+@pytest.mark.parametrize("block", [b"now\n", b"slow\n", b"xxxx"])
+async def test_a_client_that_completes_commands_or_sends_at_some_pace_is_not_idle(
+    block: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation_module, "_PACE", 4)
+    world = World()
+    world.engine.most_buffered = 1000
+    world.engine.idle_timeout = 1.0
+    world.begin()
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    while loop.time() < begin + 2.5:
+        await world.send(block)
+        await asyncio.sleep(0.05)
+    assert world.engine.refused == []
     await finish(world)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.open_descriptors import open_descriptors
 
 from gatepost.sockets import descriptor_passing
 from gatepost.sockets.descriptor_passing import MAX_FRAME, ChannelClosed, FrameReader, frame_packets, send_packet
@@ -38,10 +39,6 @@ def many_descriptors() -> Iterator[list[int]]:
     yield duplicates
     for descriptor in duplicates:
         os.close(descriptor)
-
-
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a number is all that is wanted
 
 
 def exchange(pair: Pair, payload: bytes, descriptors: list[int]) -> tuple[bytes, list[int]]:

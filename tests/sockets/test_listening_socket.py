@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.python_process import python_environment
 from tests.sockets.socket_plans import free_port, socket_plan
 
 from gatepost.plan.plan import SocketPlan
@@ -193,14 +194,13 @@ for position in range(len(moved)):
 
 def found_by_a_process(descriptors: list[int]) -> list[str]:
     """The addresses that a process finds whose descriptors from 3 on are these. It fails when one of them is closed."""
-    path = os.pathsep.join(filter(None, [str(Path("src").absolute()), os.environ.get("PYTHONPATH", "")]))
     finished = subprocess.run(
         [sys.executable, "-c", _PROGRAM, *map(str, descriptors)],
         check=False,
         capture_output=True,
         text=True,
         pass_fds=descriptors,
-        env={**os.environ, "PYTHONPATH": path},
+        env=python_environment(),
     )
     assert finished.returncode == 0, finished.stderr
     found: list[str] = json.loads(finished.stdout)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from tests.python_process import python_environment
 
 from gatepost.store.interface import Busy, MailStore
 from gatepost.store.sql.dialect import DATABASE_FILE
@@ -26,7 +27,11 @@ ALICE = Id("alice")
 @contextmanager
 def running(*words: str | Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(PROGRAM), *map(str, words)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=python_environment(),
     )
     with process:
         try:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-SOURCES = os.pathsep.join(filter(None, [str(Path("src").absolute()), os.environ.get("PYTHONPATH", "")]))
+from tests.python_process import python_environment
 
 
 def logged(program: str, log_format: str = "text", log_level: str = "info") -> str:
@@ -26,7 +23,7 @@ def logged(program: str, log_format: str = "text", log_level: str = "info") -> s
         check=True,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": SOURCES},
+        env=python_environment(),
     )
     assert finished.stdout == ""
     return finished.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.python_process import python_environment
 from tests.transport.loopback import some_turns, until
 
 from gatepost.transport.accept_loop import AcceptLoop
@@ -203,14 +203,13 @@ async def test_a_callee_that_fails_does_not_stop_the_loop(world: World) -> None:
 
 def test_a_process_without_descriptors_neither_spins_nor_resets_who_waits() -> None:
     program = Path(__file__).parent / "descriptor_shortage.py"
-    path = os.pathsep.join(filter(None, [str(Path("src").absolute()), os.environ.get("PYTHONPATH", "")]))
     finished = subprocess.run(
         [sys.executable, str(program), "200"],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        env={**os.environ, "PYTHONPATH": path},
+        env=python_environment(),
     )
     assert finished.returncode == 0, finished.stderr
     outcome = json.loads(finished.stdout)

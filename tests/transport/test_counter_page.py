@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from tests.python_process import python_environment
 
 from gatepost.transport.address_counts import AddressCounts
 from gatepost.transport.counter_page import MAX_SLOTS, NO_CAP, SERVER_SLOT, Cell, ConnectionCounter, CounterPage
@@ -39,14 +40,13 @@ class CountingProcess:
 
     def __init__(self, page: CounterPage, worker: int, *what: str) -> None:
         numbers = (page.descriptor, page.worker_count, worker, SLOT)
-        path = os.pathsep.join(filter(None, [str(Path("src").absolute()), os.environ.get("PYTHONPATH", "")]))
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), *map(str, numbers), *what],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             pass_fds=[page.descriptor],
-            env={**os.environ, "PYTHONPATH": path},
+            env=python_environment(),
         )
         assert self.answer() == "ready"
 

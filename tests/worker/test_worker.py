@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import struct
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.open_descriptors import open_descriptors
 from tests.supervisor.plans import TLS, listener, plan
 from tests.transport.certificates import certificate
 from tests.transport.loopback import some_turns, until
@@ -114,7 +114,7 @@ async def test_connections_of_an_address_that_came_back_are_left_alone(world: Wo
 async def test_no_descriptor_is_left_behind_by_changes_and_connections(world: WorkerWorld) -> None:
     address, other = world.listen(), world.listen()
     await world.apply(listener("a", address))
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a number is all that is wanted
+    before = open_descriptors()
     for revision in range(2, 12):
         await world.apply(listener("a", address, other), revision=revision)
         client = await world.greeted(other)
@@ -122,7 +122,7 @@ async def test_no_descriptor_is_left_behind_by_changes_and_connections(world: Wo
         await until(lambda: world.server_count() == 0)
         await world.apply(listener("a", address), revision=revision)
         await world.release(other)
-    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208 - the same
+    assert open_descriptors() <= before
 
 
 async def test_a_plan_that_cannot_be_followed_is_answered_with_the_reason(world: WorkerWorld) -> None:
@@ -358,11 +358,11 @@ async def test_a_plan_for_a_worker_that_drains_is_confirmed_and_not_followed(wor
     await asyncio.to_thread(client.sendall, b"wait\n")
     await until(lambda: world.sessions.reactions and world.sessions.reactions[0].seen)
     world.channel.send(Drain(timeout=15))
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a number is all that is wanted
+    before = open_descriptors()
     assert (await world.apply(listener("a", address, added), revision=2)).error is None
     await world.release(address)
     await some_turns()
-    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208 - the same
+    assert open_descriptors() <= before
     world.sessions.reactions[0].may_go_on.set()
     await until(world.worker.is_finished.is_set)
 

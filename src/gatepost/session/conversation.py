@@ -19,6 +19,8 @@ from gatepost.transport.connection_info import ConnectionInfo
 from gatepost.transport.descriptor_transport import DescriptorTransport
 from gatepost.values.ids import Id
 
+_PACE = 64 * 1024  # octets of a command or message without an end that have to come within the engine's idle time
+
 
 def peer_of(info: ConnectionInfo) -> Peer:
     """The addresses of a connection as sessions see them."""
@@ -45,7 +47,7 @@ class Conversation:
         "_is_leaving",
         "_is_over",
         "_is_upgrading",
-        "_last_input",
+        "_last_progress",
         "_login_deadline",
         "_loop",
         "_make_reactions",
@@ -54,6 +56,7 @@ class Conversation:
         "_task",
         "_timer",
         "_transport",
+        "_unanswered",
         "_upgrade",
         "account_id",
         "login_name",
@@ -75,6 +78,7 @@ class Conversation:
         self._drained: asyncio.Future[None] | None = None
         self._has_eof = self._is_leaving = self._is_over = self._is_upgrading = False
         self._sent_at_last_look = 0
+        self._unanswered = 0  # octets that came since we said something
         self.account_id: Id | None = None
         self.login_name: str | None = None
 
@@ -85,7 +89,7 @@ class Conversation:
         assert isinstance(transport, DescriptorTransport)  # noqa: S101 - a wiring error, not input
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._born = self._last_input = self._loop.time()
+        self._born = self._last_progress = self._loop.time()
         self._engine.start()
         first_look = min(self._engine.idle_timeout, self._login_deadline or self._engine.idle_timeout)
         self._timer = self._loop.call_later(first_look, self._check_idle)
@@ -93,7 +97,7 @@ class Conversation:
 
     def data_received(self, data: bytes, /) -> None:
         """Feed the engine and do what it asks for."""
-        self._last_input = self._loop.time()
+        self._unanswered += len(data)
         try:
             self._engine.receive_data(data)
         except Exception as error:  # a fault of ours; the client gets the protocol's words
@@ -101,6 +105,14 @@ class Conversation:
             return
         self._pump()
         self._regulate()
+        self._note_progress()
+
+    def _note_progress(self) -> None:
+        """Single octets do not keep a connection open: a client has to come to the end of a command, which is always
+        answered, or to send what is long at some pace (RFC 5321 section 4.5.3.2 has a time for each block of a message)."""
+        if self._task is not None or self._unanswered == 0 or self._unanswered >= _PACE:
+            self._unanswered = 0
+            self._last_progress = self._loop.time()
 
     def _regulate(self) -> None:
         if self._is_upgrading:
@@ -222,7 +234,7 @@ class Conversation:
 
     def _tls_established(self) -> None:
         self._is_upgrading = False
-        self._last_input = self._loop.time()
+        self._last_progress = self._loop.time()
         self._engine.tls_established()
         self._transport.resume_reading()
         self._pump()
@@ -272,8 +284,8 @@ class Conversation:
         self._sent_at_last_look = sent
         now = self._loop.time()
         if self._task is not None and not is_stuck:
-            self._last_input = now  # we are the ones who are being waited for
-        remaining = self._last_input + self._engine.idle_timeout - now
+            self._last_progress = now  # we are the ones who are being waited for
+        remaining = self._last_progress + self._engine.idle_timeout - now
         if self.account_id is None and self._login_deadline is not None:
             remaining = min(remaining, self._born + self._login_deadline - now)
         if remaining > 0:
@@ -305,6 +317,7 @@ class Conversation:
         """Send what the engine has queued."""
         data = self._engine.data_to_send()
         if data:
+            self._unanswered = 0
             self._transport.write(data)
 
     async def drained(self) -> None:

@@ -13,6 +13,7 @@ from gatepost.protocols.imap import commands, responses
 from gatepost.protocols.imap.engine import ImapEngine
 from gatepost.protocols.imap.errors import CommandRefused
 from gatepost.protocols.sasl import Credentials
+from gatepost.session.authentication import authenticate_credentials
 from gatepost.session.imap_mailboxes import MailboxCommands
 from gatepost.session.imap_messages import BrokenOff, MessageCommands
 from gatepost.session.imap_selected import SelectedMailbox
@@ -86,15 +87,9 @@ class ImapReactions:
 
     async def _log_in(self, credentials: Credentials) -> None:
         try:
-            account = await self._authenticator.authenticate(
-                credentials.login_name, credentials.password, self._link.peer
-            )
+            account = await authenticate_credentials(self._authenticator, credentials, self._link.peer)
         except AuthenticationFailed as failure:
             self._engine.log_in_failed(is_temporary=failure.is_temporary)
-            return
-        # Nobody may act for somebody else (RFC 4616 section 2); one's own name may be spelled out.
-        if credentials.authorization_identity not in ("", credentials.login_name, account.login_name):
-            self._engine.log_in_failed(is_temporary=False)
             return
         self._account = account
         self._mailboxes = MailboxCommands(self._engine, self._mail_store, account.id)

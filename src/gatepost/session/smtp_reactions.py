@@ -16,6 +16,7 @@ from gatepost.protocols.smtp.engine import SmtpEngine
 from gatepost.protocols.smtp.events import LoginAttempt, MessageReceived, RecipientGiven, SenderGiven
 from gatepost.protocols.smtp.replies import Reply
 from gatepost.protocols.smtp.settings import SmtpSettings
+from gatepost.session.authentication import authenticate_credentials
 from gatepost.session.link import Link
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.store.interface import Busy, StoreError
@@ -89,23 +90,13 @@ class SmtpReactions:
 
     async def _log_in(self, credentials: Credentials) -> None:
         try:
-            account = await self._authenticate(credentials)
+            account = await authenticate_credentials(self._authenticator, credentials, self._link.peer)
         except AuthenticationFailed as failure:
             self._engine.reject(_LOGIN_TEMPORARILY_REFUSED if failure.is_temporary else _WRONG_CREDENTIALS)
-        except StoreError as error:
-            _log_store_failure(error)
-            self._engine.reject(_LOGIN_TEMPORARILY_REFUSED)
         else:
             self._logged_in = account
             self._link.authenticated(account.id, account.login_name)
             self._engine.accept()
-
-    async def _authenticate(self, credentials: Credentials) -> DirectoryAccount:
-        """Nobody may act for somebody else (RFC 4616 section 2); one's own name may be spelled out."""
-        account = await self._authenticator.authenticate(credentials.login_name, credentials.password, self._link.peer)
-        if credentials.authorization_identity not in ("", credentials.login_name, account.login_name):
-            raise AuthenticationFailed
-        return account
 
     # --- envelope
 
