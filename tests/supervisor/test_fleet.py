@@ -44,7 +44,7 @@ class World:
         self.deaths: list[WorkerProcess] = []
         self.settings: dict[str, object] = {"script": "obedient", "log": str(self.log)}
         command = WorkerCommand((sys.executable, str(PROGRAM)), self.settings, None)
-        self.fleet = Fleet(command, self.page, self.slots, self.table, self._asked, self.deaths.append)
+        self.fleet = Fleet(command, WORKERS, self.page, self.slots, self.table, self._asked, self.deaths.append)
 
     def _asked(self, _worker: WorkerProcess, message: FromWorker) -> None:
         self.requests.append(message)

@@ -13,8 +13,8 @@ from gatepost.transport.counter_page import ConnectionCounter, CounterPage
 
 
 def main() -> None:
-    descriptor, worker_count, worker, slot = (int(text) for text in sys.argv[1:5])
-    page = CounterPage(descriptor, worker_count)
+    descriptor, rows, worker, slot = (int(text) for text in sys.argv[1:5])
+    page = CounterPage(descriptor, rows)
     counter = ConnectionCounter(page, slot, worker)
     say("ready")
     sys.stdin.readline()

@@ -23,6 +23,8 @@ PROGRAM = Path(__file__).parent / "counting_process.py"
 @pytest.fixture
 def page() -> Iterator[CounterPage]:
     made = CounterPage.create(4)
+    for slot in (SLOT, SLOT + 1):
+        made.clear_slot(slot)
     yield made
     os.close(made.descriptor)
 
@@ -39,7 +41,7 @@ class CountingProcess:
     """See counting_process.py."""
 
     def __init__(self, page: CounterPage, worker: int, *what: str) -> None:
-        numbers = (page.descriptor, page.worker_count, worker, SLOT)
+        numbers = (page.descriptor, page.rows, worker, SLOT)
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), *map(str, numbers), *what],
             stdin=subprocess.PIPE,
@@ -132,9 +134,28 @@ def test_a_worker_that_died_is_counted_out_and_what_has_happened_stays(page: Cou
     dead, alive = ConnectionCounter(page, SLOT, 0), ConnectionCounter(page, SLOT, 1)
     admitted(dead, 5)
     admitted(alive, 2)
-    page.clear_worker(0)
+    page.clear_row(0)
     assert connections(page) == connections(page, SERVER_SLOT) == 2
     assert page.total(SLOT, Cell.ACCEPTED) == 7
+
+
+def test_a_row_counts_from_the_moment_it_is_used(page: CounterPage) -> None:
+    page.set_cap(SLOT, 10)
+    page.use_rows(6)
+    added = ConnectionCounter(page, SLOT, 5)
+    assert admitted(added, 20) == 10
+    assert admitted(ConnectionCounter(page, SLOT, 0), 1) == 0
+    page.use_rows(4)  # a row that was used may have connections: it stays in the sums
+    assert connections(page) == 10
+    address = ip_address("192.0.2.1")
+    assert [page.addresses.enter(address, row, 2) is not None for row in (5, 0, 1)] == [True, True, False]
+
+
+def test_memory_that_nobody_counts_in_is_not_taken(page: CounterPage) -> None:
+    page.use_rows(page.rows)
+    ConnectionCounter(page, SLOT, 0).admit()
+    page.clear_row(1)
+    assert os.fstat(page.descriptor).st_blocks * 512 < 2**20
 
 
 def test_a_slot_is_empty_for_its_next_owner(page: CounterPage) -> None:
@@ -152,12 +173,9 @@ def test_a_slot_is_empty_for_its_next_owner(page: CounterPage) -> None:
 
 def test_the_cells_of_slots_and_workers_do_not_overlap(page: CounterPage) -> None:
     cells = {
-        page.index(slot, worker, cell)
-        for slot in (0, 1, MAX_SLOTS - 1)
-        for worker in range(page.worker_count)
-        for cell in Cell
+        page.index(slot, worker, cell) for slot in (0, 1, MAX_SLOTS - 1) for worker in range(page.rows) for cell in Cell
     }
-    assert len(cells) == 3 * page.worker_count * len(Cell)
+    assert len(cells) == 3 * page.rows * len(Cell)
     assert min(cells) >= MAX_SLOTS
     assert max(cells) < len(page.numbers)
 
@@ -193,7 +211,7 @@ def test_a_process_that_is_killed_holding_the_lock_leaves_it_and_its_connections
         assert workers[0].answer() == "locked"
         assert connections(page) == 3
         workers[0].kill()
-        page.clear_worker(0)
+        page.clear_row(0)
         counter = ConnectionCounter(page, SLOT, 1)
         assert admitted(counter, 6) == 4  # near the cap: the lock is needed
 
@@ -219,7 +237,7 @@ def test_an_address_may_have_many_and_a_dead_workers_are_forgotten(page: Counter
     for worker in range(4):
         for _ in range(10):
             assert page.addresses.enter(address, worker, 1000) is not None
-    page.addresses.clear_worker(2)
+    page.addresses.clear_row(2)
     assert page.addresses.count(address) == 30
 
 

@@ -43,7 +43,7 @@ def run_worker() -> None:
 
 
 async def _work(start: WorkerStart) -> None:
-    worker = Worker(socket.socket(fileno=start.control), CounterPage(start.counters, start.worker_count), start.index)
+    worker = Worker(socket.socket(fileno=start.control), CounterPage(start.counters, start.counter_rows), start.index)
     watch = _mailbox_watch(start)
     store = SqlStore.open(str(start.settings["database"]), on_mailboxes_changed=watch.changed_here)
     directory = StoredDirectory(store.configuration)

@@ -11,9 +11,9 @@ class WorkerStart(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker process is told when it starts: which descriptors it has inherited, and what `compose` gave."""
 
     index: int
-    worker_count: int
     control: int
     counters: int
+    counter_rows: int
     notices_in: int
     notices_out: tuple[int, ...]
     settings: dict[str, object]

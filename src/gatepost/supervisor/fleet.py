@@ -55,6 +55,7 @@ class Fleet:
     def __init__(
         self,
         command: WorkerCommand,
+        worker_count: int,
         page: CounterPage,
         slots: CounterSlots,
         table: SocketTable,
@@ -62,13 +63,14 @@ class Fleet:
         on_death: Callable[[WorkerProcess], None],
     ) -> None:
         self._command = command
+        self._worker_count = worker_count
         self._page = page
         self._slots = slots
         self._table = table
         self._on_request = on_request
         self._on_death = on_death
         self._workers: dict[int, WorkerProcess] = {}
-        self._notices = NoticeSockets(page.worker_count)
+        self._notices = NoticeSockets(worker_count)
         self._rounds: dict[int, _Round] = {}
         self._numbers = itertools.count(1)
         self._plan: Plan | None = None
@@ -93,7 +95,7 @@ class Fleet:
     def start(self, plan: Plan) -> None:
         """Start all workers with their first plan."""
         self._plan = plan
-        for index in range(self._page.worker_count):
+        for index in range(self._worker_count):
             self._start_worker(index)
 
     def _start_worker(self, index: int) -> None:
@@ -114,8 +116,7 @@ class Fleet:
         return WorkerProcess(
             index,
             self._command,
-            self._page.descriptor,
-            self._page.worker_count,
+            self._page,
             self._notices,
             self._received,
             self._ended,
@@ -199,7 +200,7 @@ class Fleet:
             worker.is_ready = True
             self._early_deaths = 0
             events.info(Event.WORKER_STARTED, worker=worker.index + 1, pid=worker.pid)
-            if self.running == self._page.worker_count:
+            if self.running == self._worker_count:
                 self.is_ready.set()
             if self._has_to_reconcile:
                 self.reconcile()
@@ -208,7 +209,7 @@ class Fleet:
 
     def _ended(self, worker: WorkerProcess, status: int) -> None:
         self._workers.pop(worker.index, None)
-        self._page.clear_worker(worker.index)
+        self._page.clear_row(worker.index)
         for asked in tuple(self._rounds.values()):
             asked.answered(worker)
         if self._is_stopping:

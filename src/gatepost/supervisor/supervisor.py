@@ -51,7 +51,9 @@ class Supervisor:
         self._slots = CounterSlots(page)
         self._table = SocketTable(worker_count, inherited)
         self._changes = Changes(plan, self._table, self._slots)
-        self._fleet = Fleet(command, page, self._slots, self._table, self._request, self._changes.worker_died)
+        self._fleet = Fleet(
+            command, worker_count, page, self._slots, self._table, self._request, self._changes.worker_died
+        )
         self._changes.attach(self._fleet)
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()

@@ -16,6 +16,7 @@ import msgspec
 from gatepost.control.channel import Channel
 from gatepost.control.messages import FromWorker
 from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
+from gatepost.transport.counter_page import CounterPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,7 @@ class WorkerProcess:
         self,
         index: int,
         command: WorkerCommand,
-        counters: int,
-        worker_count: int,
+        page: CounterPage,
         notices: NoticeSockets,
         on_message: Callable[[WorkerProcess, FromWorker], None],
         on_exit: Callable[[WorkerProcess, int], None],
@@ -69,15 +69,15 @@ class WorkerProcess:
             others = [sock.fileno() for sock in notices.others(index)]
             start = WorkerStart(
                 index=index,
-                worker_count=worker_count,
                 control=theirs.fileno(),
-                counters=counters,
+                counters=page.descriptor,
+                counter_rows=page.rows,
                 notices_in=notices.receiving[index].fileno(),
                 notices_out=tuple(others),
                 settings=dict(command.settings),
             )
             try:
-                self._process = _spawn(command, start, (start.control, counters, start.notices_in, *others))
+                self._process = _spawn(command, start, (start.control, start.counters, start.notices_in, *others))
             except BaseException:
                 ours.close()
                 raise

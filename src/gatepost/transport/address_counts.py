@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+from collections.abc import Callable
 from hashlib import blake2b
 
 from gatepost.values.ip_mask import IpAddress
@@ -25,9 +26,12 @@ _LOCK_OCTET = 1  # of the page; the caps of listeners and server take octet 0
 class AddressCounts:
     """The table: a part of the counter page, from `offset` on."""
 
-    def __init__(self, descriptor: int, memory: mmap.mmap, offset: int, worker_count: int) -> None:
+    def __init__(
+        self, descriptor: int, memory: mmap.mmap, offset: int, rows: int, rows_in_use: Callable[[], int]
+    ) -> None:
         self._descriptor = descriptor
-        view = memoryview(memory)[offset : offset + size(worker_count)]
+        self._rows_in_use = rows_in_use
+        view = memoryview(memory)[offset : offset + size(rows)]
         self._hash_key = view[:_KEY]
         self._addresses = view[_KEY : _KEY + _ENTRIES * _KEY]
         self._cells = view[_KEY + _ENTRIES * _KEY :].cast("I")
@@ -36,7 +40,7 @@ class AddressCounts:
         """Once, when the page is made."""
         self._hash_key[:] = os.urandom(_KEY)
 
-    def enter(self, address: IpAddress, worker: int, cap: int) -> int | None:
+    def enter(self, address: IpAddress, row: int, cap: int) -> int | None:
         """Count a connection of `address`; the entry to give to `leave`. None: the address has `cap` already, and nothing
         is counted (nor where a bucket is full of other addresses: what cannot be counted is not let in)."""
         octets = _octets(address)
@@ -46,14 +50,14 @@ class AddressCounts:
             if entry is None or self._total(entry) >= cap:
                 return None
             self._addresses[entry * _KEY : (entry + 1) * _KEY] = octets
-            self._cells[worker * _ENTRIES + entry] += 1
+            self._cells[row * _ENTRIES + entry] += 1
             return entry
         finally:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _LOCK_OCTET)
 
-    def leave(self, entry: int, worker: int) -> None:
+    def leave(self, entry: int, row: int) -> None:
         """The connection has ended."""
-        self._cells[worker * _ENTRIES + entry] -= 1
+        self._cells[row * _ENTRIES + entry] -= 1
 
     def count(self, address: IpAddress) -> int:
         """How many connections the address has open."""
@@ -62,9 +66,9 @@ class AddressCounts:
         is_its_own = entry is not None and self._addresses[entry * _KEY : (entry + 1) * _KEY] == octets
         return self._total(entry) if entry is not None and is_its_own else 0
 
-    def clear_worker(self, worker: int) -> None:
-        """A worker died: its connections are gone."""
-        start = worker * _ENTRIES
+    def clear_row(self, row: int) -> None:
+        """The worker of the row died: its connections are gone."""
+        start = row * _ENTRIES
         self._cells[start : start + _ENTRIES] = memoryview(bytes(_ENTRIES * _CELL)).cast("I")
 
     def _find(self, octets: bytes) -> int | None:
@@ -80,13 +84,13 @@ class AddressCounts:
         return free
 
     def _total(self, entry: int) -> int:
-        return sum(self._cells[entry::_ENTRIES])
+        return sum(self._cells[entry : self._rows_in_use() * _ENTRIES : _ENTRIES])
 
 
 def _octets(address: IpAddress) -> bytes:
     return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
 
 
-def size(worker_count: int) -> int:
+def size(rows: int) -> int:
     """Octets that the table takes."""
-    return _KEY + _ENTRIES * (_KEY + worker_count * _CELL)
+    return _KEY + _ENTRIES * (_KEY + rows * _CELL)

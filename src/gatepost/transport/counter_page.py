@@ -36,140 +36,169 @@ class Cell(IntEnum):
     REFUSED_ADDRESS_CAP = 8
 
 
-_CELLS = 9
+_HEADER = 8  # numbers before the caps
+_ROWS_IN_USE, _SLOTS_IN_USE = 0, 1  # of the header
+_FIRST_CAP = _HEADER
+_FIRST_CELL = _FIRST_CAP + MAX_SLOTS
+_CACHE_LINE = 8  # numbers
+_ROW = -(-len(Cell) // _CACHE_LINE) * _CACHE_LINE  # two workers never write to the same line
 _OCTETS = 8
+_ROWS_FOR_EACH_WORKER = 4  # a successor counts in a row of its own while connections of the one before it live on
+_LEAST_ROWS = 64
 
 
 class CounterPage:
-    """The page itself. The supervisor creates it, workers open it by descriptor."""
+    """The page itself. The supervisor creates it, workers open it by descriptor.
 
-    def __init__(self, descriptor: int, worker_count: int) -> None:
+    Every worker counts in a row of its own, in each slot. There are more rows than workers, so that workers can be added
+    and that those of an upgraded server count beside those that still drain; sums go over the rows that are in use.
+    Memory that was never written to takes none.
+    """
+
+    def __init__(self, descriptor: int, rows: int) -> None:
         self.descriptor = descriptor
-        self.worker_count = worker_count
-        numbers_size = _numbers_size(worker_count)
-        memory = mmap.mmap(descriptor, numbers_size + address_counts.size(worker_count))
+        self.rows = rows
+        numbers_size = _numbers_size(rows)
+        memory = mmap.mmap(descriptor, numbers_size + address_counts.size(rows))
         self._numbers = memoryview(memory)[:numbers_size].cast("q")
-        self.addresses = AddressCounts(descriptor, memory, numbers_size, worker_count)
-        self._slot_width = worker_count * _CELLS
+        self.addresses = AddressCounts(descriptor, memory, numbers_size, rows, lambda: self.rows_in_use)
+        self._slot_width = rows * _ROW
 
     @classmethod
     def create(cls, worker_count: int) -> CounterPage:
-        """A page with no caps set, all counts zero."""
+        """A page with no caps set, all counts zero, and rows for `worker_count` workers in use."""
+        rows = max(_LEAST_ROWS, worker_count * _ROWS_FOR_EACH_WORKER)
         descriptor = os.memfd_create("gatepost-counters", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, _numbers_size(worker_count) + address_counts.size(worker_count))
-        page = cls(descriptor, worker_count)
+        os.ftruncate(descriptor, _numbers_size(rows) + address_counts.size(rows))
+        page = cls(descriptor, rows)
         page.addresses.choose_hash_key()
+        page.use_rows(worker_count)
+        page.numbers[_SLOTS_IN_USE] = SERVER_SLOT + 1
         for slot in range(MAX_SLOTS):
             page.set_cap(slot, None)
         return page
 
+    @property
+    def rows_in_use(self) -> int:
+        """Rows from the first on that sums go over."""
+        return self._numbers[_ROWS_IN_USE]
+
+    def use_rows(self, count: int) -> None:
+        """From now on sums go over at least the first `count` rows: before a worker is given one of them."""
+        self._numbers[_ROWS_IN_USE] = max(count, self.rows_in_use)
+
     def cap(self, slot: int) -> int:
         """The cap of a slot; NO_CAP where there is none."""
-        return self._numbers[slot]
+        return self._numbers[_FIRST_CAP + slot]
 
     def set_cap(self, slot: int, cap: int | None) -> None:
         """In force at once, in all workers."""
-        self._numbers[slot] = NO_CAP if cap is None else cap
+        self._numbers[_FIRST_CAP + slot] = NO_CAP if cap is None else cap
 
     def total(self, slot: int, cell: Cell) -> int:
         """The sum over all workers."""
-        start = MAX_SLOTS + slot * self._slot_width + cell
-        return sum(self._numbers[start : start + self._slot_width : _CELLS])
+        return sum(self._column(slot, cell))
 
     def peak(self, slot: int) -> int:
         """The highest number of open connections seen by any worker."""
-        start = MAX_SLOTS + slot * self._slot_width + Cell.PEAK
-        return max(self._numbers[start : start + self._slot_width : _CELLS])
+        return max(self._column(slot, Cell.PEAK))
 
-    def index(self, slot: int, worker: int, cell: Cell) -> int:
-        """Where a worker's cell lies in `numbers`."""
-        return MAX_SLOTS + slot * self._slot_width + worker * _CELLS + cell
+    def _column(self, slot: int, cell: Cell) -> memoryview:
+        start = _FIRST_CELL + slot * self._slot_width + cell
+        return self._numbers[start : start + self._numbers[_ROWS_IN_USE] * _ROW : _ROW]
+
+    def index(self, slot: int, row: int, cell: Cell) -> int:
+        """Where a cell of a row lies in `numbers`."""
+        return _FIRST_CELL + slot * self._slot_width + row * _ROW + cell
 
     @property
     def numbers(self) -> memoryview:
         """All numbers of the page."""
         return self._numbers
 
-    def clear_worker(self, worker: int) -> None:
-        """A worker died: its connections are gone. Totals of what has happened stay."""
-        for slot in range(MAX_SLOTS):
-            self._numbers[self.index(slot, worker, Cell.CONNECTIONS)] = 0
-        self.addresses.clear_worker(worker)
+    def clear_row(self, row: int) -> None:
+        """The worker of the row died: its connections are gone. Totals of what has happened stay."""
+        for slot in range(self._numbers[_SLOTS_IN_USE]):
+            self._numbers[self.index(slot, row, Cell.CONNECTIONS)] = 0
+        self.addresses.clear_row(row)
 
     def clear_slot(self, slot: int) -> None:
         """A slot is given to another listener."""
         self.set_cap(slot, None)
-        start = MAX_SLOTS + slot * self._slot_width
-        for index in range(start, start + self._slot_width):
+        self._numbers[_SLOTS_IN_USE] = max(slot + 1, self._numbers[_SLOTS_IN_USE])
+        start = _FIRST_CELL + slot * self._slot_width
+        for index in range(start, start + self.rows_in_use * _ROW):
             self._numbers[index] = 0
 
 
 class ConnectionCounter:
     """One worker's counting for one listener: connections are admitted, and let go."""
 
-    __slots__ = ("_connections", "_page", "_server_connections", "_worker", "slot")
+    __slots__ = ("_first", "_numbers", "_page", "_row", "_server_first", "slot")
 
-    def __init__(self, page: CounterPage, slot: int, worker: int) -> None:
+    def __init__(self, page: CounterPage, slot: int, row: int) -> None:
         self.slot = slot
         self._page = page
-        self._worker = worker
-        self._connections = page.index(slot, worker, Cell.CONNECTIONS)
-        self._server_connections = page.index(SERVER_SLOT, worker, Cell.CONNECTIONS)
+        self._numbers = page.numbers
+        self._row = row
+        self._first = page.index(slot, row, Cell.CONNECTIONS)
+        self._server_first = page.index(SERVER_SLOT, row, Cell.CONNECTIONS)
 
     def admit(self) -> Cell | None:
         """Count a connection that was just accepted, at the listener and at the server. None: it is admitted, and `leave`
         has to be called once for it. Else the cell that says which cap refused it; then it is not counted."""
-        numbers = self._page.numbers
-        numbers[self._connections] += 1
-        numbers[self._server_connections] += 1
-        margin = self._page.worker_count
-        here = self._page.total(self.slot, Cell.CONNECTIONS)
+        numbers, page, first = self._numbers, self._page, self._first
+        numbers[first] += 1
+        numbers[self._server_first] += 1
+        here = page.total(self.slot, Cell.CONNECTIONS)
+        margin = numbers[_ROWS_IN_USE]
+        cap = numbers[_FIRST_CAP + self.slot]
         if (
-            here > numbers[self.slot] - margin
-            or self._page.total(SERVER_SLOT, Cell.CONNECTIONS) > numbers[SERVER_SLOT] - margin
+            here > cap - margin
+            or page.total(SERVER_SLOT, Cell.CONNECTIONS) > numbers[_FIRST_CAP + SERVER_SLOT] - margin
         ):
             refused = self._decide_under_lock()
             if refused is not None:
                 return refused
-        self.count(Cell.ACCEPTED)
-        peak = self._page.index(self.slot, self._worker, Cell.PEAK)
+        numbers[first + Cell.ACCEPTED] += 1
         # Another worker may have counted one that it is about to refuse: never more than the cap were really open.
-        numbers[peak] = max(numbers[peak], min(here, numbers[self.slot]))
+        if here > numbers[first + Cell.PEAK]:
+            numbers[first + Cell.PEAK] = min(here, cap)
         return None
 
     def _decide_under_lock(self) -> Cell | None:
-        numbers = self._page.numbers
-        fcntl.lockf(self._page.descriptor, fcntl.LOCK_EX, 1, 0)
+        page = self._page
+        fcntl.lockf(page.descriptor, fcntl.LOCK_EX, 1, 0)
         try:
             refused = None
-            if self._page.total(SERVER_SLOT, Cell.CONNECTIONS) > numbers[SERVER_SLOT]:
+            if page.total(SERVER_SLOT, Cell.CONNECTIONS) > page.cap(SERVER_SLOT):
                 refused = Cell.REFUSED_SERVER_CAP
-            elif self._page.total(self.slot, Cell.CONNECTIONS) > numbers[self.slot]:
+            elif page.total(self.slot, Cell.CONNECTIONS) > page.cap(self.slot):
                 refused = Cell.REFUSED_LISTENER_CAP
             if refused is not None:
                 self.leave()
                 self.count(refused)
             return refused
         finally:
-            fcntl.lockf(self._page.descriptor, fcntl.LOCK_UN, 1, 0)
+            fcntl.lockf(page.descriptor, fcntl.LOCK_UN, 1, 0)
 
     def leave(self) -> None:
         """An admitted connection has ended."""
-        self._page.numbers[self._connections] -= 1
-        self._page.numbers[self._server_connections] -= 1
+        self._numbers[self._first] -= 1
+        self._numbers[self._server_first] -= 1
 
     def enter_address(self, address: IpAddress, cap: int) -> int | None:
         """Count an admitted connection for its source address; see AddressCounts.enter."""
-        return self._page.addresses.enter(address, self._worker, cap)
+        return self._page.addresses.enter(address, self._row, cap)
 
     def leave_address(self, entry: int) -> None:
         """It has ended."""
-        self._page.addresses.leave(entry, self._worker)
+        self._page.addresses.leave(entry, self._row)
 
-    def count(self, cell: Cell) -> None:
-        """One more of what `cell` counts."""
-        self._page.numbers[self._page.index(self.slot, self._worker, cell)] += 1
+    def count(self, cell: Cell, by: int = 1) -> None:
+        """Add to what `cell` counts."""
+        self._numbers[self._first + cell] += by
 
 
-def _numbers_size(worker_count: int) -> int:
-    return MAX_SLOTS * (1 + worker_count * _CELLS) * _OCTETS
+def _numbers_size(rows: int) -> int:
+    return (_FIRST_CELL + MAX_SLOTS * rows * _ROW) * _OCTETS
