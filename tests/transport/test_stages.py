@@ -14,7 +14,7 @@ from tests.transport.certificates import certificate
 from tests.transport.loopback import Connected, some_turns, until
 
 from gatepost.plan.plan import TlsPlan
-from gatepost.protocols.proxy_header.header import Command, ProxyHeader
+from gatepost.protocols.proxy_header.header import Command, ProxyFailure, ProxyHeader
 from gatepost.transport.stages import ProxyHeaderStage, TlsHandshakeStage
 from gatepost.transport.tls_contexts import TlsContexts
 
@@ -47,12 +47,14 @@ class Stage(Connected):
         super().__init__()
         self.headers: list[ProxyHeader] = []
         self.failures: list[str] = []
+        self.proxy_failures: list[ProxyFailure] = []
+        self.surplus = b""
         self.handshakes = 0
         self.tls_follows = False
         self.wakeups = 0
 
     def expect_header(self, timeout: float = 15) -> Stage:
-        ProxyHeaderStage(self.transport, timeout, self._header_read, self.failures.append)
+        ProxyHeaderStage(self.transport, timeout, self._header_read, self._header_failed, is_tls_next=self.tls_follows)
         return self
 
     def expect_tls(self, timeout: float | None = 15) -> Stage:
@@ -60,8 +62,13 @@ class Stage(Connected):
         TlsHandshakeStage(self.transport, context, timeout, self._handshake_done, self.failures.append)
         return self
 
-    def _header_read(self, header: ProxyHeader) -> None:
+    def _header_failed(self, failure: ProxyFailure, words: str) -> None:
+        self.proxy_failures.append(failure)
+        self.failures.append(words)
+
+    def _header_read(self, header: ProxyHeader, surplus: bytes) -> None:
         self.headers.append(header)
+        self.surplus = surplus
         if self.tls_follows:
             self.expect_tls()
 
@@ -96,16 +103,48 @@ def client_hello() -> tuple[ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]:
 # --- PROXY header ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("is_early", [False, True], ids=["header after", "header before the stage begins"])
 @pytest.mark.parametrize("header", [V1, V2, V2_WITH_TLV])
-async def test_a_header_is_read_and_not_an_octet_more(stage: Stage, header: bytes) -> None:
-    stage.expect_header()
-    await stage.send(header + b"EHLO mail.example.org\r\n")
+async def test_before_tls_a_header_is_read_and_not_an_octet_more(stage: Stage, header: bytes, is_early: bool) -> None:
+    handshake = client_hello()[2].read()
+    if not is_early:
+        peeking(stage)
+    await stage.send(header + handshake)
+    if is_early:
+        peeking(stage)
     await until(lambda: stage.headers)
-    assert stage.accepted.recv(1000) == b"EHLO mail.example.org\r\n"
+    assert stage.surplus == b""
+    assert stage.accepted.recv(10_000) == handshake
     assert not stage.transport.is_reading()
     addresses = stage.headers[0].addresses
     assert addresses is not None
     assert str(addresses.source.address) == "192.0.2.7"  # type: ignore[union-attr]  # a TCP address
+
+
+def peeking(stage: Stage) -> None:
+    """As before TLS, which is left to the test."""
+    ProxyHeaderStage(stage.transport, 15, stage._header_read, stage._header_failed, is_tls_next=True)
+
+
+@pytest.mark.parametrize("is_early", [False, True], ids=["header after", "header before the stage begins"])
+@pytest.mark.parametrize("header", [V1, V2, V2_WITH_TLV])
+async def test_in_clear_what_came_behind_a_header_is_handed_on(stage: Stage, header: bytes, is_early: bool) -> None:
+    if not is_early:
+        stage.expect_header()
+    await stage.send(header + b"EHLO mail.example.org\r\n")
+    if is_early:
+        stage.expect_header()
+    await until(lambda: stage.headers)
+    assert stage.surplus + received_now(stage) == b"EHLO mail.example.org\r\n"
+    assert not stage.transport.is_reading()
+
+
+def received_now(stage: Stage) -> bytes:
+    """What is still in the kernel."""
+    try:
+        return stage.accepted.recv(10_000)
+    except BlockingIOError:
+        return b""
 
 
 async def test_a_header_without_addresses_is_read(stage: Stage) -> None:
@@ -115,22 +154,26 @@ async def test_a_header_without_addresses_is_read(stage: Stage) -> None:
     assert stage.headers[0].command is Command.LOCAL
 
 
+@pytest.mark.parametrize("peeks", [False, True])
 @pytest.mark.parametrize("header", [V1, V2, V2_WITH_TLV])
-async def test_a_header_may_come_octet_by_octet(stage: Stage, header: bytes) -> None:
+async def test_a_header_may_come_octet_by_octet(stage: Stage, header: bytes, peeks: bool) -> None:
     stage.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    stage.expect_header()
+    if peeks:
+        peeking(stage)
+    else:
+        stage.expect_header()
     for octet in header[:200]:
         stage.client.send(bytes([octet]))
         await some_turns(2)
     stage.client.send(header[200:] + b"x")
     await until(lambda: stage.headers)
-    assert stage.accepted.recv(1000) == b"x"
+    assert stage.surplus + received_now(stage) == b"x"
     assert stage.failures == []
 
 
 async def test_an_incomplete_header_does_not_keep_the_loop_busy(stage: Stage) -> None:
     await stage.send(V2[:-1])
-    stage.expect_header()
+    peeking(stage)
     await until(lambda: stage.accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == len(V2))
     before = os.times()
     await asyncio.sleep(0.3)
@@ -141,15 +184,20 @@ async def test_an_incomplete_header_does_not_keep_the_loop_busy(stage: Stage) ->
     assert stage.accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1
 
 
+@pytest.mark.parametrize("peeks", [False, True])
 @pytest.mark.parametrize("cut", [0, 1, 5, 12, 15, len(V2) - 1])
-async def test_a_client_that_ends_within_the_header_is_a_failure(stage: Stage, cut: int) -> None:
-    stage.expect_header()
+async def test_a_client_that_ends_within_the_header_is_a_failure(stage: Stage, cut: int, peeks: bool) -> None:
+    if peeks:
+        peeking(stage)
+    else:
+        stage.expect_header()
     if cut:
         await stage.send(V2[:cut])
         await some_turns()
     stage.client.shutdown(socket.SHUT_WR)
     await until(lambda: stage.failures)
     assert "the connection was closed" in stage.failures[0]
+    assert stage.proxy_failures == [ProxyFailure.CLOSED]
     assert not stage.transport.is_reading()
 
 
@@ -160,21 +208,32 @@ async def test_a_client_that_resets_within_the_header_is_a_failure(stage: Stage)
     stage.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     stage.client.close()
     await until(lambda: stage.failures)
+    assert stage.proxy_failures == [ProxyFailure.CLOSED]
 
 
 @pytest.mark.parametrize(
-    ("sent", "seen"),
+    ("sent", "seen", "failure"),
     [
-        (b"EHLO mail.example.org\r\n", "EHLO"),
-        (b"\x16\x03\x01\x02\x00\x01\x00", "a TLS ClientHello"),
-        (SIGNATURE + b"\x11\x11\x00\x0c" + b"\0" * 12, "octets"),
-        (b"PROXY TCP4 nonsense\r\n", "PROXY"),
+        (b"EHLO mail.example.org\r\n", "EHLO", ProxyFailure.MISSING),
+        (b"\x16\x03\x01\x02\x00\x01\x00", "a TLS ClientHello", ProxyFailure.MISSING),
+        (SIGNATURE + b"\x11\x11\x00\x0c" + b"\0" * 12, "octets", ProxyFailure.MALFORMED),
+        (b"PROXY TCP4 nonsense\r\n", "PROXY", ProxyFailure.MALFORMED),
+        (SIGNATURE + b"\x21\x11\xff\xff", "octets", ProxyFailure.TOO_LARGE),
+        (b"PROXY UNKNOWN " + b"x" * 200, "PROXY", ProxyFailure.TOO_LARGE),
+        (V2[:14] + b"\x00\x13" + V2[16:] + b"\x03\x00\x04wrng", "octets", ProxyFailure.BAD_CHECKSUM),
     ],
 )
-async def test_anything_else_is_a_failure_that_says_what_was_seen(stage: Stage, sent: bytes, seen: str) -> None:
-    stage.expect_header()
+@pytest.mark.parametrize("peeks", [False, True])
+async def test_anything_else_is_a_failure_that_says_what_was_seen(
+    stage: Stage, sent: bytes, seen: str, failure: ProxyFailure, peeks: bool
+) -> None:
+    if peeks:
+        peeking(stage)
+    else:
+        stage.expect_header()
     await stage.send(sent)
     await until(lambda: stage.failures)
+    assert stage.proxy_failures == [failure]
     assert f"got {seen}" in stage.failures[0]
     assert stage.headers == []
 
@@ -184,6 +243,7 @@ async def test_a_header_has_a_deadline(stage: Stage) -> None:
     stage.client.send(V1[:10])
     await until(lambda: stage.failures)
     assert stage.failures == ["got PROXY within 0.05 s: the PROXY header did not come"]
+    assert stage.proxy_failures == [ProxyFailure.TIMEOUT]
 
 
 @pytest.mark.parametrize("what", ["header", "tls"])

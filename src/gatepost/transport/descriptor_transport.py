@@ -115,12 +115,14 @@ class DescriptorTransport(asyncio.Transport):
         self._stop_reading()
         self._stop_writing()
 
-    def begin(self, protocol: StreamProtocol) -> None:
-        """The stages are done: hand octets to `protocol` from now on."""
+    def begin(self, protocol: StreamProtocol, surplus: bytes = b"") -> None:
+        """The stages are done: hand octets to `protocol` from now on, first what a stage has read beyond its own."""
         self._protocol = protocol
         protocol.connection_made(self)
         if not self._is_closing and not self._is_paused_reading:
             self.watch_reading(self._read_ready)
+        if surplus and not self._is_closing:
+            self._deliver(surplus)
 
     def use_tls(self, channel: TlsChannel) -> None:
         """From now on octets are read and written through `channel`, whose handshake is complete."""

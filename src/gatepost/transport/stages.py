@@ -10,7 +10,7 @@ from OpenSSL import SSL
 
 from gatepost.protocols.proxy_header.decode import DEFAULT_LIMIT, decode
 from gatepost.protocols.proxy_header.describe import describe
-from gatepost.protocols.proxy_header.header import Incomplete, MalformedHeader, ProxyHeader
+from gatepost.protocols.proxy_header.header import Incomplete, MalformedHeader, ProxyFailure, ProxyHeader
 from gatepost.transport.descriptor_transport import DescriptorTransport
 from gatepost.transport.tls_channel import TlsChannel, TlsFailed, WouldBlockOnRead, WouldBlockOnWrite
 
@@ -18,71 +18,105 @@ Failed = Callable[[str], None]
 
 
 class ProxyHeaderStage:
-    """Reads one PROXY header from the socket and not one octet more, so that TLS can begin on a clean socket.
+    """Reads one PROXY header. `done(header, surplus)` gets it, with the octets that came behind it.
 
-    The octets are peeked at until the header is whole, then exactly its length is read. SO_RCVLOWAT keeps the loop from
-    being woken for octets that were seen already.
+    `is_tls_next`: not one octet more than the header is taken from the socket, so that TLS begins on a clean one, and the
+    surplus is empty. The octets are peeked at until the header is whole, then exactly its length is read; SO_RCVLOWAT keeps
+    the loop from being woken for octets that were seen already. In clear what comes is taken and decoded in place, which
+    costs a system call less. A proxy sends its header at once: where that is there already, nothing is waited for.
+
+    `failed(why, words)`: the words say for the log what was seen instead.
     """
 
-    __slots__ = ("_done", "_failed", "_timer", "_transport", "_wanted")
+    __slots__ = ("_done", "_failed", "_peeks", "_seen", "_timeout", "_timer", "_transport", "_wanted")
 
     def __init__(
         self,
         transport: DescriptorTransport,
         timeout: float,
-        done: Callable[[ProxyHeader], None],
-        failed: Failed,
+        done: Callable[[ProxyHeader, bytes], None],
+        failed: Callable[[ProxyFailure, str], None],
+        *,
+        is_tls_next: bool,
     ) -> None:
         self._transport = transport
+        self._timeout = timeout
         self._done = done
         self._failed = failed
-        self._wanted = 1
-        self._timer = asyncio.get_running_loop().call_later(timeout, self._timed_out, timeout)
-        transport.watch_reading(self._readable)
+        self._peeks = is_tls_next
+        self._seen = b""
+        self._wanted = 1  # octets, counted from the first, without which it is no use to look
+        self._timer: asyncio.TimerHandle | None = None
+        self._readable()
 
     def _readable(self) -> None:
-        sock = self._transport.sock
         try:
-            seen = sock.recv(DEFAULT_LIMIT, socket.MSG_PEEK)
+            got = self._transport.sock.recv(DEFAULT_LIMIT, socket.MSG_PEEK if self._peeks else 0)
         except (BlockingIOError, InterruptedError):
+            self._wait()
             return
         except OSError as error:
-            self._fail(f"connection broke before the PROXY header: {error.strerror}")
+            words = f"got {describe(self._seen)}, then the connection broke: {error.strerror}"
+            self._fail(ProxyFailure.CLOSED, words)
             return
-        if len(seen) < self._wanted:  # woken for less than was waited for: nothing more will come
-            self._fail(f"got {describe(seen)}, then the connection was closed")
-            return
+        # Of a socket with SO_RCVLOWAT a wake-up for less than was asked for means that nothing more will come.
+        is_over = len(got) < self._wanted if self._peeks else not got
+        self._seen = got if self._peeks else self._seen + got
+        if is_over:
+            self._fail(ProxyFailure.CLOSED, f"got {describe(self._seen)}, then the connection was closed")
+        elif len(self._seen) < self._wanted:
+            self._wait()
+        else:
+            self._look()
+
+    def _look(self) -> None:
         try:
-            result = decode(seen)
+            result = decode(self._seen)
         except MalformedHeader as error:
-            self._fail(f"got {describe(seen)}: {error}")
+            self._fail(error.failure, f"got {describe(self._seen)}: {error}")
             return
         if isinstance(result, Incomplete):
-            self._wanted = max(result.at_least, len(seen) + 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._wanted)
+            self._wanted = max(result.at_least, len(self._seen) + 1)
+            if self._peeks:
+                self._transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._wanted)
+            self._wait()
             return
-        sock.recv(result.length)
+        surplus = self._seen[result.length :]
+        if self._peeks:
+            surplus = b""
+            self._take(result.length)
+        self._end()
+        self._done(result.header, surplus)
+
+    def _take(self, length: int) -> None:
+        sock = self._transport.sock
+        sock.recv(length)
         if self._wanted > 1:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        self._end()
-        self._done(result.header)
 
-    def _timed_out(self, timeout: float) -> None:
-        seen = b""
-        try:
-            seen = self._transport.sock.recv(64, socket.MSG_PEEK)
-        except OSError:
-            pass
-        self._fail(f"got {describe(seen)} within {timeout:g} s: the PROXY header did not come")
+    def _wait(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._timeout, self._timed_out)
+            self._transport.watch_reading(self._readable)
 
-    def _fail(self, reason: str) -> None:
+    def _timed_out(self) -> None:
+        if self._peeks:
+            try:
+                self._seen = self._transport.sock.recv(64, socket.MSG_PEEK)
+            except OSError:
+                pass
+        words = f"got {describe(self._seen)} within {self._timeout:g} s: the PROXY header did not come"
+        self._fail(ProxyFailure.TIMEOUT, words)
+
+    def _fail(self, failure: ProxyFailure, words: str) -> None:
         self._end()
         if not self._transport.is_closing():  # else somebody has ended the connection meanwhile, which is no failure
-            self._failed(reason)
+            self._failed(failure, words)
 
     def _end(self) -> None:
-        self._timer.cancel()
-        self._transport.unwatch()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._transport.unwatch()
 
 
 class TlsHandshakeStage:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gatepost.plan.plan import ProtocolName
 from gatepost.protocols.engine import Refusal
-from gatepost.protocols.proxy_header.header import ProxyHeader
+from gatepost.protocols.proxy_header.header import ProxyFailure, ProxyHeader
 from gatepost.session.http_session import REFUSAL
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
@@ -41,6 +41,7 @@ class Connection:
         "listener",
         "policy",
         "session",
+        "surplus",
         "transport",
     )
 
@@ -60,6 +61,7 @@ class Connection:
         self.is_refused = is_refused
         self.is_told = is_refused  # and there was room to tell it so
         self.session: Session | None = None
+        self.surplus = b""  # what came in clear behind the PROXY header: the session's first octets
         info = ConnectionInfo(sockaddr)
         self.transport = DescriptorTransport(asyncio.get_running_loop(), sock, info, self._closed)
 
@@ -68,7 +70,11 @@ class Connection:
         policy = self.policy
         if policy.expects_proxy_header(self.transport.info):
             ProxyHeaderStage(
-                self.transport, policy.proxy_header_timeout, self._proxy_header_read, self._proxy_header_failed
+                self.transport,
+                policy.proxy_header_timeout,
+                self._proxy_header_read,
+                self._proxy_header_failed,
+                is_tls_next=policy.plan.is_tls_implicit,
             )
         else:
             self._admit_address()
@@ -85,9 +91,10 @@ class Connection:
                     return
         self._begin_tls()
 
-    def _proxy_header_read(self, header: ProxyHeader) -> None:
+    def _proxy_header_read(self, header: ProxyHeader, surplus: bytes) -> None:
         info = self.transport.info
         info.proxy_header = header
+        self.surplus = surplus
         events.info(
             Event.CONNECTION_RELAYED,
             listener=self.policy.plan.name,
@@ -98,12 +105,13 @@ class Connection:
         )
         self._admit_address()
 
-    def _proxy_header_failed(self, reason: str) -> None:
+    def _proxy_header_failed(self, failure: ProxyFailure, words: str) -> None:
         events.warning(
             Event.PROXY_HEADER_REJECTED,
             listener=self.policy.plan.name,
             peer=str(self.transport.info.peer_address[0]),
-            reason=f"{reason} (this peer is trusted to send a PROXY header, so it must)",
+            failure=failure.value,
+            reason=f"{words} (this peer is trusted to send a PROXY header, so it must)",
         )
         self.listener.counter.count(Cell.PROXY_REJECTED)
         self.transport.abort()
@@ -140,7 +148,8 @@ class Connection:
                 self._tell_refused()
                 return
             self.session = self.listener.sessions.session(self)
-            self.transport.begin(self.session)
+            surplus, self.surplus = self.surplus, b""
+            self.transport.begin(self.session, surplus)
         except Exception as error:  # it must not stay open, and counted, with nobody who looks after it
             events.error(Event.CONVERSATION_FAILED, failure=error, protocol=self.policy.plan.protocol.value)
             self.transport.abort()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatepost.protocols.proxy_header.header import V2_SIGNATURE, Decoded, Incomplete, MalformedHeader
+from gatepost.protocols.proxy_header.header import V2_SIGNATURE, Decoded, Incomplete, MalformedHeader, ProxyFailure
 from gatepost.protocols.proxy_header.version1 import V1_PREFIX, V1_SHORTEST, decode_version1
 from gatepost.protocols.proxy_header.version2 import decode_version2
 
@@ -22,4 +22,4 @@ def decode(data: bytes, *, limit: int = DEFAULT_LIMIT) -> Decoded | Incomplete:
         return decode_version2(data, limit) if data else Incomplete(V1_SHORTEST)
     if data[: len(V1_PREFIX)] == V1_PREFIX[: len(data)]:
         return decode_version1(data)
-    raise MalformedHeader("no PROXY header")
+    raise MalformedHeader("no PROXY header", ProxyFailure.MISSING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
@@ -13,8 +13,26 @@ V2_FIXED_LENGTH = 16  # octets: signature, version and command, family and proto
 V1_MAX_LENGTH = 107  # octets, CR LF included (section 2.1)
 
 
+class ProxyFailure(Enum):
+    """Why no PROXY header was accepted from a peer that must send one; each is counted by itself.
+
+    The decoder gives the first four, the transport the others.
+    """
+
+    MISSING = "missing"  # something else came: the peer does not speak the PROXY protocol
+    MALFORMED = "malformed"
+    TOO_LARGE = "tooLarge"
+    BAD_CHECKSUM = "badChecksum"
+    TIMEOUT = "timeout"
+    CLOSED = "closed"  # the peer ended the connection, or it broke, before the header was whole
+
+
 class MalformedHeader(ValueError):
     """The octets are not a PROXY header, or one that must not be accepted. The connection has to be closed."""
+
+    def __init__(self, text: str, failure: ProxyFailure = ProxyFailure.MALFORMED) -> None:
+        super().__init__(text)
+        self.failure = failure
 
 
 class Command(Enum):
@@ -113,6 +131,9 @@ class Extensions:
     other: tuple[Tlv, ...] = ()
 
 
+NO_EXTENSIONS = Extensions()
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyHeader:
     """One header. `addresses` is None for LOCAL, UNKNOWN and UNSPEC: the connection's own addresses count then."""
@@ -120,7 +141,7 @@ class ProxyHeader:
     version: int
     command: Command
     addresses: TcpAddresses | UnixAddresses | None = None
-    extensions: Extensions = field(default_factory=Extensions)
+    extensions: Extensions = NO_EXTENSIONS
 
 
 @dataclass(frozen=True, slots=True)

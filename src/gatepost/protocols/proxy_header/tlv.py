@@ -10,7 +10,13 @@ from dataclasses import replace
 from enum import IntEnum
 
 from gatepost.protocols.proxy_header.crc32c import crc32c
-from gatepost.protocols.proxy_header.header import Extensions, MalformedHeader, SslInformation, Tlv
+from gatepost.protocols.proxy_header.header import (
+    Extensions,
+    MalformedHeader,
+    ProxyFailure,
+    SslInformation,
+    Tlv,
+)
 
 
 class Pp2Type(IntEnum):
@@ -105,7 +111,7 @@ def _verify_checksum(header: bytes, position: int, length: int) -> None:
         raise MalformedHeader("the CRC32C does not have 4 octets")
     told = int.from_bytes(header[position : position + 4], "big")
     if crc32c(header[:position] + bytes(4) + header[position + 4 :]) != told:
-        raise MalformedHeader("the CRC32C is wrong")
+        raise MalformedHeader("the CRC32C is wrong", ProxyFailure.BAD_CHECKSUM)
 
 
 def _decode_ssl(value: bytes) -> SslInformation:
@@ -115,6 +121,8 @@ def _decode_ssl(value: bytes) -> SslInformation:
     other: list[Tlv] = []
     for kind, position, length in _vectors(value, 5):
         part = value[position : position + length]
+        if kind in texts:
+            raise MalformedHeader(f"TLV 0x{kind:02x} is there twice within SSL")
         if kind in _SSL_TEXTS:
             texts[kind] = _text(part)
         else:

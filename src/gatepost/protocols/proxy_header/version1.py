@@ -12,6 +12,7 @@ from gatepost.protocols.proxy_header.header import (
     Endpoint,
     Incomplete,
     MalformedHeader,
+    ProxyFailure,
     ProxyHeader,
     TcpAddresses,
     is_ipv6,
@@ -55,7 +56,7 @@ def _shown(address: IpAddress, as_ipv6: bool) -> str:
 
 def _incomplete(data: bytes) -> Incomplete:
     if len(data) >= V1_MAX_LENGTH:
-        raise MalformedHeader(f"no line end within {V1_MAX_LENGTH} octets")
+        raise MalformedHeader(f"no line end within {V1_MAX_LENGTH} octets", ProxyFailure.TOO_LARGE)
     return Incomplete(max(V1_SHORTEST, len(data) + 1))
 
 

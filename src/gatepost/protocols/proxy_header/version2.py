@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from gatepost.protocols.proxy_header.crc32c import crc32c
 from gatepost.protocols.proxy_header.header import (
+    NO_EXTENSIONS,
     V2_FIXED_LENGTH,
     V2_SIGNATURE,
     Command,
@@ -13,6 +14,7 @@ from gatepost.protocols.proxy_header.header import (
     Endpoint,
     Incomplete,
     MalformedHeader,
+    ProxyFailure,
     ProxyHeader,
     TcpAddresses,
     UnixAddresses,
@@ -36,7 +38,8 @@ def decode_version2(data: bytes, limit: int) -> Decoded | Incomplete:
         return Incomplete(V2_FIXED_LENGTH)
     length = V2_FIXED_LENGTH + int.from_bytes(data[14:16], "big")
     if length > limit:
-        raise MalformedHeader(f"the header has {length} octets, {limit} are allowed")
+        words = f"the header has {length} octets, {limit} are allowed"
+        raise MalformedHeader(words, ProxyFailure.TOO_LARGE)
     if len(data) < length:
         return Incomplete(length)
     return Decoded(_decode_whole(data[:length]), length)
@@ -77,7 +80,8 @@ def _decode_whole(header: bytes) -> ProxyHeader:
     if len(header) < end:
         raise MalformedHeader("the header is too short for its addresses")
     addresses = _decode_addresses(family, header[V2_FIXED_LENGTH:end])
-    return ProxyHeader(2, command, addresses, decode_extensions(header, end))
+    extensions = decode_extensions(header, end) if end < len(header) else NO_EXTENSIONS
+    return ProxyHeader(2, command, addresses, extensions)
 
 
 def _decode_addresses(family: int, block: bytes) -> TcpAddresses | UnixAddresses:
