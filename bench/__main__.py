@@ -15,11 +15,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.accepting import accepting, handshaking
+from bench.accepting import accepting, handshaking, sharing
+from bench.changing import changing
 from bench.delivering import delivering
 from bench.idling import IN_CLEAR, IN_IDLE, UNDER_TLS, idling
+from bench.ports import Port
+from bench.relaying import relaying
 from bench.rig import NotMeasurable, Rig, rig
-from bench.servers import Port
+from bench.starting import starting
 from bench.table import Row, render
 
 Measurement = Callable[[Rig], Iterable[Row]]
@@ -27,6 +30,10 @@ Measurement = Callable[[Rig], Iterable[Row]]
 QUICK: dict[str, Measurement] = {
     "accept": lambda rig: accepting(rig, protocols=(Port.SMTP,), connections=6_000, rounds=5),
     "tls": lambda rig: handshaking(rig, connections=1_500, rounds=5),
+    "proxy": lambda rig: relaying(rig, connections=5_000, rounds=5),
+    "workers": lambda rig: sharing(rig, connections=6_000, held=2_000, rounds=5),
+    "set": lambda rig: changing(rig, open_connections=10_000, changes=200),
+    "start": lambda rig: starting(rig, listeners=100, starts=3),
     "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=2),
     "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=2),
     "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=2),
@@ -36,6 +43,10 @@ QUICK: dict[str, Measurement] = {
 FULL: dict[str, Measurement] = {
     "accept": lambda rig: accepting(rig, protocols=(Port.SMTP, Port.POP3, Port.IMAP), connections=12_000, rounds=9),
     "tls": lambda rig: handshaking(rig, connections=4_000, rounds=9),
+    "proxy": lambda rig: relaying(rig, connections=12_000, rounds=9),
+    "workers": lambda rig: sharing(rig, connections=12_000, held=4_000, rounds=9),
+    "set": lambda rig: changing(rig, open_connections=10_000, changes=1_000),
+    "start": lambda rig: starting(rig, listeners=100, starts=9),
     "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=3, peers_connections=2_000),
     "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=3, peers_connections=2_000),
     "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=4, peers_connections=200),
@@ -75,7 +86,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gatepost against its peers.")
     parser.add_argument("--full", action="store_true", help="more connections, more rounds, more peers")
     parser.add_argument("--only", nargs="+", choices=list(QUICK), help="just these measurements")
-    parser.add_argument("--port-base", type=int, default=21_000, help="the first of 100 ports on 127.0.0.1")
+    parser.add_argument("--port-base", type=int, default=21_000, help=f"the first of {Port.END} ports on 127.0.0.1")
     parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="on a disk, not in memory")
     return parser.parse_args()
 

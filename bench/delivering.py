@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from bench.load import Load, Script
 from bench.pairs import Contestant, interleave
+from bench.ports import Port
 from bench.processes import ServerProcess
 from bench.rig import NotMeasurable, Rig
-from bench.servers import ACCOUNT, Port, gatepost
+from bench.servers import ACCOUNT, gatepost
 from bench.table import Row, comparison, figure
 
 MESSAGE_OCTETS = 4096

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from bench.delivering import delivery_script
 from bench.load import IMAP_LOGIN, IMAP_LOGOUT, Load, Script, Seen
+from bench.peer_servers import dovecot
+from bench.ports import Port
 from bench.processes import ServerProcess
 from bench.rig import Rig
-from bench.servers import Port, dovecot, gatepost
+from bench.servers import gatepost
 from bench.table import Row
 
 _AT_A_TIME = 32

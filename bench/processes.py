@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.rig import NotMeasurable
@@ -17,6 +18,24 @@ _START_DEADLINE = 60.0  # seconds
 _STOP_DEADLINE = 40.0
 _SETTLE_DEADLINE = 5.0
 _SCHEDULER_CLOCK = 2  # clock_getcpuclockid(3): a process's clock id is its inverted pid, shifted, and this
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running(
+    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None, ports: Iterable[int] = ()
+) -> Iterator[ServerProcess]:
+    """Start it, and end it by its id. Raises NotMeasurable where somebody listens on one of its ports already: with
+    SO_REUSEPORT both would get a share of the clients, and nobody would notice."""
+    for port in ports:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                raise NotMeasurable(f"something listens on port {port} already; choose another --port-base")
+    server = ServerProcess(command, log, environment)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 class ServerProcess:
@@ -72,8 +91,9 @@ class ServerProcess:
         return found
 
     def cpu_seconds(self) -> float:
-        """User and system time of all of them so far: what /proc/PID/stat has as utime and stime, but in nanoseconds."""
-        return sum(_cpu_seconds(pid) for pid in self.pids())
+        """User and system time of all of them so far, those that have ended included: of the living what /proc/PID/stat has
+        as utime and stime, but in nanoseconds; of the dead what their parents have as cutime and cstime, in ticks."""
+        return sum(_cpu_seconds(pid) + _cpu_seconds_of_ended_children(pid) for pid in self.pids())
 
     def settled_cpu_seconds(self) -> float:
         """The same, when nothing is being worked on any more."""
@@ -109,6 +129,17 @@ def _cpu_seconds(pid: int) -> float:
         return time.clock_gettime((~pid << 3) | _SCHEDULER_CLOCK)
     except OSError:  # a child that has ended meanwhile: some peers have a process per connection
         return 0.0
+
+
+def _cpu_seconds_of_ended_children(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    user, system = fields[
+        13:15
+    ]  # proc(5): cutime and cstime are the fields 16 and 17, and field 3 is the first one here
+    return (int(user) + int(system)) / _TICKS_PER_SECOND
 
 
 def _pss_kib(pid: int) -> int:

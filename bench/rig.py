@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -78,13 +79,24 @@ def rig(port_base: int, parent: Path) -> Iterator[Rig]:
     for command in ("gcc", "openssl", "taskset"):
         if shutil.which(command) is None:
             raise NotMeasurable(f"{command} is not installed")
-    with tempfile.TemporaryDirectory(prefix="gatepost-bench-", dir=parent) as name:
+    with _only_run_on(port_base), tempfile.TemporaryDirectory(prefix="gatepost-bench-", dir=parent) as name:
         made = Rig(Path(name), port_base, server_core=cores[0], client_core=cores[1])
         for program, (sources, libraries) in _PROGRAMS.items():
             paths = [str(_HERE / "c" / source) for source in sources]
             _run("gcc", "-O2", "-Wall", "-Wextra", "-o", made.program(program), *paths, *libraries)
         _run("openssl", *_CERTIFICATE.split(), "-out", str(made.certificate), "-keyout", str(made.private_key))
         yield made
+
+
+@contextmanager
+def _only_run_on(port_base: int) -> Iterator[None]:
+    """Two runs on the same ports would share each other's clients (SO_REUSEPORT): the first one holds a UNIX address."""
+    with socket.socket(socket.AF_UNIX) as held:
+        try:
+            held.bind(f"\0gatepost-bench-{port_base}")
+        except OSError as error:
+            raise NotMeasurable(f"another run has the ports from {port_base} on; choose another --port-base") from error
+        yield
 
 
 def _run(*command: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class Row:
 def figure(value: float) -> str:
     """Three digits are more than such a machine gives."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share of them does not exceed; 1.0 gives the worst."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def comparison(what: str, unit: str, ours: Contestant, peers: Sequence[Contestant]) -> list[Row]:

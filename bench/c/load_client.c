@@ -6,7 +6,7 @@
  * turn, so that ports do not run out. A script is a file of steps, one a line, fields separated by a TAB:
  *
  *   expect PREFIX [SKIPPED]   the next line that does not begin with SKIPPED has to begin with PREFIX
- *   send TEXT                 \r and \n are written as in C
+ *   send TEXT                 \r, \n and \xHH (two digits) are written as in C
  *   begin / end               take a latency sample from here to there; a `begin` in front counts from connect(2) on
  *   loop / again COUNT        go through the steps between COUNT times
  *   pause MILLISECONDS

@@ -15,12 +15,17 @@ static const char *const ACTIONS[] = {"expect", "send", "begin", "end", "loop", 
 static void unescape(struct step *step)
 {
     char *out = step->text;
+    unsigned int octet;
 
     for (const char *in = step->text; *in; in++, out++) {
-        if (in[0] == '\\' && (in[1] == 'r' || in[1] == 'n'))
+        if (in[0] == '\\' && (in[1] == 'r' || in[1] == 'n')) {
             *out = *++in == 'r' ? '\r' : '\n';
-        else
+        } else if (in[0] == '\\' && in[1] == 'x' && sscanf(in + 2, "%2x", &octet) == 1) {
+            *out = (char)octet;
+            in += 3;
+        } else {
             *out = *in;
+        }
     }
     *out = '\0';
     step->length = (size_t)(out - step->text);

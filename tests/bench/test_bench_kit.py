@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ sys.path.append(str(Path(__file__).parents[2]))  # `bench` is not installed with
 
 from bench.load import Load
 from bench.pairs import Contestant, interleave, ratios
-from bench.rig import Rig, rig
-from bench.servers import Port, greeting_floor
-from bench.table import Row, comparison, render
+from bench.peer_servers import greeting_floor
+from bench.ports import Port
+from bench.processes import running
+from bench.relaying import escaped, version2_header
+from bench.rig import NotMeasurable, Rig, rig
+from bench.table import Row, comparison, percentile, render
 
 
 def free_port_base() -> int:
@@ -79,3 +83,45 @@ def test_a_line_with_errors_is_no_result() -> None:
     table = render([Row("work", "1 µs", errors=3)])
     assert "no result" in table
     assert "1 µs" not in table
+
+
+def test_processes_that_have_ended_still_count(tmp_path: Path) -> None:
+    burn = "import time\nwhile time.process_time() < 0.2: pass"
+    parent = (
+        f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {burn!r}]); print('ready', flush=True)"
+    )
+    with running((sys.executable, "-c", f"{parent}; time.sleep(60)"), tmp_path / "log") as server:
+        server.wait_for_line("ready")
+        assert len(server.pids()) == 1
+        assert server.cpu_seconds() > 0.2
+
+
+def test_a_port_that_somebody_has_is_not_shared_with_him(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = int(taken.getsockname()[1])
+        with pytest.raises(NotMeasurable, match=f"port {port}"), running(("true",), tmp_path / "log", ports=[port]):
+            pass
+
+
+def test_a_second_run_on_the_same_ports_is_refused(small_rig: Rig, tmp_path: Path) -> None:
+    with pytest.raises(NotMeasurable, match="another run"), rig(small_rig.port_base, tmp_path):
+        pass
+
+
+def test_a_script_sends_any_octet(small_rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = int(listening.getsockname()[1])
+        with ThreadPoolExecutor() as pool:
+            octets = version2_header()
+            sending = pool.submit(Load((("send", escaped(octets)),), 1, 1).run, small_rig, port)
+            accepted, _ = listening.accept()
+            with accepted, accepted.makefile("rb") as stream:
+                assert stream.read() == octets
+            assert sending.result().errors == 0
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    values = [5.0, 1.0, 4.0, 2.0, 3.0]
+    assert [percentile(values, share) for share in (0.2, 0.5, 0.99, 1.0)] == [1.0, 3.0, 5.0, 5.0]
