@@ -25,9 +25,9 @@ class CountingSocket(socket.socket):
 
     attempts = 0
 
-    def accept(self) -> tuple[socket.socket, Any]:
+    def _accept(self) -> tuple[int, Any]:
         CountingSocket.attempts += 1
-        return super().accept()
+        return super()._accept()  # type: ignore[misc, no-any-return]  # see AcceptLoop
 
 
 async def main(client_count: int) -> None:
@@ -37,12 +37,12 @@ async def main(client_count: int) -> None:
     listening.setblocking(False)
     clients = [socket.create_connection(listening.getsockname()) for _ in range(client_count)]
     limits, taken = _take_all_descriptors()
-    served: list[socket.socket] = []
+    served: list[int] = []
     pauses: list[OSError] = []
 
-    def serve(sock: socket.socket, _address: tuple[str, int]) -> None:
-        served.append(sock)
-        sock.send(b"hello")
+    def serve(descriptor: int, _address: tuple[object, ...]) -> None:
+        served.append(descriptor)
+        os.write(descriptor, b"hello")
 
     loop = AcceptLoop(listening, serve, pauses.append)
     await asyncio.sleep(_SHORTAGE)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from gatepost.transport.connection_info import ConnectionInfo
 from gatepost.transport.descriptor_transport import DescriptorTransport
+from gatepost.transport.poller import Poller
 
 PATIENCE = 15.0  # seconds before a test that waits in vain fails
 
@@ -34,11 +36,26 @@ class Connected:
     """A transport over an accepted socket, and the client's end of it."""
 
     def __init__(self, *, receive_buffer: int | None = None, send_buffer: int | None = None) -> None:
-        self.client, self.accepted = connected_pair(receive_buffer=receive_buffer, send_buffer=send_buffer)
+        self.client, accepted = connected_pair(receive_buffer=receive_buffer, send_buffer=send_buffer)
         self.closed = 0
-        info = ConnectionInfo(self.accepted.getpeername())
-        info.note_local_address(self.accepted)
-        self.transport = DescriptorTransport(asyncio.get_running_loop(), self.accepted, info, self._on_closed)
+        self._descriptor, self._inode = accepted.fileno(), os.fstat(accepted.fileno()).st_ino
+        info = ConnectionInfo(accepted.getpeername())
+        info.note_local_address(accepted)
+        self.poller = Poller(asyncio.get_running_loop())
+        self.transport = DescriptorTransport(self.poller, accepted.detach(), info, self._on_closed)
+
+    @property
+    def accepted(self) -> socket.SocketType:
+        """Our end, as long as it is open."""
+        return self.transport.sock
+
+    @property
+    def is_descriptor_open(self) -> bool:
+        """Whether the kernel still has our end."""
+        try:
+            return os.fstat(self._descriptor).st_ino == self._inode
+        except OSError:
+            return False
 
     def _on_closed(self, transport: DescriptorTransport) -> None:
         assert transport is self.transport
@@ -71,6 +88,7 @@ class Connected:
     def end(self) -> None:
         """Close both ends, whatever has happened."""
         self.transport.abort()
+        self.poller.close()
         self.client.close()
 
 

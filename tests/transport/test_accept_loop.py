@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -27,11 +28,11 @@ class Faulty(socket.socket):
         self.failures: list[int] = []
         self.attempts = 0
 
-    def accept(self) -> tuple[socket.socket, Any]:
+    def _accept(self) -> tuple[int, Any]:
         self.attempts += 1
         if self.failures:
             raise OSError(self.failures.pop(0), "as the test says")
-        return super().accept()
+        return super()._accept()  # type: ignore[misc, no-any-return]  # see AcceptLoop
 
 
 class World:
@@ -48,8 +49,8 @@ class World:
     def loop(self, batch: int = 64, last_descriptor: int = sys.maxsize) -> AcceptLoop:
         return AcceptLoop(self.listening, self.take, self.pauses.append, batch=batch, last_descriptor=last_descriptor)
 
-    def take(self, sock: socket.socket, _address: tuple[str, int]) -> None:
-        self.accepted.append(sock)
+    def take(self, descriptor: int, _address: tuple[object, ...]) -> None:
+        self.accepted.append(socket.socket(fileno=descriptor))
 
     def connect(self, count: int) -> None:
         self.clients += [socket.create_connection(self.address) for _ in range(count)]
@@ -67,7 +68,7 @@ async def test_every_connection_is_handed_over_and_does_not_block(world: World) 
     loop = world.loop()
     world.connect(10)
     await until(lambda: len(world.accepted) == 10)
-    assert all(sock.gettimeout() == 0 for sock in world.accepted)
+    assert not any(os.get_blocking(sock.fileno()) for sock in world.accepted)
     loop.close()
 
 
@@ -76,8 +77,8 @@ async def test_no_more_than_a_batch_is_accepted_in_one_turn(world: World) -> Non
     loop = world.loop(batch=3)
     sizes: list[int] = []
 
-    def take(sock: socket.socket, _address: tuple[str, int]) -> None:
-        world.accepted.append(sock)
+    def take(descriptor: int, address: tuple[object, ...]) -> None:
+        world.take(descriptor, address)
         asyncio.get_running_loop().call_soon(lambda: sizes.append(len(world.accepted)))
 
     loop.hand_to(take, batch=3)
@@ -97,7 +98,7 @@ async def test_everything_that_waits_can_be_accepted_at_once(world: World) -> No
 async def test_another_may_take_over_what_comes(world: World) -> None:
     loop = world.loop()
     others: list[socket.socket] = []
-    loop.hand_to(lambda sock, _address: others.append(sock), batch=64)
+    loop.hand_to(lambda descriptor, _address: others.append(socket.socket(fileno=descriptor)), batch=64)
     world.connect(1)
     await until(lambda: others)
     assert world.accepted == []
@@ -109,8 +110,8 @@ async def test_closing_in_the_middle_of_a_batch_ends_it(world: World) -> None:
     world.connect(5)
     loop = world.loop()
 
-    def take_and_close(sock: socket.socket, _address: tuple[str, int]) -> None:
-        world.accepted.append(sock)
+    def take_and_close(descriptor: int, address: tuple[object, ...]) -> None:
+        world.take(descriptor, address)
         loop.close()
 
     loop.hand_to(take_and_close, batch=64)
@@ -189,8 +190,8 @@ async def test_a_callee_that_fails_does_not_stop_the_loop(world: World) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     loop = world.loop()
 
-    def fail(sock: socket.socket, _address: tuple[str, int]) -> None:
-        sock.close()
+    def fail(descriptor: int, _address: tuple[object, ...]) -> None:
+        os.close(descriptor)
         loop.hand_to(world.take, batch=64)
         raise ZeroDivisionError
 

@@ -84,7 +84,7 @@ async def finish(wire: Wire) -> None:
     wire.end()
     await some_turns()
     assert wire.closed == 1
-    assert wire.accepted.fileno() == -1
+    assert not wire.is_descriptor_open
     assert len(wire.protocol.lost) == 1
 
 

@@ -28,11 +28,12 @@ _ERRORS_OF_ONE_CONNECTION = frozenset(
 )
 _PAUSE = 0.1  # seconds; clients wait in the accept queue meanwhile, none is reset
 
-Accepted = Callable[[socket.socket, tuple[str, int]], None]
+Accepted = Callable[[int, tuple[object, ...]], None]
 
 
 class AcceptLoop:
-    """Calls `accepted(sock, address)` for each connection; `sock` does not block and belongs to the callee from then on.
+    """Calls `accepted(descriptor, address)` for each connection: a descriptor that does not block and is the callee's from
+    then on, and the address of the peer as the kernel gave it.
 
     `out_of_resources(error)` is called when accepting pauses: at EMFILE, ENFILE, ENOBUFS or ENOMEM, or when a connection
     got the descriptor `last_descriptor` or a higher one (the kernel gives the lowest that is free). It goes on when there
@@ -86,7 +87,7 @@ class AcceptLoop:
 
     def _accept_one(self) -> bool:
         try:
-            accepted, address = self.sock.accept()
+            descriptor, address = self.sock._accept()  # type: ignore[attr-defined]  # what accept() is made of, without its object
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as error:
@@ -96,10 +97,10 @@ class AcceptLoop:
             if error.errno in _ERRORS_OF_ONE_CONNECTION:
                 return True
             raise
-        accepted.setblocking(False)
-        if accepted.fileno() >= self._last_descriptor:
+        os.set_blocking(descriptor, False)
+        if descriptor >= self._last_descriptor:
             self._pause_accepting(OSError(errno.EMFILE, "the last descriptors are kept for the server itself"))
-        self._accepted(accepted, address)
+        self._accepted(descriptor, address)
         return self._is_open and self._pause is None
 
     def _pause_accepting(self, error: OSError) -> None:

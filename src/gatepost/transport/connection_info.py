@@ -24,10 +24,11 @@ class ConnectionInfo:
 
     __slots__ = ("_local", "_local_sockaddr", "_peer", "_sockaddr", "proxy_header")
 
-    def __init__(self, sockaddr: tuple[object, ...]) -> None:
+    def __init__(self, sockaddr: tuple[object, ...], local: Endpoint | None = None) -> None:
+        """`local`: this end, where the listening address tells it already."""
         self._sockaddr = sockaddr
         self._peer: Endpoint | None = None
-        self._local: Endpoint | None = None
+        self._local = local
         self._local_sockaddr: tuple[object, ...] | None = None
         self.proxy_header: ProxyHeader | None = None
 
@@ -38,10 +39,14 @@ class ConnectionInfo:
             self._peer = endpoint(self._sockaddr)
         return self._peer
 
-    def note_local_address(self, sock: socket.socket) -> None:
+    @property
+    def has_local_address(self) -> bool:
+        """Whether this end is known."""
+        return self._local is not None or self._local_sockaddr is not None
+
+    def note_local_address(self, sock: socket.SocketType) -> None:
         """Ask the kernel for this end, while the descriptor is open."""
-        if self._local_sockaddr is None:
-            self._local_sockaddr = sock.getsockname()
+        self._local_sockaddr = sock.getsockname()
 
     @property
     def local_address(self) -> Endpoint:

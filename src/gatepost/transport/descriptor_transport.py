@@ -8,11 +8,13 @@ are the same mechanism on the same descriptor. Stages before the conversation (`
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from gatepost.transport.connection_info import ConnectionInfo
+from gatepost.transport.poller import READABLE, WRITABLE, Poller
 from gatepost.transport.tls_channel import TlsChannel, TlsFailed, WouldBlockOnRead, WouldBlockOnWrite
 
 _READ_SIZE = 65536  # octets
@@ -49,21 +51,25 @@ class DescriptorTransport(asyncio.Transport):
     __slots__ = (
         "_buffer",
         "_close_timer",
+        "_events",
         "_fd",
         "_has_eof",
         "_is_closing",
         "_is_lingering",
+        "_is_open",
         "_is_paused_reading",
         "_is_producer_paused",
         "_is_reading",
         "_is_writing",
-        "_loop",
         "_may_be_sending",
         "_on_closed",
         "_on_sent",
+        "_poller",
         "_protocol",
+        "_reader",
         "_sock",
         "_tls",
+        "_writer",
         "bytes_received",
         "bytes_sent",
         "info",
@@ -71,14 +77,15 @@ class DescriptorTransport(asyncio.Transport):
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
-        sock: socket.socket,
+        poller: Poller,
+        descriptor: int,
         info: ConnectionInfo,
         on_closed: Callable[[DescriptorTransport], None],
     ) -> None:
-        self._loop = loop
-        self._sock: socket.socket | None = sock
-        self._fd = sock.fileno()
+        self._poller = poller
+        self._fd = descriptor
+        self._is_open = True
+        self._sock: socket.SocketType | None = None
         self.info = info
         self._on_closed = on_closed
         self._protocol: StreamProtocol | None = None
@@ -86,6 +93,9 @@ class DescriptorTransport(asyncio.Transport):
         self._buffer: bytearray | None = None
         self._on_sent: Callable[[], None] | None = None
         self._close_timer: asyncio.TimerHandle | None = None
+        self._events = 0  # that the poller reports
+        self._reader: Callable[[], None] | None = None
+        self._writer: Callable[[], None] | None = None
         self._is_reading = self._is_writing = self._is_paused_reading = self._is_producer_paused = False
         self._is_closing = self._is_lingering = self._may_be_sending = False
         self._has_eof = False
@@ -94,33 +104,68 @@ class DescriptorTransport(asyncio.Transport):
     # --- for the stages before the conversation, and for upgrades ---------------------------------------------------
 
     @property
-    def sock(self) -> socket.socket:
+    def sock(self) -> socket.SocketType:
         """The accepted socket. Raises ConnectionResetError when it is closed already."""
-        if self._sock is None:
+        if not self._is_open:
             raise ConnectionResetError("the connection is closed")
+        if self._sock is None:
+            # Most connections never need the object. Family and type are not looked at by what is called on it.
+            self._sock = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, self._fd)
         return self._sock
 
-    def watch_reading(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when the descriptor is readable, instead of whatever was called before."""
+    def watch_reading(self, callback: Callable[[], None] | None = None) -> None:
+        """Call `callback` when the descriptor is readable, instead of whatever was called before; None: read for the
+        protocol."""
+        self._reader = callback
         self._is_reading = True
-        self._loop.add_reader(self._fd, callback)
+        if not self._events & READABLE:
+            self._watch(READABLE)
 
-    def watch_writing(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when the descriptor is writable."""
+    def watch_writing(self, callback: Callable[[], None] | None = None) -> None:
+        """Call `callback` when the descriptor is writable; None: send what is queued."""
+        self._writer = callback
         self._is_writing = True
-        self._loop.add_writer(self._fd, callback)
+        if not self._events & WRITABLE:
+            self._watch(WRITABLE)
+
+    def _watch(self, event: int) -> None:
+        before, self._events = self._events, self._events | event
+        if before:
+            self._poller.change(self._fd, self._events)
+        else:
+            self._poller.watch(self._fd, self, event)
 
     def unwatch(self) -> None:
         """Neither."""
         self._stop_reading()
         self._stop_writing()
 
+    def ready(self, events: int, /) -> None:
+        """See Poller. What nobody waits for any more is taken out of the poller only now: often somebody does again."""
+        if events & READABLE and self._is_reading:
+            if self._reader is not None:
+                self._reader()
+            else:
+                self._read_ready()
+        if events & WRITABLE and self._is_writing:
+            if self._writer is not None:
+                self._writer()
+            else:
+                self._write_ready()
+        if self._events & events & self._unwanted:
+            self._events &= ~self._unwanted
+            self._poller.change(self._fd, self._events)
+
+    @property
+    def _unwanted(self) -> int:
+        return (0 if self._is_reading else READABLE) | (0 if self._is_writing else WRITABLE)
+
     def begin(self, protocol: StreamProtocol, surplus: bytes = b"") -> None:
         """The stages are done: hand octets to `protocol` from now on, first what a stage has read beyond its own."""
         self._protocol = protocol
         protocol.connection_made(self)
         if not self._is_closing and not self._is_paused_reading:
-            self.watch_reading(self._read_ready)
+            self.watch_reading()
         if surplus and not self._is_closing:
             self._deliver(surplus)
 
@@ -149,10 +194,10 @@ class DescriptorTransport(asyncio.Transport):
             self._read_tls()
 
     def _read_clear(self) -> None:
-        if not self._is_reading or self._sock is None:
+        if not self._is_reading:
             return
         try:
-            data = self._sock.recv(_READ_SIZE)
+            data = os.read(self._fd, _READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -163,7 +208,7 @@ class DescriptorTransport(asyncio.Transport):
     def _read_tls(self) -> None:
         for _ in range(_READS_PER_TURN):
             tls = self._tls
-            if not self._is_reading or self._sock is None or tls is None:
+            if not self._is_reading or tls is None:
                 return
             try:
                 data = tls.receive()
@@ -179,14 +224,14 @@ class DescriptorTransport(asyncio.Transport):
             self._deliver(data)
             if not data or not tls.has_decrypted:
                 return
-        self._loop.call_soon(self._read_ready)
+        asyncio.get_running_loop().call_soon(self._read_ready)
 
     def _read_when_written(self) -> None:
         self._stop_writing()
         if self._buffer:
-            self.watch_writing(self._write_ready)
+            self.watch_writing()
         if not self._is_closing and not self._is_paused_reading:
-            self.watch_reading(self._read_ready)
+            self.watch_reading()
             self._read_ready()
 
     def _deliver(self, data: bytes) -> None:
@@ -204,7 +249,7 @@ class DescriptorTransport(asyncio.Transport):
                     self.close()
         except Exception as error:  # a protocol in an unknown state is not fed any further
             context = {"message": "a protocol failed", "exception": error, "protocol": protocol, "transport": self}
-            self._loop.call_exception_handler(context)
+            asyncio.get_running_loop().call_exception_handler(context)
             self.abort()
 
     def pause_reading(self) -> None:
@@ -217,10 +262,10 @@ class DescriptorTransport(asyncio.Transport):
         """Undo pause_reading. What TLS has decrypted already is read in the next turn of the loop."""
         if self._is_paused_reading:
             self._is_paused_reading = False
-            if not self._is_closing and self._sock is not None and self._protocol is not None:
-                self.watch_reading(self._read_ready)
+            if not self._is_closing and self._is_open and self._protocol is not None:
+                self.watch_reading()
                 if self._tls is not None:
-                    self._loop.call_soon(self._read_ready)
+                    asyncio.get_running_loop().call_soon(self._read_ready)
 
     def is_reading(self) -> bool:
         """Whether octets are being taken from the client."""
@@ -229,7 +274,7 @@ class DescriptorTransport(asyncio.Transport):
     def _stop_reading(self) -> None:
         if self._is_reading:
             self._is_reading = False
-            self._loop.remove_reader(self._fd)
+            self._reader = None
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -239,26 +284,26 @@ class DescriptorTransport(asyncio.Transport):
             return
         if not self._buffer:
             sent = self._send(data)
-            if sent == len(data) or self._sock is None:
+            if sent == len(data) or not self._is_open:
                 return
             data = memoryview(data)[sent:]
         if self._buffer is None:
             self._buffer = bytearray()
         self._buffer += data
         if not self._is_writing:
-            self.watch_writing(self._write_ready)
+            self.watch_writing()
         if len(self._buffer) > _HIGH_WATER and not self._is_producer_paused and self._protocol is not None:
             self._is_producer_paused = True
             self._protocol.pause_writing()
 
     def _send(self, data: bytes | bytearray | memoryview[Any]) -> int:
         """How many octets were taken now. Loses the connection by itself where it is broken."""
-        if self._sock is None:
+        if not self._is_open:
             return 0
         taken = 0
         try:
             if self._tls is None:
-                taken = self._sock.send(data)
+                taken = os.write(self._fd, data)
             else:
                 view = memoryview(data)
                 while taken < len(view):
@@ -275,7 +320,7 @@ class DescriptorTransport(asyncio.Transport):
         if buffer:
             taken = self._send(bytes(buffer[:262144]))
             del buffer[:taken]
-        if buffer and self._sock is not None:
+        if buffer and self._is_open:
             if self._is_producer_paused and len(buffer) <= _LOW_WATER:
                 self._resume_producer()
             if self._is_closing and taken:
@@ -298,7 +343,7 @@ class DescriptorTransport(asyncio.Transport):
     def _stop_writing(self) -> None:
         if self._is_writing:
             self._is_writing = False
-            self._loop.remove_writer(self._fd)
+            self._writer = None
 
     def get_write_buffer_size(self) -> int:
         """Octets that are queued."""
@@ -316,7 +361,7 @@ class DescriptorTransport(asyncio.Transport):
 
     def close(self) -> None:
         """Send what is queued, say that nothing more comes, close. A client that does not take it is cut off in the end."""
-        if self._is_closing or self._sock is None:
+        if self._is_closing or not self._is_open:
             return
         self._is_closing = True
         self._stop_reading()
@@ -328,7 +373,7 @@ class DescriptorTransport(asyncio.Transport):
     def _finish(self) -> None:
         """Everything is sent. If the client is still sending, closing now would reset the connection and could destroy what
         it has not read yet: then its end is waited for, and what it says is thrown away."""
-        if self._sock is None or self._is_lingering:
+        if not self._is_open or self._is_lingering:
             return
         if self._tls is not None:
             self._tls.send_close_notify()
@@ -336,8 +381,8 @@ class DescriptorTransport(asyncio.Transport):
             self._close_now(None)
             return
         try:
-            self._sock.shutdown(socket.SHUT_WR)
-            if self._may_be_sending or (self._protocol is not None and self._sock.recv(_READ_SIZE)):
+            self.sock.shutdown(socket.SHUT_WR)
+            if self._may_be_sending or (self._protocol is not None and os.read(self._fd, _READ_SIZE)):
                 self._linger()
                 return
         except OSError:
@@ -356,7 +401,7 @@ class DescriptorTransport(asyncio.Transport):
 
     def _discard(self) -> None:
         try:
-            if self._sock is not None and self._sock.recv(_READ_SIZE):
+            if os.read(self._fd, _READ_SIZE):
                 return
         except (BlockingIOError, InterruptedError):
             return
@@ -367,7 +412,7 @@ class DescriptorTransport(asyncio.Transport):
     def _set_close_timer(self, seconds: float) -> None:
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._close_timer = self._loop.call_later(seconds, self.abort)
+        self._close_timer = asyncio.get_running_loop().call_later(seconds, self.abort)
 
     def abort(self) -> None:
         """Close at once; what is queued is lost."""
@@ -375,20 +420,24 @@ class DescriptorTransport(asyncio.Transport):
 
     def _close_now(self, error: OSError | None) -> None:
         self._is_closing = True
-        sock, self._sock = self._sock, None
-        if sock is None:
+        if not self._is_open:
             return
-        self._stop_reading()
-        self._stop_writing()
+        self._is_open = self._is_reading = self._is_writing = False
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None
-        self._buffer = self._on_sent = None
-        self._tls = None
-        sock.close()
+        self._buffer = self._on_sent = self._reader = self._writer = self._tls = None
+        if self._events:
+            self._events = 0
+            self._poller.forget(self._fd)
+        if self._sock is None:
+            os.close(self._fd)
+        else:
+            self._sock.close()
+            self._sock = None
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
-            self._loop.call_soon(protocol.connection_lost, error)
+            asyncio.get_running_loop().call_soon(protocol.connection_lost, error)
         on_closed, self._on_closed = self._on_closed, _told  # no cycle is left for the collector to find
         on_closed(self)
 

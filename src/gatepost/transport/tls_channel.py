@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import cast
 
 from OpenSSL import SSL
 
@@ -26,8 +27,8 @@ class TlsChannel:
 
     __slots__ = ("_connection",)
 
-    def __init__(self, context: SSL.Context, sock: socket.socket) -> None:
-        self._connection = SSL.Connection(context, sock)
+    def __init__(self, context: SSL.Context, sock: socket.SocketType) -> None:
+        self._connection = SSL.Connection(context, cast(socket.socket, sock))  # it only asks for the descriptor
         self._connection.set_accept_state()
 
     def handshake(self) -> None:

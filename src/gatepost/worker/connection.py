@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from typing import TYPE_CHECKING, Protocol
 
 from gatepost.plan.plan import ProtocolName
@@ -15,6 +13,7 @@ from gatepost.telemetry.events import Event
 from gatepost.transport.connection_info import ConnectionInfo
 from gatepost.transport.counter_page import Cell
 from gatepost.transport.descriptor_transport import DescriptorTransport, StreamProtocol
+from gatepost.transport.poller import Poller
 from gatepost.transport.stages import ProxyHeaderStage, TlsHandshakeStage
 
 if TYPE_CHECKING:
@@ -49,8 +48,9 @@ class Connection:
         self,
         listener: Listener,
         policy: ListenerPolicy,
-        sock: socket.socket,
-        sockaddr: tuple[str, int],
+        poller: Poller,
+        descriptor: int,
+        info: ConnectionInfo,
         address: str,
         is_refused: bool,
     ) -> None:
@@ -62,8 +62,7 @@ class Connection:
         self.is_told = is_refused  # and there was room to tell it so
         self.session: Session | None = None
         self.surplus = b""  # what came in clear behind the PROXY header: the session's first octets
-        info = ConnectionInfo(sockaddr)
-        self.transport = DescriptorTransport(asyncio.get_running_loop(), sock, info, self._closed)
+        self.transport = DescriptorTransport(poller, descriptor, info, self._closed)
 
     def start(self) -> None:
         """The first stage."""
@@ -143,7 +142,9 @@ class Connection:
 
     def _open(self) -> None:
         try:
-            self.transport.info.note_local_address(self.transport.sock)
+            info = self.transport.info
+            if not info.has_local_address:
+                info.note_local_address(self.transport.sock)
             if self.is_refused:
                 self._tell_refused()
                 return

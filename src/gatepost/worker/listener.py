@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,11 +14,14 @@ from gatepost.protocols.proxy_header.header import TcpAddresses
 from gatepost.session.reactions import ProtocolParts
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
+from gatepost.transport.accept_loop import Accepted
 from gatepost.transport.admission import RefusalBudget
-from gatepost.transport.connection_info import ConnectionInfo
+from gatepost.transport.connection_info import ConnectionInfo, Endpoint
 from gatepost.transport.counter_page import NO_CAP, Cell, ConnectionCounter
+from gatepost.transport.poller import Poller
 from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 from gatepost.values.ip_mask import IpMask
+from gatepost.values.socket_address import SocketAddress
 from gatepost.worker.connection import Connection, Session
 
 _REFUSALS_LOGGED_EVERY = 1.0  # seconds; one line for all of that time, so that a flood does not fill the log
@@ -80,6 +83,11 @@ class ListenerPolicy:
         return self.plan.tls is None and _is_local(info)
 
 
+def _only_endpoint(address: SocketAddress) -> Endpoint | None:
+    """Where connections to this listening address arrive, if there is only one such place."""
+    return None if address.ip.is_unspecified else (address.ip, address.port)
+
+
 def _is_local(info: ConnectionInfo) -> bool:
     header = info.proxy_header
     if header is not None and not isinstance(header.addresses, TcpAddresses):
@@ -95,6 +103,7 @@ class Listener:
         policy: ListenerPolicy,
         counter: ConnectionCounter,
         budget: RefusalBudget,
+        poller: Poller,
         sessions: Sessions,
         on_empty: Callable[[], None],
     ) -> None:
@@ -103,27 +112,29 @@ class Listener:
         self.sessions = sessions
         self.connections: set[Connection] = set()
         self._budget = budget
+        self._poller = poller
         self._refusals_to_log: dict[Cell, int] = {}
         self._on_empty = on_empty
 
-    def accepted_at(self, address: str) -> Callable[[socket.socket, tuple[str, int]], None]:
+    def accepted_at(self, address: str) -> Accepted:
         """What the accept loop of one address calls."""
+        local = _only_endpoint(SocketAddress.parse(address))
 
-        def accepted(sock: socket.socket, sockaddr: tuple[str, int]) -> None:
-            self._accepted(sock, sockaddr, address)
+        def accepted(descriptor: int, sockaddr: tuple[object, ...]) -> None:
+            self._accepted(descriptor, ConnectionInfo(sockaddr, local), address)
 
         return accepted
 
-    def _accepted(self, sock: socket.socket, sockaddr: tuple[str, int], address: str) -> None:
+    def _accepted(self, descriptor: int, info: ConnectionInfo, address: str) -> None:
         policy = self.policy
         refused_by = self.counter.admit()
         is_refused = refused_by is not None
         if refused_by is not None:
             self._note_refusal(refused_by)
         if is_refused and not self._budget.take(is_tls=policy.plan.is_tls_implicit):
-            sock.close()
+            os.close(descriptor)
             return
-        connection = Connection(self, policy, sock, sockaddr, address, is_refused)
+        connection = Connection(self, policy, self._poller, descriptor, info, address, is_refused)
         self.connections.add(connection)
         connection.start()
 

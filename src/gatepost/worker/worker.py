@@ -30,6 +30,7 @@ from gatepost.telemetry.events import Event
 from gatepost.transport.accept_loop import AcceptLoop
 from gatepost.transport.admission import RefusalBudget
 from gatepost.transport.counter_page import ConnectionCounter, CounterPage
+from gatepost.transport.poller import Poller
 from gatepost.transport.tls_contexts import TlsContexts
 from gatepost.values.ids import Id
 from gatepost.worker.applier import ChannelApplier
@@ -51,6 +52,7 @@ class Worker:
         self._loops: dict[int, AcceptLoop] = {}
         self._accepting: dict[int, Listener] = {}  # who gets the connections of each loop
         self._budget = RefusalBudget()
+        self._poller = Poller(asyncio.get_running_loop())
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._last_descriptor = limit - min(_RESERVED_DESCRIPTORS, limit // 4)
         self._contexts: tuple[object, TlsContexts] | None = None
@@ -129,7 +131,7 @@ class Worker:
             listener = self._listeners.pop(listener_plan.id, None)
             if listener is None:
                 counter = ConnectionCounter(self._page, slots[listener_plan.id], self._index)
-                listener = Listener(policy, counter, self._budget, self.sessions, self._listener_is_empty)
+                listener = Listener(policy, counter, self._budget, self._poller, self.sessions, self._listener_is_empty)
             else:
                 listener.policy = policy
             kept[listener_plan.id] = listener

@@ -1,0 +1,72 @@
+"""Waiting for the descriptors of connections: one epoll set per worker, which the event loop watches as one descriptor.
+
+An event loop's add_reader and remove_reader make and destroy a handle for each connection and cost several system calls
+(measured: docs/adr/0013). Here a connection costs one epoll_ctl(2): what is not watched any more is taken out of the set
+only when it reports something, and a descriptor that is closed leaves the set by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import Protocol
+
+READABLE = select.EPOLLIN
+WRITABLE = select.EPOLLOUT
+_EXPECTED = frozenset({READABLE, WRITABLE, READABLE | WRITABLE})
+_EVENTS_PER_TURN = 128  # then timers and everything else on the loop get their turn
+
+
+class Watched(Protocol):
+    """The owner of a descriptor that is watched."""
+
+    def ready(self, events: int, /) -> None:
+        """The kernel reports these events; READABLE and WRITABLE are set where reading and writing give a result, if only
+        an error or the end. May be called once more with events of a descriptor's former owner: a call too many."""
+
+
+class Poller:
+    """Level-triggered: what was reported and not dealt with is reported again."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._epoll = select.epoll()
+        self._watched: dict[int, Watched] = {}
+        loop.add_reader(self._epoll.fileno(), self._turn)
+
+    def watch(self, descriptor: int, watched: Watched, events: int) -> None:
+        """Report these events from now on. The descriptor was not watched before, or was closed since."""
+        self._watched[descriptor] = watched
+        self._epoll.register(descriptor, events)
+
+    def change(self, descriptor: int, events: int) -> None:
+        """Report these events instead; none: nothing any more, until `watch`."""
+        if events:
+            self._epoll.modify(descriptor, events)
+        else:
+            del self._watched[descriptor]
+            self._epoll.unregister(descriptor)
+
+    def forget(self, descriptor: int) -> None:
+        """The descriptor is about to be closed."""
+        del self._watched[descriptor]
+
+    def close(self) -> None:
+        """Nothing is reported any more."""
+        if not self._epoll.closed:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+            self._watched.clear()
+
+    def _turn(self) -> None:
+        watched = self._watched
+        for descriptor, events in self._epoll.poll(0, _EVENTS_PER_TURN):
+            owner = watched.get(descriptor)
+            if owner is None:
+                continue
+            try:
+                # EPOLLHUP or EPOLLERR: reading and writing both find out what has happened.
+                owner.ready(events if events in _EXPECTED else READABLE | WRITABLE)
+            except Exception as error:  # the others must not suffer
+                context = {"message": "a connection's callback failed", "exception": error}
+                self._loop.call_exception_handler(context)

@@ -1,0 +1,107 @@
+"""Waiting for descriptors: what is reported, to whom, and that nothing spins."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tests.transport.loopback import some_turns, until
+
+from gatepost.transport.poller import READABLE, WRITABLE, Poller
+
+
+class Owner:
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def ready(self, events: int, /) -> None:
+        self.seen.append(events)
+
+
+class World:
+    def __init__(self) -> None:
+        self.poller = Poller(asyncio.get_running_loop())
+        self.ours, self.theirs = socket.socketpair()
+        self.descriptor = self.ours.fileno()
+        self.owner = Owner()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    yield made
+    made.poller.close()
+    made.ours.close()
+    made.theirs.close()
+
+
+async def test_what_is_there_is_reported_until_it_is_dealt_with(world: World) -> None:
+    world.poller.watch(world.descriptor, world.owner, READABLE)
+    await some_turns()
+    assert world.owner.seen == []
+    world.theirs.send(b"x")
+    await until(lambda: len(world.owner.seen) > 2)
+    assert set(world.owner.seen) == {READABLE}
+    world.ours.recv(1)
+    await some_turns()
+    count = len(world.owner.seen)
+    await some_turns()
+    assert len(world.owner.seen) == count
+
+
+async def test_what_is_reported_can_be_changed(world: World) -> None:
+    world.poller.watch(world.descriptor, world.owner, READABLE)
+    world.poller.change(world.descriptor, READABLE | WRITABLE)
+    await until(lambda: world.owner.seen)
+    assert set(world.owner.seen) == {WRITABLE}
+    world.poller.change(world.descriptor, 0)
+    world.owner.seen.clear()
+    await some_turns()
+    assert world.owner.seen == []
+    world.poller.watch(world.descriptor, world.owner, WRITABLE)
+    await until(lambda: world.owner.seen)
+
+
+async def test_an_error_is_for_reading_and_for_writing(world: World) -> None:
+    world.poller.watch(world.descriptor, world.owner, READABLE)
+    world.theirs.close()
+    await until(lambda: world.owner.seen)
+    assert world.owner.seen[0] == READABLE | WRITABLE
+
+
+async def test_a_closed_descriptor_leaves_no_trace(world: World) -> None:
+    world.poller.watch(world.descriptor, world.owner, READABLE)
+    world.poller.forget(world.descriptor)
+    world.ours.close()
+    successor, peer = socket.socketpair()
+    assert successor.fileno() == world.descriptor
+    another = Owner()
+    world.poller.watch(successor.fileno(), another, READABLE)
+    peer.send(b"x")
+    await until(lambda: another.seen)
+    assert world.owner.seen == []
+    successor.close()
+    peer.close()
+
+
+async def test_a_callback_that_fails_is_reported_and_harms_nobody_else(world: World) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    class Failing:
+        def ready(self, _events: int, /) -> None:
+            world.ours.recv(1)
+            raise ZeroDivisionError
+
+    another, peer = socket.socketpair()
+    world.poller.watch(world.descriptor, Failing(), READABLE)
+    world.poller.watch(another.fileno(), world.owner, READABLE)
+    world.theirs.send(b"x")
+    peer.send(b"x")
+    await until(lambda: complaints and world.owner.seen)
+    assert len(complaints) == 1
+    another.close()
+    peer.close()
