@@ -91,6 +91,10 @@ class LineEngine:
         self.queued += refusal.value.encode() + b"\n"
 
     @property
+    def state_name(self) -> str:
+        return "listening"
+
+    @property
     def wants_input(self) -> bool:
         return len(self.buffer) <= self.most_buffered
 

@@ -256,7 +256,7 @@ async def test_a_connection_without_the_header_is_closed_counted_and_logged(worl
     client = world.connect(address)
     with capture_logs() as logs:
         client.sendall(b"EHLO client.example.org\r\n")
-        await until(lambda: world.count("a", Cell.PROXY_REJECTED) == 1)
+        await until(lambda: world.count("a", Cell.ENDED_PROXY_REJECTED) == 1)
     (line,) = [entry for entry in logs if entry["event"] == "proxy_header.rejected"]
     assert "got EHLO" in line["reason"]
     await until(lambda: world.count("a") == 0)
@@ -395,6 +395,6 @@ async def test_handshakes_and_headers_under_way_are_cut_off_when_the_server_goes
     with capture_logs() as logs:
         world.channel.send(Drain(timeout=15))
         await until(world.worker.is_finished.is_set)
-    assert world.page.total(world.slots.by_listener[Id("a")], Cell.PROXY_REJECTED) == 0
+    assert world.page.total(world.slots.by_listener[Id("a")], Cell.ENDED_PROXY_REJECTED) == 0
     assert [entry for entry in logs if entry["event"] == "proxy_header.rejected"] == []
     assert world.page.total(SERVER_SLOT, Cell.CONNECTIONS) == 0

@@ -19,6 +19,7 @@ from gatepost.session.conversation import Conversation
 from gatepost.session.link import Link
 from gatepost.session.reactions import ProtocolParts
 from gatepost.supervisor.counter_slots import CounterSlots
+from gatepost.telemetry.access_log import ClosedConnection
 from gatepost.transport.counter_page import SERVER_SLOT, Cell, CounterPage
 from gatepost.values.ids import Id
 from gatepost.worker.connection import Connection, Session
@@ -33,15 +34,19 @@ class LineSessions:
         self.reactions: list[Reactions] = []
         self.connections: list[Connection] = []
         self.failure: Exception | None = None
+        self.idle_timeout = 60.0
+        self.login_deadline: float | None = None
 
     def session(self, connection: Connection, /) -> Session:
         if self.failure is not None:
             raise self.failure
         self.connections.append(connection)
-        return Conversation(connection.policy.plan.name, self.parts(connection), connection.upgrade)
+        name, parts = connection.policy.plan.name, self.parts(connection)
+        return Conversation(name, parts, connection.upgrade, login_deadline=self.login_deadline)
 
     def parts(self, connection: Connection, /) -> ProtocolParts:
         engine = LineEngine()
+        engine.idle_timeout = self.idle_timeout
         self.engines.append(engine)
 
         def make(link: Link) -> Reactions:
@@ -49,6 +54,21 @@ class LineSessions:
             return self.reactions[-1]
 
         return ProtocolParts(engine, make)
+
+
+class RecordedLog:
+    """An access log in memory."""
+
+    is_on = True
+
+    def __init__(self) -> None:
+        self.connections: list[ClosedConnection] = []
+
+    def closed(self, connection: ClosedConnection, /) -> None:
+        self.connections.append(connection)
+
+    def flush(self) -> None:
+        pass
 
 
 class WorkerWorld:
@@ -59,6 +79,7 @@ class WorkerWorld:
         self.page = CounterPage.create(2)
         self.slots = CounterSlots(self.page)
         self.worker = Worker(theirs, self.page, 0)
+        self.worker.access_log = self.log = RecordedLog()
         self.sessions = LineSessions()
         self.worker.sessions = self.sessions
         self.received: list[FromWorker] = []
@@ -146,6 +167,7 @@ class WorkerWorld:
         self.channel.close()
         self.worker.drain(0.01)
         await asyncio.wait_for(self.worker.is_finished.wait(), 15)
+        self.worker.byte_meter.stop()
         for _, sock in self.listening.values():
             sock.close()
         await until(lambda: self.server_count() == 0)

@@ -23,6 +23,7 @@ from gatepost.session.http_session import HttpServer
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.store.sql_store import SqlStore
 from gatepost.telemetry import events
+from gatepost.telemetry.access_log import LineAccessLog
 from gatepost.transport.counter_page import CounterPage
 from gatepost.values.ids import Id
 from gatepost.worker.sessions import ProtocolSessions, Services
@@ -35,7 +36,7 @@ def run_worker() -> None:
     events.configure(
         log_format=str(start.settings["log_format"]),
         log_level=str(start.settings["log_level"]),
-        process=f"worker-{start.index + 1}",
+        process=_process_name(start),
     )
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the supervisor tells us what to do
         signal.signal(number, signal.SIG_IGN)
@@ -44,6 +45,8 @@ def run_worker() -> None:
 
 async def _work(start: WorkerStart) -> None:
     worker = Worker(socket.socket(fileno=start.control), CounterPage(start.counters, start.counter_rows), start.index)
+    if events.is_logged("info"):
+        worker.access_log = LineAccessLog(log_format=str(start.settings["log_format"]), process=_process_name(start))
     watch = _mailbox_watch(start)
     store = SqlStore.open(str(start.settings["database"]), on_mailboxes_changed=watch.changed_here)
     directory = StoredDirectory(store.configuration)
@@ -68,7 +71,13 @@ async def _work(start: WorkerStart) -> None:
     try:
         await worker.is_finished.wait()
     finally:
+        worker.byte_meter.stop()
         await store.close()
+        worker.access_log.flush()
+
+
+def _process_name(start: WorkerStart) -> str:
+    return f"worker-{start.index + 1}"
 
 
 def _mailbox_watch(start: WorkerStart) -> MailboxWatch:

@@ -76,6 +76,10 @@ class Engine(Protocol):
         instead of `start()`."""
 
     @property
+    def state_name(self) -> str:
+        """Where the conversation is, in the words of the protocol's RFC, for people who look at the list of connections."""
+
+    @property
     def wants_input(self) -> bool:
         """False while so much unread input is buffered that reading should pause (memory stays bounded)."""
 

@@ -17,6 +17,7 @@ from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.connection_info import ConnectionInfo
 from gatepost.transport.descriptor_transport import DescriptorTransport
+from gatepost.transport.ending import Ending
 from gatepost.values.ids import Id
 
 _PACE = 64 * 1024  # octets of a command or message without an end that have to come within the engine's idle time
@@ -247,6 +248,7 @@ class Conversation:
     def shut_down(self) -> None:
         """The server is going down: take leave as soon as the command under way is answered."""
         self._is_leaving = True
+        self._transport.note_ending(Ending.SHUT_DOWN)
         if self._task is None and not self._is_over:
             self._say_and_leave(Refusal.SHUTTING_DOWN)
 
@@ -262,6 +264,7 @@ class Conversation:
     def _failed(self, error: Exception, event: object = None) -> None:
         """A fault of the server, not of the client."""
         self._log(error, event)
+        self._transport.note_ending(Ending.FAULT)
         try:
             self._say_and_leave(Refusal.INTERNAL_ERROR)
         except Exception as another:
@@ -285,14 +288,18 @@ class Conversation:
         now = self._loop.time()
         if self._task is not None and not is_stuck:
             self._last_progress = now  # we are the ones who are being waited for
-        remaining = self._last_progress + self._engine.idle_timeout - now
+        remaining, ending = self._last_progress + self._engine.idle_timeout - now, Ending.IDLE
         if self.account_id is None and self._login_deadline is not None:
-            remaining = min(remaining, self._born + self._login_deadline - now)
+            until_login = self._born + self._login_deadline - now
+            if until_login < remaining:
+                remaining, ending = until_login, Ending.LOGIN_DEADLINE
         if remaining > 0:
             self._timer = self._loop.call_later(remaining, self._check_idle)
         elif is_stuck:
+            self._transport.note_ending(Ending.STALLED)
             self._transport.abort()  # it does not even take what was said before
         else:
+            self._transport.note_ending(ending)
             self._say_and_leave(Refusal.IDLE_TIMEOUT)
 
     # --- Link: what reactions see -----------------------------------------------------------------------------------
@@ -301,6 +308,11 @@ class Conversation:
     def peer(self) -> Peer:
         """Who is on the other side."""
         return peer_of(self._transport.info)
+
+    @property
+    def state_name(self) -> str:
+        """The engine's word for where the conversation is."""
+        return self._engine.state_name
 
     @property
     def is_tls(self) -> bool:

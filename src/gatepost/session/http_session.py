@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 from gatepost.session.http_framing import MAX_HEAD, RequestConnection
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
+from gatepost.transport.ending import Ending
 
 if TYPE_CHECKING:
     from gatepost.transport.descriptor_transport import DescriptorTransport
@@ -114,6 +115,7 @@ class HttpSession(H11Protocol):
     transport: DescriptorTransport
     conn: RequestConnection
     server_state: _DatedState
+    login_name: str | None = None  # each request says for itself who makes it
 
     def __init__(self, config: Config, server_state: _DatedState, app_state: dict[str, Any]) -> None:
         super().__init__(config, server_state, app_state)
@@ -187,11 +189,24 @@ class HttpSession(H11Protocol):
             self.cycle.disconnected = True  # whatever the application still says is dropped
             self.cycle.message_event.set()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """No further request has come."""
+        self.transport.note_ending(Ending.IDLE)
+        super().timeout_keep_alive_handler()
+
+    @property
+    def state_name(self) -> str:
+        """What the connection waits for."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return "request"
+        return "idle"
+
     # --- leaving ----------------------------------------------------------------------------------------------------
 
     def shut_down(self) -> None:
         """The server is going down: finish the request under way, take no other."""
         self._is_leaving = True
+        self.transport.note_ending(Ending.SHUT_DOWN)
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
         else:
@@ -246,7 +261,9 @@ class HttpSession(H11Protocol):
             return
         if self._awaited is _Awaited.BODY and not self.transport.is_reading():
             self._await(_Awaited.BODY)  # the application dawdles, not the client
-        elif self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            return
+        self.transport.note_ending(Ending.IDLE)
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.abort()
         elif self._awaited is _Awaited.BODY and self.cycle.response_complete:
             self.transport.close()  # it has its answer
@@ -264,6 +281,7 @@ class HttpSession(H11Protocol):
 
     def _look_at_writing(self) -> None:
         if self.transport.bytes_sent == self._sent_before:
+            self.transport.note_ending(Ending.STALLED)
             self.transport.abort()
         else:
             self._begin_write_deadline()

@@ -26,6 +26,7 @@ class Event(Enum):
     PLAN_APPLIED = "plan.applied"
     PLAN_NOT_APPLIED = "plan.not_applied"
     CHANGE_ABANDONED = "change.abandoned"
+    CONNECTION_CLOSED = "connection.closed"  # written by access_log
     CONNECTION_REFUSED = "connection.refused"
     CONNECTION_RELAYED = "connection.relayed"
     CONVERSATION_FAILED = "conversation.failed"
@@ -68,6 +69,11 @@ def configure(*, log_format: str, log_level: str, process: str) -> None:
 
 
 _log = structlog.get_logger()
+
+
+def is_logged(log_level: str) -> bool:
+    """Whether events of that level go to the log of this process."""
+    return bool(_log.is_enabled_for(_LEVELS[log_level]))
 
 
 def debug(event: Event, **values: object) -> None:

@@ -9,6 +9,7 @@ from gatepost.protocols.proxy_header.header import ProxyHeader, TcpAddresses
 from gatepost.values.ip_mask import IpAddress, unmapped
 
 Endpoint = tuple[IpAddress, int]
+_MAPPED = "::ffff:"  # an IPv4 client of a dual-stack socket (RFC 4291 section 2.5.5.2)
 
 
 def endpoint(sockaddr: tuple[object, ...]) -> Endpoint:
@@ -17,6 +18,16 @@ def endpoint(sockaddr: tuple[object, ...]) -> Endpoint:
     if ":" not in host:
         return IPv4Address(host), port
     return unmapped(ip_address(host.partition("%")[0])), port
+
+
+def _endpoint_text(sockaddr: tuple[object, ...]) -> str:
+    """The kernel's own words are canonical (RFC 5952): nothing is parsed, because every line of the access log has two."""
+    host = str(sockaddr[0])
+    if ":" not in host:
+        return f"{host}:{sockaddr[1]}"
+    if host.startswith(_MAPPED):
+        return f"{host[len(_MAPPED) :]}:{sockaddr[1]}"
+    return f"[{host.partition('%')[0]}]:{sockaddr[1]}"
 
 
 class ConnectionInfo:
@@ -55,6 +66,25 @@ class ConnectionInfo:
             assert self._local_sockaddr is not None, "note_local_address was not called"  # noqa: S101 - a wiring error
             self._local = endpoint(self._local_sockaddr)
         return self._local
+
+    @property
+    def peer_text(self) -> str:
+        """The other end of the TCP connection as logs show it: `192.0.2.1:25`, `[2001:db8::1]:25`."""
+        return _endpoint_text(self._sockaddr)
+
+    @property
+    def source_text(self) -> str:
+        """Who the client is, as logs show it."""
+        relayed = self._relayed()
+        return str(relayed.source) if relayed else _endpoint_text(self._sockaddr)
+
+    @property
+    def destination_text(self) -> str | None:
+        """What the client connected to, as logs show it; None where nobody has asked the kernel."""
+        relayed = self._relayed()
+        if relayed:
+            return str(relayed.destination)
+        return None if self._local_sockaddr is None else _endpoint_text(self._local_sockaddr)
 
     @property
     def source_address(self) -> Endpoint:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gatepost.transport.connection_info import ConnectionInfo
+from gatepost.transport.ending import Ending
 from gatepost.transport.poller import READABLE, WRITABLE, Poller
 from gatepost.transport.tls_channel import TlsChannel, TlsFailed, WouldBlockOnRead, WouldBlockOnWrite
 
@@ -72,6 +73,7 @@ class DescriptorTransport(asyncio.Transport):
         "_writer",
         "bytes_received",
         "bytes_sent",
+        "ending",
         "info",
     )
 
@@ -100,6 +102,7 @@ class DescriptorTransport(asyncio.Transport):
         self._is_closing = self._is_lingering = self._may_be_sending = False
         self._has_eof = False
         self.bytes_received = self.bytes_sent = 0
+        self.ending: Ending | None = None
 
     # --- for the stages before the conversation, and for upgrades ---------------------------------------------------
 
@@ -414,6 +417,11 @@ class DescriptorTransport(asyncio.Transport):
             self._close_timer.cancel()
         self._close_timer = asyncio.get_running_loop().call_later(seconds, self.abort)
 
+    def note_ending(self, ending: Ending) -> None:
+        """Why the connection is about to end. What was said first counts."""
+        if self.ending is None:
+            self.ending = ending
+
     def abort(self) -> None:
         """Close at once; what is queued is lost."""
         self._close_now(None)
@@ -426,7 +434,7 @@ class DescriptorTransport(asyncio.Transport):
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None
-        self._buffer = self._on_sent = self._reader = self._writer = self._tls = None
+        self._buffer = self._on_sent = self._reader = self._writer = None
         if self._events:
             self._events = 0
             self._poller.forget(self._fd)
@@ -439,7 +447,10 @@ class DescriptorTransport(asyncio.Transport):
         if protocol is not None:
             asyncio.get_running_loop().call_soon(protocol.connection_lost, error)
         on_closed, self._on_closed = self._on_closed, _told  # no cycle is left for the collector to find
-        on_closed(self)
+        if self.ending is None:
+            self.ending = Ending.RESET if error else Ending.CLIENT_CLOSED if self._has_eof else Ending.COMPLETED
+        on_closed(self)  # which may still ask for facts of the TLS connection
+        self._tls = None
 
     # --- asyncio's Transport, for protocols of other projects -------------------------------------------------------
 

@@ -93,6 +93,17 @@ class TlsChannel:
         """OpenSSL's name of the cipher suite."""
         return self._connection.get_cipher_name() or "unknown"
 
+    @property
+    def key_exchange_group(self) -> str | None:
+        """OpenSSL's name of the group (`x25519`, `X25519MLKEM768`)."""
+        return self._connection.get_group_name()
+
+    @property
+    def server_name(self) -> str | None:
+        """What the client asked for (RFC 6066 section 3); octets that are no text come as backslash escapes."""
+        name = self._connection.get_servername()
+        return None if name is None else name.decode("ascii", "backslashreplace")
+
 
 def _reason(error: SSL.Error) -> str:
     if isinstance(error, SSL.SysCallError):

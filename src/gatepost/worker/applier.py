@@ -24,6 +24,7 @@ from gatepost.control.messages import (
 from gatepost.management.applying import AddressStatus, ApplyError, ApplyFailure, ListenerStatus
 from gatepost.plan.plan import ListenerPlan, Plan
 from gatepost.transport.counter_page import Cell, CounterPage
+from gatepost.transport.reasons import CELL_OF_PROXY_FAILURE, REFUSALS
 from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 
 _TURN_DEADLINE = 60.0  # seconds
@@ -32,12 +33,6 @@ _ANSWER_DEADLINE = 45.0  # seconds
 _ACTIVATION_DEADLINE = 75.0  # seconds
 _GONE = "the supervisor is gone"
 _OUT_OF_TURN = "the supervisor answered out of turn"
-_REFUSALS = {
-    Cell.REFUSED_LISTENER_CAP: "maxConnections",
-    Cell.REFUSED_SERVER_CAP: "serverMaxConnections",
-    Cell.REFUSED_ADDRESS_CAP: "maxConnectionsPerAddress",
-    Cell.PROXY_REJECTED: "proxyHeader",
-}
 
 _Answer = ChangeGranted | ChangePrepared | ChangeEnded | StatusAnswer
 
@@ -195,7 +190,8 @@ def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) 
         connections=page.total(slot, Cell.CONNECTIONS),
         connections_peak=page.peak(slot),
         accepted=page.total(slot, Cell.ACCEPTED),
-        refused={name: page.total(slot, cell) for cell, name in _REFUSALS.items()},
+        refused={name: page.total(slot, cell) for cell, name in REFUSALS.items()}
+        | {"proxyHeader": sum(page.total(slot, cell) for cell in CELL_OF_PROXY_FAILURE.values())},
         tls_handshakes=page.total(slot, Cell.TLS_HANDSHAKES),
         tls_failures=page.total(slot, Cell.TLS_FAILURES),
         running_revision=answer.plan.revision,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from gatepost.plan.plan import ProtocolName
@@ -13,17 +16,29 @@ from gatepost.telemetry.events import Event
 from gatepost.transport.connection_info import ConnectionInfo
 from gatepost.transport.counter_page import Cell
 from gatepost.transport.descriptor_transport import DescriptorTransport, StreamProtocol
+from gatepost.transport.ending import Ending
 from gatepost.transport.poller import Poller
+from gatepost.transport.reasons import CELL_OF_PROXY_FAILURE
 from gatepost.transport.stages import ProxyHeaderStage, TlsHandshakeStage
+from gatepost.worker.closing_report import count_handshake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gatepost.worker.listener import Listener, ListenerPolicy
 
+_PROCESS = os.getpid()
+_serials = itertools.count(1)
+
 
 class Session(StreamProtocol, Protocol):
     """A conversation, or an HTTP session."""
+
+    login_name: str | None  # who the client is, once that is known for the whole connection
+
+    @property
+    def state_name(self) -> str:
+        """Where the protocol is, in its own word."""
 
     def shut_down(self) -> None:
         """Take leave of the client as soon as the command under way is answered."""
@@ -33,6 +48,8 @@ class Connection:
     """Counted by its listener from accept on, until its descriptor is closed."""
 
     __slots__ = (
+        "_serial",
+        "accepted_at",
         "address",
         "address_entry",
         "is_refused",
@@ -54,6 +71,8 @@ class Connection:
         address: str,
         is_refused: bool,
     ) -> None:
+        self.accepted_at = time.monotonic()
+        self._serial = next(_serials)
         self.listener = listener
         self.policy = policy
         self.address = address  # the listening address
@@ -63,6 +82,11 @@ class Connection:
         self.session: Session | None = None
         self.surplus = b""  # what came in clear behind the PROXY header: the session's first octets
         self.transport = DescriptorTransport(poller, descriptor, info, self._closed)
+
+    @property
+    def id(self) -> str:
+        """Of this connection alone, over all workers; process and number in it."""
+        return f"w{_PROCESS}-{self._serial}"
 
     def start(self) -> None:
         """The first stage."""
@@ -112,7 +136,8 @@ class Connection:
             failure=failure.value,
             reason=f"{words} (this peer is trusted to send a PROXY header, so it must)",
         )
-        self.listener.counter.count(Cell.PROXY_REJECTED)
+        self.listener.counter.count(CELL_OF_PROXY_FAILURE[failure])
+        self.transport.note_ending(Ending.PROXY_REJECTED)
         self.transport.abort()
 
     def _begin_tls(self) -> None:
@@ -124,12 +149,16 @@ class Connection:
     def upgrade(self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None]) -> None:
         """A TLS handshake under the policy that the connection came in with; it is counted."""
 
+        begun = time.monotonic()
+
         def handshake_done() -> None:
-            self.listener.counter.count(Cell.TLS_HANDSHAKES)
+            if transport.tls is not None:
+                count_handshake(self.listener.counter, transport.tls, time.monotonic() - begun)
             done()
 
         def handshake_failed(reason: str) -> None:
             self.listener.counter.count(Cell.TLS_FAILURES)
+            transport.note_ending(Ending.TLS_FAILED)
             source = str(transport.info.source_address[0])
             events.debug(Event.TLS_FAILED, listener=self.policy.plan.name, source=source, reason=reason)
             failed(reason)
@@ -153,6 +182,7 @@ class Connection:
             self.transport.begin(self.session, surplus)
         except Exception as error:  # it must not stay open, and counted, with nobody who looks after it
             events.error(Event.CONVERSATION_FAILED, failure=error, protocol=self.policy.plan.protocol.value)
+            self.transport.note_ending(Ending.FAULT)
             self.transport.abort()
 
     def _tell_refused(self) -> None:
@@ -164,8 +194,9 @@ class Connection:
             self.transport.write(engine.data_to_send())
         self.transport.linger_then_close()
 
-    def shut_down(self) -> None:
+    def shut_down(self, ending: Ending = Ending.SHUT_DOWN) -> None:
         """Take leave of the client; cut it off where the conversation has not begun."""
+        self.transport.note_ending(ending)
         if self.session is not None:
             self.session.shut_down()
         elif not self.is_refused:

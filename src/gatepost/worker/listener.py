@@ -13,15 +13,20 @@ from gatepost.plan.plan import ListenerPlan, Plan
 from gatepost.protocols.proxy_header.header import TcpAddresses
 from gatepost.session.reactions import ProtocolParts
 from gatepost.telemetry import events
+from gatepost.telemetry.access_log import AccessLog
 from gatepost.telemetry.events import Event
 from gatepost.transport.accept_loop import Accepted
 from gatepost.transport.admission import RefusalBudget
 from gatepost.transport.connection_info import ConnectionInfo, Endpoint
 from gatepost.transport.counter_page import NO_CAP, Cell, ConnectionCounter
+from gatepost.transport.descriptor_transport import DescriptorTransport
+from gatepost.transport.ending import Ending
 from gatepost.transport.poller import Poller
+from gatepost.transport.reasons import CELL_OF_ENDING
 from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 from gatepost.values.ip_mask import IpMask
 from gatepost.values.socket_address import SocketAddress
+from gatepost.worker.closing_report import closed_connection
 from gatepost.worker.connection import Connection, Session
 
 _REFUSALS_LOGGED_EVERY = 1.0  # seconds; one line for all of that time, so that a flood does not fill the log
@@ -106,6 +111,7 @@ class Listener:
         poller: Poller,
         sessions: Sessions,
         on_empty: Callable[[], None],
+        access_log: AccessLog,
     ) -> None:
         self.policy = policy
         self.counter = counter
@@ -115,6 +121,9 @@ class Listener:
         self._poller = poller
         self._refusals_to_log: dict[Cell, int] = {}
         self._on_empty = on_empty
+        self._access_log = access_log
+        self._received_by_closed = self._sent_by_closed = 0  # octets
+        self._received_counted = self._sent_counted = 0
 
     def accepted_at(self, address: str) -> Accepted:
         """What the accept loop of one address calls."""
@@ -163,11 +172,27 @@ class Listener:
                 source = connection.transport.info.source_address[0]
                 connection.address_entry = self.counter.enter_address(source, NO_CAP)
 
-    def left(self, connection: Connection, transport: object) -> None:  # noqa: ARG002 - the transport's signature
+    def count_bytes(self) -> None:
+        """Bring the octets in the counter page up to date, those of open connections included."""
+        received, sent = self._received_by_closed, self._sent_by_closed
+        for connection in self.connections:
+            received += connection.transport.bytes_received
+            sent += connection.transport.bytes_sent
+        if received != self._received_counted or sent != self._sent_counted:
+            self.counter.count(Cell.BYTES_RECEIVED, received - self._received_counted)
+            self.counter.count(Cell.BYTES_SENT, sent - self._sent_counted)
+            self._received_counted, self._sent_counted = received, sent
+
+    def left(self, connection: Connection, transport: DescriptorTransport) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
+        self._received_by_closed += transport.bytes_received
+        self._sent_by_closed += transport.bytes_sent
         if not connection.is_refused:
             self.counter.leave()
+            self.counter.count(CELL_OF_ENDING[transport.ending or Ending.COMPLETED])
+            if self._access_log.is_on:
+                self._access_log.closed(closed_connection(connection))
         elif connection.is_told:
             self._budget.give_back(is_tls=connection.policy.plan.is_tls_implicit)
         if connection.address_entry is not None:
@@ -184,4 +209,5 @@ class Listener:
     def abort(self) -> None:
         """Cut off whoever is still there."""
         for connection in tuple(self.connections):
+            connection.transport.note_ending(Ending.SHUT_DOWN)
             connection.transport.abort()

@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -26,14 +27,16 @@ from gatepost.control.messages import (
 )
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT, Plan
 from gatepost.telemetry import events
+from gatepost.telemetry.access_log import AccessLog, NoAccessLog
 from gatepost.telemetry.events import Event
 from gatepost.transport.accept_loop import AcceptLoop
 from gatepost.transport.admission import RefusalBudget
-from gatepost.transport.counter_page import ConnectionCounter, CounterPage
+from gatepost.transport.counter_page import Cell, ConnectionCounter, CounterPage
 from gatepost.transport.poller import Poller
 from gatepost.transport.tls_contexts import TlsContexts
 from gatepost.values.ids import Id
 from gatepost.worker.applier import ChannelApplier
+from gatepost.worker.byte_meter import ByteMeter
 from gatepost.worker.listener import Listener, ListenerPolicy, Sessions
 
 _SHARED_BATCH = 4  # connections accepted in a row from a socket that all workers share
@@ -61,6 +64,8 @@ class Worker:
         self.sessions: Sessions
         self.reconcile: Callable[[], None] = lambda: None
         self.plan: Plan | None = None
+        self.access_log: AccessLog = NoAccessLog()
+        self.byte_meter = ByteMeter(self._all_listeners)
         self._control = control
         self._channel: Channel[FromSupervisor]
         self.applier = ChannelApplier(self._send, page)
@@ -74,6 +79,7 @@ class Worker:
             self._received,
             self._supervisor_gone,
         )
+        self.byte_meter.start()
 
     def _send(self, message: msgspec.Struct) -> None:
         self._channel.send(message)
@@ -131,7 +137,9 @@ class Worker:
             listener = self._listeners.pop(listener_plan.id, None)
             if listener is None:
                 counter = ConnectionCounter(self._page, slots[listener_plan.id], self._index)
-                listener = Listener(policy, counter, self._budget, self._poller, self.sessions, self._listener_is_empty)
+                listener = Listener(
+                    policy, counter, self._budget, self._poller, self.sessions, self._listener_is_empty, self.access_log
+                )
             else:
                 listener.policy = policy
             kept[listener_plan.id] = listener
@@ -154,7 +162,11 @@ class Worker:
             if granted.is_attached:
                 sock = socket.socket(fileno=descriptors.pop(0))
                 self._loops[granted.number] = AcceptLoop(
-                    sock, accepted, _out_of_resources, batch=batch, last_descriptor=self._last_descriptor
+                    sock,
+                    accepted,
+                    partial(self._out_of_resources, granted.number),
+                    batch=batch,
+                    last_descriptor=self._last_descriptor,
                 )
             else:
                 self._loops[granted.number].hand_to(accepted, batch=batch)
@@ -162,6 +174,11 @@ class Worker:
         for number, loop in self._loops.items():
             if number not in wanted:
                 loop.accept_queued()
+
+    def _out_of_resources(self, number: int, error: OSError) -> None:
+        listener = self._accepting[number]
+        listener.counter.count(Cell.ACCEPT_PAUSES)
+        events.warning(Event.ACCEPT_PAUSED, listener=listener.policy.plan.name, reason=str(error))
 
     def _release(self, numbers: tuple[int, ...]) -> None:
         for number in numbers:
@@ -219,7 +236,3 @@ class Worker:
         events.error(Event.SERVER_STOPPING, reason="the supervisor is gone")
         self.applier.supervisor_gone()
         self.drain(DRAIN_TIMEOUT_AT_EXIT if self.plan is None else self.plan.drain_timeout_at_exit)
-
-
-def _out_of_resources(error: OSError) -> None:
-    events.warning(Event.ACCEPT_PAUSED, reason=str(error))

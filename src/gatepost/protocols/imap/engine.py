@@ -130,6 +130,11 @@ class ImapEngine(Generic[Message]):
             self._farewell(text, code)
 
     @property
+    def state_name(self) -> str:
+        """RFC 3501 section 3."""
+        return self._state.value
+
+    @property
     def wants_input(self) -> bool:
         """False while more is buffered than the longest command line."""
         return self._reader.wants_input

@@ -106,6 +106,11 @@ class ManageSieveEngine:
         self._input.clear()
 
     @property
+    def state_name(self) -> str:
+        """RFC 5804 section 1.1."""
+        return "non-authenticated" if self._owner is None else "authenticated"
+
+    @property
     def wants_input(self) -> bool:
         """False while many pipelined commands wait."""
         return len(self._input) < _MOST_BUFFERED

@@ -108,6 +108,11 @@ class Pop3Engine:
         self._input.clear()
 
     @property
+    def state_name(self) -> str:
+        """RFC 1939 section 3."""
+        return "authorization" if self._maildrop is None else "transaction"
+
+    @property
     def wants_input(self) -> bool:
         """False while many pipelined commands wait."""
         return len(self._input) < _MOST_BUFFERED

@@ -105,6 +105,11 @@ class SmtpEngine:
         self._hang_up(replies.farewell(refusal, self._settings.hostname))
 
     @property
+    def state_name(self) -> str:
+        """The phase of the session."""
+        return self._state.phase.value
+
+    @property
     def wants_input(self) -> bool:
         """Whether more may be read now."""
         return not self._is_ending and self._stream.has_room
