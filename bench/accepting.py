@@ -3,49 +3,93 @@ handshake in between; with one worker and with two."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from bench.load import Load
+from bench.load import HybridLoad, Load, Seen
 from bench.pairs import Contestant, Measured, interleave
-from bench.peer_servers import greeting_floor, nginx
+from bench.peer_servers import aiosmtpd, dovecot, dovecot_default, greeting_floor, nginx, postfix
 from bench.ports import Port
 from bench.processes import ServerProcess
-from bench.rig import Rig
+from bench.rig import NotMeasurable, Rig
 from bench.servers import gatepost, second
-from bench.table import Row, comparison
+from bench.table import Row, comparison, missing
 
 AT_A_TIME = 32
-GREETINGS = {Port.SMTP: "220", Port.POP3: "+OK", Port.IMAP: "* OK"}
 
 
-def accepting(rig: Rig, *, protocols: tuple[Port, ...], connections: int, rounds: int) -> Iterator[Row]:
-    """Against nginx, which closes by itself after its greeting, and the C floor, which waits for the client as we do."""
-    with ExitStack() as stack:
-        us = stack.enter_context(gatepost(rig, workers=1))
-        nginx_server = stack.enter_context(nginx(rig))
-        floor = stack.enter_context(greeting_floor(rig))
-        for protocol in protocols:
-            load = greeted(GREETINGS[protocol], connections)
-            peers_load = greeted("220", connections)
-            ours = Contestant("gatepost", cpu_per_connection(rig, us, load, protocol))
-            peers = (
-                Contestant("nginx stream", cpu_per_connection(rig, nginx_server, peers_load, Port.NGINX_GREETING)),
-                Contestant("C epoll", cpu_per_connection(rig, floor, peers_load, Port.FLOOR)),
-            )
-            interleave((ours, *peers), rounds)
-            yield from comparison(f"{protocol.name}: accept, greet, close; server CPU", "µs", ours, peers)
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A server that greets. `share` of the connections is enough for one that needs milliseconds for each."""
+
+    name: str
+    serve: Callable[[Rig], AbstractContextManager[ServerProcess]]
+    port: Port
+    greeting: str
+    share: float = 1.0
+
+
+SMTP_PEERS = (
+    Peer("C epoll", greeting_floor, Port.FLOOR, "220"),
+    Peer("nginx stream", nginx, Port.NGINX_GREETING, "220"),
+    Peer("aiosmtpd", aiosmtpd, Port.AIOSMTPD, "220", 0.5),
+    Peer("Postfix, Debian's", postfix, Port.POSTFIX, "220", 0.25),
+)
+IMAP_PEERS = (
+    Peer("Dovecot, shared logins", dovecot, Port.DOVECOT_IMAP, "* OK"),
+    Peer("Dovecot, Debian's", dovecot_default, Port.DOVECOT_DEFAULT_IMAP, "* OK", 0.02),
+)
+_PROTOCOLS = {Port.SMTP: ("220", SMTP_PEERS), Port.IMAP: ("* OK", IMAP_PEERS)}
+
+
+class Greeted(Protocol):
+    """What a client can be told to do so many times."""
+
+    @property
+    def connections(self) -> int:
+        """How many times."""
+
+    def run(self, rig: Rig, port: int, /) -> Seen:
+        """Do it."""
+
+
+def accepting(rig: Rig, *, connections: int, rounds: int) -> Iterator[Row]:
+    """Against the floor, and against servers of the same protocol. The floor and gatepost wait for the client's end, nginx
+    closes by itself after its greeting."""
+    with gatepost(rig, workers=1) as us:
+        for protocol, (greeting, peers) in _PROTOCOLS.items():
+            what = f"{protocol.name}: accept, greet, close; server CPU"
+            ours = Contestant("gatepost", cpu_per_connection(rig, us, greeted(greeting, connections), protocol))
+            with ExitStack() as stack:
+                contestants = []
+                for peer in peers:
+                    try:
+                        server = stack.enter_context(peer.serve(rig))
+                    except NotMeasurable as reason:
+                        yield missing(what, peer.name, reason)
+                        continue
+                    load = greeted(peer.greeting, int(connections * peer.share))
+                    contestants.append(Contestant(peer.name, cpu_per_connection(rig, server, load, peer.port)))
+                interleave((ours, *contestants), rounds)
+            yield from comparison(what, "µs", ours, contestants)
 
 
 def handshaking(rig: Rig, *, connections: int, rounds: int) -> Iterator[Row]:
-    """A full TLS 1.3 handshake (X25519, P-256 certificate, no tickets on either side), the greeting under it, close."""
-    load = greeted("* OK", connections, is_tls=True)
+    """A full TLS 1.3 handshake (P-256 certificate, no tickets on either side), the greeting under it, close. Once with the
+    only group that both have, X25519, and once by a client that would rather have X25519MLKEM768, as browsers do."""
     with gatepost(rig, workers=1) as us, nginx(rig) as nginx_server:
-        ours = Contestant("gatepost", cpu_per_connection(rig, us, load, Port.IMAPS))
-        peer = Contestant("nginx stream", cpu_per_connection(rig, nginx_server, load, Port.NGINX_TLS))
-        interleave((ours, peer), rounds)
-        yield from comparison("IMAPS: TLS 1.3 handshake, greet, close; server CPU", "µs", ours, (peer,))
+        forced = greeted("* OK", connections, is_tls=True)
+        hybrid = HybridLoad(connections // 4)
+        for words, load in (("X25519", forced), ("a client with X25519MLKEM768", hybrid)):
+            ours = Contestant("gatepost", cpu_per_connection(rig, us, load, Port.IMAPS))
+            peer = Contestant("nginx stream", cpu_per_connection(rig, nginx_server, load, Port.NGINX_TLS))
+            interleave((ours, peer), rounds)
+            yield from comparison(f"IMAPS: TLS 1.3 handshake, {words}, greet, close; server CPU", "µs", ours, (peer,))
+        group, peers_group = (hybrid.group(rig, port.of(rig)) for port in (Port.IMAPS, Port.NGINX_TLS))
+        yield Row("  the key exchange group of the latter", group, peers_group)
 
 
 def sharing(rig: Rig, *, connections: int, held: int, rounds: int) -> Iterator[Row]:
@@ -57,10 +101,11 @@ def sharing(rig: Rig, *, connections: int, held: int, rounds: int) -> Iterator[R
         alone = Contestant("1 worker", cpu_per_connection(beside, one, load, Port.SMTP))
         interleave((ours, alone), rounds)
         yield from comparison("SMTP: accept, greet, close, 2 workers; server CPU", "µs", ours, (alone,))
-        before = _sockets_by_worker(two)
+        before = _sockets_by_process(two)
         with Load((("expect", "220"), ("hold",)), held, AT_A_TIME).held(rig, Port.SMTP.of(rig)) as seen:
-            shares = [after - before[pid] for pid, after in _sockets_by_worker(two).items()]
-        words = ":".join(f"{100 * share / held:.0f}" for share in sorted(shares, reverse=True) if share)
+            shares = [after - before[pid] for pid, after in _sockets_by_process(two).items()]
+        workers = sorted(shares, reverse=True)[:2]
+        words = ":".join(f"{100 * share / held:.0f}" for share in workers)
         yield Row(f"  balance of {held} connections, percent", words, errors=seen[0].errors)
 
 
@@ -69,7 +114,7 @@ def greeted(greeting: str, connections: int, *, is_tls: bool = False) -> Load:
     return Load((("expect", greeting),), connections, AT_A_TIME, is_tls=is_tls)
 
 
-def cpu_per_connection(rig: Rig, server: ServerProcess, load: Load, port: Port) -> Measured:
+def cpu_per_connection(rig: Rig, server: ServerProcess, load: Greeted, port: Port) -> Measured:
     """Measures microseconds of server CPU per connection."""
 
     def measure() -> tuple[float, int]:
@@ -80,7 +125,7 @@ def cpu_per_connection(rig: Rig, server: ServerProcess, load: Load, port: Port) 
     return measure
 
 
-def _sockets_by_worker(server: ServerProcess) -> dict[int, int]:
+def _sockets_by_process(server: ServerProcess) -> dict[int, int]:
     """Open sockets of each process, as the kernel lists them."""
     return {pid: sum(map(_is_socket, Path(f"/proc/{pid}/fd").iterdir())) for pid in server.pids()}
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -34,11 +35,12 @@ class Seen(msgspec.Struct, frozen=True):
     done: int
     errors: int
     seconds: float
-    samples: int
-    p50: float
-    p99: float
-    worst: float
-    first_error: str
+    samples: int = 0
+    p50: float = 0.0
+    p99: float = 0.0
+    worst: float = 0.0
+    first_error: str = ""
+    group: str = ""  # of the key exchange; only the hybrid client says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,23 @@ class Load:
         options = ("-p", str(port), "-n", str(self.connections), "-c", str(self.at_a_time), "-d", str(deadline))
         is_tls = ("-t",) if self.is_tls else ()
         return (*rig.on_client_core(), rig.program("load_client"), *is_tls, *options, str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class HybridLoad:
+    """`connections` one after the other, with a TLS handshake that offers X25519MLKEM768 (`hybrid_client.py`)."""
+
+    connections: int
+
+    def run(self, rig: Rig, port: int) -> Seen:
+        """Do it. Errors of single connections are counted in what comes back."""
+        program = (sys.executable, str(Path(__file__).with_name("hybrid_client.py")))
+        command = (*rig.on_client_core(), *program, str(port), str(self.connections))
+        return _seen(subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False).stdout)
+
+    def group(self, rig: Rig, port: int) -> str:
+        """The key exchange group that such a client and the server agree upon."""
+        return HybridLoad(1).run(rig, port).group
 
 
 def _seen(answer: bytes) -> Seen:

@@ -17,6 +17,7 @@ from bench.rig import NotMeasurable
 _START_DEADLINE = 60.0  # seconds
 _STOP_DEADLINE = 40.0
 _SETTLE_DEADLINE = 5.0
+_STRAGGLE_DEADLINE = 5.0
 _SCHEDULER_CLOCK = 2  # clock_getcpuclockid(3): a process's clock id is its inverted pid, shifted, and this
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -49,6 +50,7 @@ class ServerProcess:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 env={**os.environ, **(environment or {})},
+                start_new_session=True,  # Postfix's master ends its process group with itself
             )
         self._log = log
 
@@ -112,7 +114,8 @@ class ServerProcess:
         return sum(_pss_kib(pid) for pid in self.pids())
 
     def stop(self) -> None:
-        """End it by its id; its children end with it."""
+        """End it by its id; its children end with it, or are ended by theirs."""
+        family = self.pids()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -122,6 +125,18 @@ class ServerProcess:
                 self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+        _end_stragglers(family[1:])
+
+
+def _end_stragglers(pids: Sequence[int]) -> None:
+    deadline = time.monotonic() + _STRAGGLE_DEADLINE
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def _cpu_seconds(pid: int) -> float:

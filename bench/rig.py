@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,13 +59,13 @@ class Rig:
         """The same for the client."""
         return ("taskset", "-c", str(self.client_core))
 
-    def peer_configuration(self, name: str, **values: object) -> Path:
-        """A file of `peers/` with each `@name@` replaced, written into the directory."""
+    def peer_configuration(self, name: str, values: Mapping[str, object], target: str | None = None) -> Path:
+        """A file of `peers/` with each `@name@` replaced, written into the directory (under the same name, or `target`)."""
         text = (_HERE / "peers" / name).read_text(encoding="utf-8")
         everywhere = {"directory": self.directory, "certificate": self.certificate, "private_key": self.private_key}
         for key, value in {**everywhere, **values}.items():
             text = text.replace(f"@{key}@", str(value))
-        path = self.directory / name
+        path = self.directory / (target or name)
         path.write_text(text, encoding="utf-8")
         return path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ class Row:
     peers: str = ""
     ratio: str = ""
     errors: int = 0
+    is_missing: bool = False
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -49,6 +51,12 @@ def comparison(what: str, unit: str, ours: Contestant, peers: Sequence[Contestan
         names = (f"{figure(ours.median)} {unit}", f"{peer.name} {figure(peer.median)} {unit}")
         rows.append(Row(what, *names, ratio, ours.errors + peer.errors))
     return rows
+
+
+def missing(what: str, peer: str, reason: Exception) -> Row:
+    """A line for a peer that is not there."""
+    sys.stderr.write(f"{peer}: {reason}\n")
+    return Row(what, "", peer, "not measured", is_missing=True)
 
 
 def render(rows: Sequence[Row]) -> str:
