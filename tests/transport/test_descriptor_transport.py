@@ -14,6 +14,7 @@ from gatepost.protocols.proxy_header.header import Command, ProxyHeader
 from gatepost.transport import descriptor_transport
 from gatepost.transport.connection_info import ConnectionInfo
 from gatepost.transport.tls_channel import TlsChannel, TlsFailed, WouldBlockOnRead, WouldBlockOnWrite
+from gatepost.transport.tls_failure import TlsFailure
 
 
 class Recorder:
@@ -419,7 +420,7 @@ async def test_what_tls_has_decrypted_already_is_read_after_a_pause(wire: Wire) 
 
 
 async def test_broken_tls_ends_the_connection(wire: Wire) -> None:
-    wire.transport.use_tls(ScriptedChannel([TlsFailed("bad record mac")]))
+    wire.transport.use_tls(ScriptedChannel([TlsFailed(TlsFailure.OTHER, "bad record mac")]))
     await wire.send(b"x")
     await until(lambda: wire.protocol.lost)
     assert "bad record mac" in str(wire.protocol.lost[0])

@@ -13,10 +13,11 @@ import pytest
 from tests.transport.certificates import certificate
 from tests.transport.loopback import Connected, some_turns, until
 
-from gatepost.plan.plan import TlsPlan
+from gatepost.plan.plan import ProtocolName, TlsPlan
 from gatepost.protocols.proxy_header.header import Command, ProxyFailure, ProxyHeader
 from gatepost.transport.stages import ProxyHeaderStage, TlsHandshakeStage
 from gatepost.transport.tls_contexts import TlsContexts
+from gatepost.transport.tls_failure import TlsFailure
 
 V1 = b"PROXY TCP4 192.0.2.7 192.0.2.1 4001 25\r\n"
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -48,6 +49,7 @@ class Stage(Connected):
         self.headers: list[ProxyHeader] = []
         self.failures: list[str] = []
         self.proxy_failures: list[ProxyFailure] = []
+        self.tls_failures: list[TlsFailure] = []
         self.surplus = b""
         self.handshakes = 0
         self.tls_follows = False
@@ -58,9 +60,13 @@ class Stage(Connected):
         return self
 
     def expect_tls(self, timeout: float | None = 15) -> Stage:
-        context = CONTEXTS.context(POLICY)
-        TlsHandshakeStage(self.transport, context, timeout, self._handshake_done, self.failures.append)
+        context = CONTEXTS.context(POLICY, ProtocolName.IMAP)
+        TlsHandshakeStage(self.transport, context, timeout, self._handshake_done, self._handshake_failed)
         return self
+
+    def _handshake_failed(self, failure: TlsFailure, words: str) -> None:
+        self.tls_failures.append(failure)
+        self.failures.append(words)
 
     def _header_failed(self, failure: ProxyFailure, words: str) -> None:
         self.proxy_failures.append(failure)
@@ -311,11 +317,13 @@ async def test_header_and_client_hello_may_come_octet_by_octet(stage: Stage) -> 
     await until(lambda: stage.handshakes)
 
 
-async def test_a_handshake_that_stalls_has_a_deadline(stage: Stage) -> None:
-    stage.client.send(client_hello()[2].read()[:50])
+@pytest.mark.parametrize(("cut", "how_far"), [(0, "the client said nothing"), (50, "the client did not finish")])
+async def test_a_handshake_that_stalls_has_a_deadline(stage: Stage, cut: int, how_far: str) -> None:
+    stage.client.send(client_hello()[2].read()[:cut])
     stage.expect_tls(0.05)
     await until(lambda: stage.failures)
-    assert stage.failures == ["no handshake within 0.05 s"]
+    assert stage.tls_failures == [TlsFailure.TIMEOUT]
+    assert stage.failures == [f"no handshake within 0.05 s: {how_far}"]
 
 
 async def test_a_handshake_without_a_deadline_may_take_its_time(stage: Stage) -> None:
@@ -332,6 +340,7 @@ async def test_a_client_that_ends_within_the_handshake_is_a_failure(stage: Stage
     stage.client.send(client_hello()[2].read()[:cut])
     stage.client.shutdown(socket.SHUT_WR)
     await until(lambda: stage.failures)
+    assert stage.tls_failures == [TlsFailure.CLOSED]
     assert not stage.transport.is_reading()
 
 
@@ -339,6 +348,7 @@ async def test_a_client_that_speaks_clear_text_is_a_failure(stage: Stage) -> Non
     stage.expect_tls()
     await stage.send(b"EHLO mail.example.org\r\n" * 10)
     await until(lambda: stage.failures)
+    assert stage.tls_failures == [TlsFailure.NOT_TLS]
     assert stage.handshakes == 0
 
 

@@ -13,8 +13,7 @@ from gatepost.protocols.proxy_header.describe import describe
 from gatepost.protocols.proxy_header.header import Incomplete, MalformedHeader, ProxyFailure, ProxyHeader
 from gatepost.transport.descriptor_transport import DescriptorTransport
 from gatepost.transport.tls_channel import TlsChannel, TlsFailed, WouldBlockOnRead, WouldBlockOnWrite
-
-Failed = Callable[[str], None]
+from gatepost.transport.tls_failure import TlsFailure
 
 
 class ProxyHeaderStage:
@@ -120,7 +119,8 @@ class ProxyHeaderStage:
 
 
 class TlsHandshakeStage:
-    """One TLS handshake on the transport's descriptor. `timeout=None`: no deadline."""
+    """One TLS handshake on the transport's descriptor. `timeout=None`: no deadline. `failed` is told the kind of failure,
+    and words for the log."""
 
     __slots__ = ("_channel", "_context", "_done", "_failed", "_is_writing", "_timer", "_transport")
 
@@ -130,7 +130,7 @@ class TlsHandshakeStage:
         context: SSL.Context,
         timeout: float | None,
         done: Callable[[], None],
-        failed: Failed,
+        failed: Callable[[TlsFailure, str], None],
     ) -> None:
         self._transport = transport
         self._done = done
@@ -140,8 +140,7 @@ class TlsHandshakeStage:
         self._is_writing: bool | None = None
         self._timer: asyncio.TimerHandle | None = None
         if timeout is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(timeout, self._fail, f"no handshake within {timeout:g} s")
+            self._timer = asyncio.get_running_loop().call_later(timeout, self._timed_out, timeout)
         self._wait(is_writing=False)
 
     def _go_on(self) -> None:
@@ -154,7 +153,7 @@ class TlsHandshakeStage:
         except WouldBlockOnWrite:
             self._wait(is_writing=True)
         except TlsFailed as error:
-            self._fail(str(error))
+            self._fail(error.failure, str(error))
         else:
             self._end()
             self._transport.use_tls(self._channel)
@@ -170,10 +169,14 @@ class TlsHandshakeStage:
         else:
             self._transport.watch_reading(self._go_on)
 
-    def _fail(self, reason: str) -> None:
+    def _timed_out(self, timeout: float) -> None:
+        how_far = "the client said nothing" if self._channel is None else "the client did not finish"
+        self._fail(TlsFailure.TIMEOUT, f"no handshake within {timeout:g} s: {how_far}")
+
+    def _fail(self, failure: TlsFailure, reason: str) -> None:
         self._end()
         if not self._transport.is_closing():  # else somebody has ended the connection meanwhile, which is no failure
-            self._failed(reason)
+            self._failed(failure, reason)
 
     def _end(self) -> None:
         if self._timer is not None:

@@ -7,11 +7,18 @@ from typing import cast
 
 from OpenSSL import SSL
 
+from gatepost.transport.alpn import NoCommonProtocol
+from gatepost.transport.tls_failure import TlsFailure, failure_of
+
 _CHUNK = 16384  # octets; the largest TLS record's content (RFC 8446 section 5.1)
 
 
 class TlsFailed(Exception):
-    """The TLS connection cannot go on; the text says why, in OpenSSL's words where it has any."""
+    """The TLS connection cannot go on; the text says why, in OpenSSL's words where it has any, and `failure` in one of ours."""
+
+    def __init__(self, failure: TlsFailure, words: str) -> None:
+        super().__init__(words)
+        self.failure = failure
 
 
 class WouldBlockOnRead(Exception):
@@ -39,10 +46,12 @@ class TlsChannel:
             raise WouldBlockOnRead from None
         except SSL.WantWriteError:
             raise WouldBlockOnWrite from None
+        except NoCommonProtocol as error:
+            raise TlsFailed(TlsFailure.NO_COMMON_PROTOCOL, str(error)) from None
         except SSL.Error as error:
-            raise TlsFailed(_reason(error)) from None
+            raise _failed(error) from None
         except OSError as error:
-            raise TlsFailed(error.strerror or str(error)) from None
+            raise TlsFailed(TlsFailure.CLOSED, error.strerror or str(error)) from None
 
     def receive(self) -> bytes:
         """Some octets; empty at the end of the stream. Raises WouldBlockOnRead/Write, TlsFailed."""
@@ -55,7 +64,7 @@ class TlsChannel:
         except (SSL.ZeroReturnError, SSL.SysCallError):
             return b""
         except SSL.Error as error:
-            raise TlsFailed(_reason(error)) from None
+            raise _failed(error) from None
 
     def send(self, data: bytes | memoryview) -> int:
         """The number of octets taken. Raises WouldBlockOnRead/Write, TlsFailed. After a WouldBlock the next call must
@@ -66,10 +75,8 @@ class TlsChannel:
             raise WouldBlockOnWrite from None
         except SSL.WantReadError:
             raise WouldBlockOnRead from None
-        except SSL.SysCallError as error:
-            raise TlsFailed(str(error.args[-1])) from None
         except SSL.Error as error:
-            raise TlsFailed(_reason(error)) from None
+            raise _failed(error) from None
 
     @property
     def has_decrypted(self) -> bool:
@@ -95,19 +102,23 @@ class TlsChannel:
 
     @property
     def key_exchange_group(self) -> str | None:
-        """OpenSSL's name of the group (`x25519`, `X25519MLKEM768`)."""
+        """OpenSSL's name of the group (`X25519MLKEM768`, `x25519`, `secp256r1`)."""
         return self._connection.get_group_name()
 
     @property
     def server_name(self) -> str | None:
-        """What the client asked for (RFC 6066 section 3); octets that are no text come as backslash escapes."""
+        """The host name that the client asked for (SNI, RFC 6066 section 3), as it spelled it."""
         name = self._connection.get_servername()
         return None if name is None else name.decode("ascii", "backslashreplace")
 
+    @property
+    def application_protocol(self) -> str | None:
+        """The name agreed on (ALPN, RFC 7301); None where the client named none."""
+        return self._connection.get_alpn_proto_negotiated().decode("ascii") or None
 
-def _reason(error: SSL.Error) -> str:
-    if isinstance(error, SSL.SysCallError):
-        return str(error.args[-1])
-    if error.args and isinstance(error.args[0], list) and error.args[0]:
-        return "; ".join(str(entry[-1]) for entry in error.args[0])
-    return str(error) or type(error).__name__
+
+def _failed(error: SSL.Error) -> TlsFailed:
+    if isinstance(error, (SSL.SysCallError, SSL.ZeroReturnError)):
+        return TlsFailed(TlsFailure.CLOSED, "the client closed the connection")
+    entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return TlsFailed(*failure_of([str(entry[-1]) for entry in entries]))

@@ -1,4 +1,8 @@
-"""Building OpenSSL contexts for the TLS policies of a plan, and choosing the certificate by the name a client asks for."""
+"""Building OpenSSL contexts for the TLS policies of a plan, and choosing the certificate by the name a client asks for.
+
+Workers build what their listeners need; whoever prepares a change builds everything, to see that it can be. The only file
+that makes contexts.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
-from gatepost.plan.plan import CertificatePlan, TlsPlan
+from gatepost.plan.plan import CertificatePlan, ProtocolName, TlsPlan
+from gatepost.transport.alpn import alpn_choice
+from gatepost.transport.tls_groups import NoGroups, set_groups
 
 _OPTIONS = SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_IGNORE_UNEXPECTED_EOF
 _TLS12_NEEDS_A_LIST = b"ECDHE+AESGCM"
@@ -19,7 +25,7 @@ class UnusableTls(ValueError):
 
 
 class TlsContexts:
-    """Contexts for one set of certificates. One context for each policy and group of certificates, made when first needed."""
+    """Contexts for one set of certificates: one for each policy, protocol and group of certificates, made when first needed."""
 
     def __init__(self, certificates: Sequence[CertificatePlan]) -> None:
         self._by_name: dict[str, list[CertificatePlan]] = {}
@@ -29,36 +35,37 @@ class TlsContexts:
                 self._by_name.setdefault(name, []).append(certificate)
             if certificate.is_fallback:
                 self._fallback.append(certificate)
-        self._contexts: dict[tuple[TlsPlan, str], SSL.Context] = {}
+        # Looking at the name costs some microseconds of every handshake: where one answer fits all, nobody asks.
+        self._has_choice = any(named != self._fallback for named in self._by_name.values())
+        self._contexts: dict[tuple[TlsPlan, ProtocolName, str], SSL.Context] = {}
 
-    def context(self, policy: TlsPlan) -> SSL.Context:
+    def context(self, policy: TlsPlan, protocol: ProtocolName) -> SSL.Context:
         """The context that a handshake under this policy starts with. Raises UnusableTls."""
         if not self._fallback:
             raise UnusableTls(
                 "there is no certificate: create a Certificate, or restart to have a self-signed one made"
             )
-        return self._context(policy, "", self._fallback)
+        return self._context(policy, protocol, "", self._fallback)
 
-    def build_all(self, policy: TlsPlan) -> None:
+    def build_all(self, policy: TlsPlan, protocol: ProtocolName) -> None:
         """Build every context of the policy, for real, to see that it can be. Raises UnusableTls."""
-        self.context(policy)
+        self.context(policy, protocol)
         for name, certificates in self._by_name.items():
-            self._context(policy, name, certificates)
+            self._context(policy, protocol, name, certificates)
 
-    def _context(self, policy: TlsPlan, name: str, certificates: Sequence[CertificatePlan]) -> SSL.Context:
-        key = (policy, name)
+    def _context(
+        self, policy: TlsPlan, protocol: ProtocolName, name: str, certificates: Sequence[CertificatePlan]
+    ) -> SSL.Context:
+        key = (policy, protocol, name)
         context = self._contexts.get(key)
         if context is None:
-            context = _build(policy, certificates)
-
-            def choose(connection: SSL.Connection) -> None:
-                self._choose(policy, connection)
-
-            context.set_tlsext_servername_callback(choose)
+            context = _build(policy, protocol, certificates)
+            if self._has_choice:
+                context.set_tlsext_servername_callback(lambda connection: self._choose(policy, protocol, connection))
             self._contexts[key] = context
         return context
 
-    def _choose(self, policy: TlsPlan, connection: SSL.Connection) -> None:
+    def _choose(self, policy: TlsPlan, protocol: ProtocolName, connection: SSL.Connection) -> None:
         asked = connection.get_servername()
         if not asked:
             return
@@ -68,13 +75,13 @@ class TlsContexts:
             certificates = self._by_name.get(candidate)
             if certificates is not None:
                 try:
-                    connection.set_context(self._context(policy, candidate, certificates))
+                    connection.set_context(self._context(policy, protocol, candidate, certificates))
                 except UnusableTls:
                     pass  # the certificate that was chosen first is served, and the client sees that it is not the right one
                 return
 
 
-def _build(policy: TlsPlan, certificates: Sequence[CertificatePlan]) -> SSL.Context:
+def _build(policy: TlsPlan, protocol: ProtocolName, certificates: Sequence[CertificatePlan]) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION if policy.is_tls12_enabled else SSL.TLS1_3_VERSION)
     context.set_max_proto_version(SSL.TLS1_3_VERSION if policy.is_tls13_enabled else SSL.TLS1_2_VERSION)
@@ -87,8 +94,12 @@ def _build(policy: TlsPlan, certificates: Sequence[CertificatePlan]) -> SSL.Cont
         context.set_cipher_list(":".join(policy.tls12_suites).encode() or _TLS12_NEEDS_A_LIST)
         if policy.is_tls13_enabled:
             context.set_tls13_ciphersuites(":".join(policy.tls13_suites).encode())
+        set_groups(context)
     except SSL.Error as error:
         raise UnusableTls(f"no usable cipher suite is left: {error}") from None
+    except NoGroups as error:
+        raise UnusableTls(str(error)) from None
+    context.set_alpn_select_callback(alpn_choice(protocol))
     _add_certificates(context, certificates)
     return context
 

@@ -143,7 +143,7 @@ def _tls_failures(plan: Plan) -> list[ApplyFailure]:
         if listener.tls is None:
             continue
         try:
-            contexts.build_all(listener.tls)
+            contexts.build_all(listener.tls, listener.protocol)
         except UnusableTls as error:
             failures.append(ApplyFailure(listener.id, "useTls", str(error)))
     return failures

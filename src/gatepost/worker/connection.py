@@ -20,6 +20,7 @@ from gatepost.transport.ending import Ending
 from gatepost.transport.poller import Poller
 from gatepost.transport.reasons import CELL_OF_PROXY_FAILURE
 from gatepost.transport.stages import ProxyHeaderStage, TlsHandshakeStage
+from gatepost.transport.tls_failure import TlsFailure
 from gatepost.worker.closing_report import count_handshake
 
 if TYPE_CHECKING:
@@ -156,16 +157,17 @@ class Connection:
                 count_handshake(self.listener.counter, transport.tls, time.monotonic() - begun)
             done()
 
-        def handshake_failed(reason: str) -> None:
+        def handshake_failed(failure: TlsFailure, reason: str) -> None:
             self.listener.counter.count(Cell.TLS_FAILURES)
             transport.note_ending(Ending.TLS_FAILED)
             source = str(transport.info.source_address[0])
-            events.debug(Event.TLS_FAILED, listener=self.policy.plan.name, source=source, reason=reason)
+            name = self.policy.plan.name
+            events.debug(Event.TLS_FAILED, listener=name, source=source, failure=failure.value, reason=reason)
             failed(reason)
 
         context = self.policy.tls_context
         if context is None:
-            handshake_failed("this listener has no usable TLS policy")
+            handshake_failed(TlsFailure.UNUSABLE, "this listener has no usable TLS policy")
             return
         TlsHandshakeStage(transport, context, self.policy.plan.tls_timeout, handshake_done, handshake_failed)
 

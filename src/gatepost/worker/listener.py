@@ -67,7 +67,7 @@ class ListenerPolicy:
         self.tls_error: str | None = None
         if plan.tls is not None:
             try:
-                self.tls_context = contexts.context(plan.tls)
+                self.tls_context = contexts.context(plan.tls, plan.protocol)
             except UnusableTls as error:
                 self.tls_error = str(error)
 
