@@ -34,8 +34,8 @@ QUICK: dict[str, Measurement] = {
     "workers": lambda rig: sharing(rig, connections=6_000, held=2_000, rounds=5),
     "set": lambda rig: changing(rig, open_connections=10_000, changes=200),
     "start": lambda rig: starting(rig, listeners=100, starts=3),
-    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=2),
-    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=2),
+    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=5_000, waves=3, peers_share=0.4),
+    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=5_000, waves=3, peers_share=0.3),
     "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=2),
     "deliver-1": lambda rig: delivering(rig, clients=1, messages=200, rounds=5),
     "deliver-16": lambda rig: delivering(rig, clients=16, messages=50, rounds=5),
@@ -47,12 +47,13 @@ FULL: dict[str, Measurement] = {
     "workers": lambda rig: sharing(rig, connections=12_000, held=4_000, rounds=9),
     "set": lambda rig: changing(rig, open_connections=10_000, changes=1_000),
     "start": lambda rig: starting(rig, listeners=100, starts=9),
-    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=2_000, waves=3, peers_connections=2_000),
-    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=2_000, waves=3, peers_connections=2_000),
-    "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=4, peers_connections=200),
+    "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=5_000, waves=3),
+    "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=5_000, waves=3),
+    "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=3),
     "deliver-1": lambda rig: delivering(rig, clients=1, messages=500, rounds=9),
     "deliver-16": lambda rig: delivering(rig, clients=16, messages=200, rounds=9),
 }
+_ONLY_IN_FULL = ("idle-login", "deliver-1", "deliver-16")  # or when named
 
 
 def main() -> int:
@@ -61,7 +62,7 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # servers and client inherit it
     chosen = FULL if options.full else QUICK
-    names = options.only or list(chosen)
+    names = options.only or [name for name in chosen if options.full or name not in _ONLY_IN_FULL]
     rows: list[Row] = []
     missing = False
     started = time.monotonic()

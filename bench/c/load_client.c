@@ -12,6 +12,11 @@
  *   pause MILLISECONDS
  *   hold                      stay open and silent; when all connections do, print `held` and wait for standard input
  *
+ *   closed                    wait until the server has ended the connection, whatever it says before
+ *   finish                    say that nothing more will be sent (a FIN), and stay
+ *   reset                     end the connection with a RST
+ *   vanish                    be gone without a word, as a machine that lost its power; needs CAP_NET_ADMIN
+ *
  * After the last step the client closes. Anything else than what the script expects is an error of that connection. The
  * answer is one line of JSON. -d is a deadline for everything; what is unfinished by then is an error.
  */

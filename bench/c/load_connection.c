@@ -186,6 +186,31 @@ static void hold_here(struct connection *connection)
     totals.held++;
 }
 
+static bool await_close(struct connection *connection)
+{
+    char octets[MAX_LINE];
+    long got;
+
+    while ((got = receive(connection, octets, sizeof octets)) > 0)
+        continue;
+    return got < 0;
+}
+
+/* What close(2) will do: send a RST, or (tcp_repair) nothing at all. */
+static bool set_parting(struct connection *connection, enum action action)
+{
+    struct linger at_once = {.l_onoff = 1};
+    int one = 1, failed;
+
+    if (action == RESET)
+        failed = setsockopt(connection->descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    else
+        failed = setsockopt(connection->descriptor, IPPROTO_TCP, TCP_REPAIR, &one, sizeof one);
+    if (failed)
+        fail(connection, strerror(errno));
+    return !failed;
+}
+
 static bool run_step(struct connection *connection, const struct step *step)
 {
     switch (step->action) {
@@ -213,6 +238,14 @@ static bool run_step(struct connection *connection, const struct step *step)
     case HOLD:
         hold_here(connection);
         return false;
+    case CLOSED:
+        return await_close(connection);
+    case FINISH:
+        shutdown(connection->descriptor, SHUT_WR);
+        return true;
+    case RESET:
+    case VANISH:
+        return set_parting(connection, step->action);
     }
     return false;
 }

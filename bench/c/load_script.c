@@ -10,7 +10,8 @@
 struct step steps[MAX_STEPS];
 int step_count;
 
-static const char *const ACTIONS[] = {"expect", "send", "begin", "end", "loop", "again", "pause", "hold"};
+static const char *const ACTIONS[] = {"expect", "send",   "begin",  "end",   "loop", "again",
+                                      "pause",  "hold",   "closed", "finish", "reset", "vanish"};
 
 static void unescape(struct step *step)
 {
