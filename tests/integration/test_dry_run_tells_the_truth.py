@@ -7,48 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.integration.listener_changes import AFTER, BEFORE
 from tests.integration.running_server import RunningServer, free_port, running_server
 
 from gatepost.registry.network_listener import NETWORK_LISTENER
 
-BEFORE: dict[str, Any] = {
-    "protocol": "imap",
-    "overrideProxyTrustedNetworks": {},
-    "socketBacklog": 1024,
-    "socketNoDelay": True,
-    "socketReceiveBufferSize": None,
-    "socketReuseAddress": True,
-    "socketReusePort": True,
-    "socketSendBufferSize": None,
-    "socketTosV4": None,
-    "socketTtl": None,
-    "useTls": True,
-    "tlsDisableCipherSuites": {},
-    "tlsDisableProtocols": {},
-    "tlsIgnoreClientOrder": True,
-    "tlsImplicit": False,
-    "tlsTimeout": 60000,
-    "maxConnections": 8192,
-}
-AFTER: dict[str, Any] = {
-    "protocol": "pop3",
-    "overrideProxyTrustedNetworks": {"192.0.2.0/24": True},
-    "socketBacklog": 16,
-    "socketNoDelay": False,
-    "socketReceiveBufferSize": 65536,
-    "socketReuseAddress": False,
-    "socketReusePort": False,
-    "socketSendBufferSize": 65536,
-    "socketTosV4": 16,
-    "socketTtl": 9,
-    "useTls": False,
-    "tlsDisableCipherSuites": {"tls13Chacha20Poly1305Sha256": True},
-    "tlsDisableProtocols": {"tls12": True},
-    "tlsIgnoreClientOrder": False,
-    "tlsImplicit": True,
-    "tlsTimeout": 5000,
-    "maxConnections": 7,
-}
 EFFECT_OF_KIND = {"applyNow": "now", "nextConnection": "next", "rebind": "rebind"}
 GIVEN_BACK = {"socketReceiveBufferSize", "socketSendBufferSize"}  # set: now; unset: with new sockets
 
