@@ -33,8 +33,7 @@ STATUSES = [
             {
                 "address": "[::]:143",
                 "workersAccepting": 2,
-                "acceptQueue": 0,
-                "acceptQueueLimit": 1024,
+                "acceptQueues": [{"length": 3, "limit": 1024, "drops": 7}, {"length": 0, "limit": 1024, "drops": 0}],
                 "socketOptions": {"socketReceiveBufferSize": {"configured": 4096, "kernel": 8192}},
                 "note": "no IPv6 on this host: bound 0.0.0.0",
             }
@@ -43,11 +42,23 @@ STATUSES = [
         "connectionsPeak": 7,
         "accepted": 40,
         "refused": {"listenerCap": 2, "blocked": 1},
-        "tlsHandshakes": 5,
-        "tlsFailures": 1,
+        "proxyRejected": {"missing": 4},
+        "ended": {"completed": 30, "idle": 3, "reset": 0},
+        "tlsVersions": {"TLSv1.2": 0, "TLSv1.3": 5},
+        "tlsFailureReasons": {"timeout": 1},
+        "bytesReceived": 1000,
+        "bytesSent": 2000,
+        "acceptPauses": 0,
         "runningRevision": 9,
+        "storedRevision": 10,
     },
-    {"id": "i3", "name": "smtp", "state": "failed", "reason": "[::]:25: EACCES, permission denied", "addresses": []},
+    {
+        "id": "i3",
+        "name": "smtp",
+        "state": "failed",
+        "reason": "[::]:25: EACCES, permission denied",
+        "addresses": [{"address": "[::]:25", "errno": "EACCES", "reason": "Permission denied"}],
+    },
 ]
 
 

@@ -237,6 +237,17 @@ def test_status_of_one_listener_shows_what_the_kernel_has(gatepost: Run) -> None
     assert "2 listenerCap, 1 blocked" in printed
     assert "socketReceiveBufferSize 4096 8192" in printed
     assert "no IPv6 on this host" in printed
+    assert "2 workers accepting, accept queue 3 of 1024 + 0 of 1024, 7 dropped" in printed
+    assert "ended 30 completed, 3 idle PROXY" in printed
+    assert "PROXY rejected 4 missing" in printed
+    assert "TLS handshakes 5 TLSv1.3" in printed
+    assert "TLS failures 1 timeout" in printed
+    assert "1000 received, 2000 sent" in printed
+    assert "9 runs, 10 is stored" in printed
+
+
+def test_status_of_a_listener_says_which_address_is_not_bound_and_why(gatepost: Run) -> None:
+    assert "[::]:25 not bound: EACCES (Permission denied)" in " ".join(gatepost("status", "smtp").stdout.split())
 
 
 def test_status_of_an_unknown_listener_is_an_error(gatepost: Run) -> None:

@@ -201,7 +201,7 @@ def test_socket_options_reach_the_kernel_live_and_the_status_shows_both_sides(se
     assert options["socketTtl"] == {"configured": 33, "kernel": 33}
     assert options["socketTosV4"] == {"configured": 16, "kernel": 16}
     assert options["socketBacklog"] == {"configured": 17, "kernel": 17}
-    assert status["acceptQueueLimit"] == 17 * 2  # of both workers' sockets together
+    assert [queue["limit"] for queue in status["acceptQueues"]] == [17, 17]  # each worker has a socket of its own
     output = subprocess.check_output(["ss", "-Hltnm", f"sport = :{server.ports['smtp']}"], text=True)
     assert "rb131072" in output
     assert "tb65536" in output

@@ -17,7 +17,7 @@ from tests.certificates import certificate_pem, key_pem, new_certificate, new_ke
 
 from gatepost.mail.directory import DirectoryAccount
 from gatepost.management.app import make_app
-from gatepost.management.applying import ApplyFailure, ListenerStatus
+from gatepost.management.applying import ApplyFailure, ListenerCounts, ListenerStatus
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.parts import ManagementParts
 from gatepost.plan.derive import derive
@@ -176,12 +176,7 @@ class FakeServer:
                 state=self.listener_states.get(listener.id, "active"),
                 reason=None,
                 addresses=[],
-                connections=0,
-                connections_peak=0,
-                accepted=0,
-                refused={},
-                tls_handshakes=0,
-                tls_failures=0,
+                counts=ListenerCounts(),
                 running_revision=self.running_plan.revision,
             )
             for listener in self.running_plan.listeners

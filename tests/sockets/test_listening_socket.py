@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,22 @@ def test_a_backlog_is_what_the_kernel_queues() -> None:
         assert (accept_queue(sock).length, accept_queue(sock).limit) == (0, 7)
         clients = [socket.create_connection(sock.getsockname(), timeout=5) for _ in range(3)]
         assert accept_queue(sock).length == 3
+        for client in clients:
+            client.close()
+
+
+def test_connections_that_the_kernel_drops_are_told() -> None:
+    with bind(address("127.0.0.1"), socket_plan(backlog=1)) as sock:
+        sock.listen(1)
+        clients = [socket.socket() for _ in range(8)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(sock.getsockname())
+        deadline = time.monotonic() + 15
+        while not accept_queue(sock).drops:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert accept_queue(sock).length == 2
         for client in clients:
             client.close()
 

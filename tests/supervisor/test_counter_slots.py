@@ -51,7 +51,11 @@ def test_a_slot_is_not_given_to_another_while_connections_of_its_listener_live(
     counter.admit()
     slots.follow(plan(listener("b")))
     assert not slots.room_for(plan(listener("b"), listener("c")))
+    (draining,) = slots.draining()
+    assert (draining.listener_id, draining.name) == ("a", "a")
+    assert page.total(draining.counter_slot, Cell.CONNECTIONS) == 1
     counter.leave()
+    assert slots.draining() == ()
     slots.follow(plan(listener("b")))
     assert slots.room_for(plan(listener("b"), listener("c")))
     slots.follow(plan(listener("b"), listener("c")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 from tests.sockets.socket_plans import free_port
@@ -133,7 +133,7 @@ def test_two_listeners_that_share_an_address_have_sockets_of_their_own_and_leave
     granted = [(listener_id, kept.number) for _, listener_id, kept in table.for_worker(0)]
     assert {listener_id for listener_id, _ in granted} == {"a", "b"}
     assert len({number for _, number in granted}) == 2
-    assert sorted(status.listener_id for status in table.status()) == ["a", "b"]
+    assert sorted(status.listener_id for status in table.status(len)) == ["a", "b"]
     run(table, listener("b", address))
     assert all(is_connectable(address) for _ in range(20))
     run(table, listener("b", address), listener("c", address))
@@ -199,9 +199,16 @@ def test_an_address_gives_way_to_the_wildcard_that_covers_it_and_back(table: Soc
 def test_the_status_says_what_the_kernel_has(table: SocketTable) -> None:
     address = local_address()
     run(table, listener("a", address))
-    (status,) = table.status()
-    assert (status.listener_id, status.address, status.accept_queue) == ("a", address, 0)
-    assert status.accept_queue_limit == 64 * WORKERS
+    asked: list[Collection[int]] = []
+
+    def accepting(numbers: Collection[int]) -> int:
+        asked.append(numbers)
+        return WORKERS
+
+    (status,) = table.status(accepting)
+    assert (status.listener_id, status.address, status.workers_accepting) == ("a", address, WORKERS)
+    assert asked == [[kept.number for index in range(WORKERS) for _, _, kept in table.for_worker(index)]]
+    assert [(queue.length, queue.limit, queue.drops) for queue in status.accept_queues] == [(0, 64, 0)] * WORKERS
     assert status.socket_options["socketReusePort"] == (1, 1)
 
 
@@ -211,7 +218,7 @@ def test_a_port_that_another_process_shares_is_told(table: SocketTable) -> None:
         stranger.bind(("127.0.0.1", 0))
         stranger.listen()
         run(table, listener("a", f"127.0.0.1:{stranger.getsockname()[1]}"))
-        (status,) = table.status()
+        (status,) = table.status(len)
         assert "another process" in (status.note or "")
 
 
@@ -224,7 +231,7 @@ def test_an_inherited_socket_is_taken_given_up_and_taken_again() -> None:
     for _ in range(2):
         run(table, listener("a", str(address)))
         assert is_connectable(str(address))
-        assert len(table.status()) == 1
+        assert len(table.status(len)) == 1
         run(table)
     table.close()
     inherited.close()

@@ -21,7 +21,9 @@ from gatepost.control.messages import (
     ChangeEnded,
     ChangeGranted,
     ChangePrepared,
+    DrainingListener,
     PrepareChange,
+    QueueStatus,
     SocketStatus,
     StatusAnswer,
     StatusQuestion,
@@ -206,9 +208,21 @@ async def test_the_status_of_a_listener_joins_supervisor_kernel_and_counters(sup
     counter = ConnectionCounter(supervisor.page, 4, 0)
     counter.admit()
     counter.admit()
-    counter.count(Cell.TLS_HANDSHAKES)
+    counter.count(Cell.TLS_1_3)
+    counter.count(Cell.PROXY_MISSING, 2)
+    counter.count(Cell.ENDED_IDLE, 3)
+    counter.count(Cell.BYTES_SENT, 1234)
+    counter.count(Cell.TLS_WITHIN_10_MS)
+    counter.count(Cell.TLS_MICROSECONDS, 2500)
+    gone = ConnectionCounter(supervisor.page, 6, 0)
+    gone.admit()
     socket_status = SocketStatus(
-        listener_id=Id("a"), address="127.0.0.1:25", accept_queue=3, accept_queue_limit=64, socket_options={}, note="n"
+        listener_id=Id("a"),
+        address="127.0.0.1:25",
+        workers_accepting=2,
+        accept_queues=(QueueStatus(length=3, limit=64, drops=5), QueueStatus(length=0, limit=64, drops=0)),
+        socket_options={},
+        note="n",
     )
     supervisor.answers[StatusQuestion] = lambda asked: StatusAnswer(
         number=asked.number,
@@ -216,13 +230,53 @@ async def test_the_status_of_a_listener_joins_supervisor_kernel_and_counters(sup
         sockets=(socket_status,),
         failures=(failure,),
         counter_slots={Id("a"): 4, Id("b"): 5},
+        draining=(DrainingListener(listener_id=Id("c"), name="c", counter_slot=6),),
         workers_running=2,
     )
-    good, bad = await supervisor.applier.statuses()
+    good, bad, leaving = await supervisor.applier.statuses()
     assert (good.state, good.reason, good.running_revision) == ("active", None, 9)
-    assert (good.connections, good.connections_peak, good.accepted, good.tls_handshakes) == (1, 1, 1, 1)
-    assert good.refused["maxConnections"] == 1
+    counts = good.counts
+    assert (counts.connections, counts.connections_peak, counts.accepted, counts.bytes_sent) == (1, 1, 1, 1234)
+    assert counts.tls_handshakes == {"TLSv1.2": 0, "TLSv1.3": 1}
+    assert dict(counts.handshakes_within)[0.01] == 1
+    assert counts.handshake_seconds == 0.0025
+    assert (counts.refused["maxConnections"], counts.refused["proxyHeader"]) == (1, 2)
+    assert (counts.proxy_rejected["missing"], counts.ended["idle"]) == (2, 3)
     (address,) = good.addresses
-    assert (address.accept_queue, address.workers_accepting, address.note) == (3, 2, "n")
-    assert (bad.state, bad.connections) == ("failed", 0)
+    assert (address.workers_accepting, address.note) == (2, "n")
+    assert [(queue.length, queue.limit, queue.drops) for queue in address.accept_queues] == [(3, 64, 5), (0, 64, 0)]
+    assert (bad.state, bad.counts.connections) == ("failed", 0)
     assert "EADDRINUSE" in (bad.reason or "")
+    assert [(failed.address, failed.errno_name, failed.reason) for failed in bad.addresses] == [
+        ("127.0.0.1:26", "EADDRINUSE", "in use")
+    ]
+    assert (leaving.listener_id, leaving.name, leaving.state, leaving.counts.connections) == ("c", "c", "draining", 1)
+
+
+@pytest.mark.parametrize(
+    ("is_bound", "workers_accepting", "connections", "state"),
+    [(True, 1, 0, "active"), (True, 0, 0, "starting"), (False, 0, 1, "draining"), (False, 0, 0, "stopped")],
+)
+async def test_the_state_of_a_listener_says_what_it_does(
+    supervisor: Supervisor, is_bound: bool, workers_accepting: int, connections: int, state: str
+) -> None:
+    counter = ConnectionCounter(supervisor.page, 4, 0)
+    for _ in range(connections):
+        counter.admit()
+    bound = SocketStatus(
+        listener_id=Id("a"),
+        address="127.0.0.1:25",
+        workers_accepting=workers_accepting,
+        accept_queues=(),
+        socket_options={},
+    )
+    supervisor.answers[StatusQuestion] = lambda asked: StatusAnswer(
+        number=asked.number,
+        plan=plan(listener("a", "127.0.0.1:25")),
+        sockets=(bound,) if is_bound else (),
+        failures=(),
+        counter_slots={Id("a"): 4},
+        workers_running=workers_accepting,
+    )
+    (status,) = await supervisor.applier.statuses()
+    assert status.state == state

@@ -56,16 +56,23 @@ def _print_all(output: Output, listeners: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _print_one(output: Output, listener: Mapping[str, Any]) -> None:
-    refused = ", ".join(f"{count} {reason}" for reason, count in (listener.get("refused") or {}).items() if count)
     output.pairs(
         [
             ("name", str(listener.get("name"))),
             ("state", _state(listener)),
             ("connections", f"{listener.get('connections', 0)} (peak {listener.get('connectionsPeak', 0)})"),
             ("accepted", str(listener.get("accepted", 0))),
-            ("refused", refused or "0"),
-            ("TLS handshakes", f"{listener.get('tlsHandshakes', 0)} ({listener.get('tlsFailures', 0)} failed)"),
-            ("running revision", str(listener.get("runningRevision", "-"))),
+            ("refused", _reasons(listener, "refused")),
+            ("ended", _reasons(listener, "ended")),
+            ("PROXY rejected", _reasons(listener, "proxyRejected")),
+            ("TLS handshakes", _reasons(listener, "tlsVersions")),
+            ("TLS failures", _reasons(listener, "tlsFailureReasons")),
+            ("octets", f"{listener.get('bytesReceived', 0)} received, {listener.get('bytesSent', 0)} sent"),
+            ("accept pauses", str(listener.get("acceptPauses", 0))),
+            (
+                "revision",
+                f"{listener.get('runningRevision', '-')} runs, {listener.get('storedRevision', '-')} is stored",
+            ),
         ]
     )
     for address in listener.get("addresses") or ():
@@ -73,10 +80,13 @@ def _print_one(output: Output, listener: Mapping[str, Any]) -> None:
 
 
 def _print_address(output: Output, address: Mapping[str, Any]) -> None:
-    queue = f"accept queue {address.get('acceptQueue', 0)} of {address.get('acceptQueueLimit', 0)}"
-    output.line(
-        f"\n{address.get('address')}  {address.get('workersAccepting', 0)} workers accepting, {queue}", style="bold"
-    )
+    if address.get("errno"):
+        output.line(
+            f"\n{address.get('address')}  not bound: {address['errno']} ({address.get('reason')})", style="bold"
+        )
+        return
+    workers = f"{address.get('workersAccepting', 0)} workers accepting"
+    output.line(f"\n{address.get('address')}  {workers}, {_queues(address)}", style="bold")
     if address.get("note"):
         output.line(str(address["note"]))
     options = address.get("socketOptions") or {}
@@ -84,6 +94,17 @@ def _print_address(output: Output, address: Mapping[str, Any]) -> None:
         ["Socket option", "Configured", "Kernel"],
         [[name, *_option_cells(option)] for name, option in options.items()],
     )
+
+
+def _queues(address: Mapping[str, Any]) -> str:
+    """A client waits in one of the queues: the fullest one says when the next is dropped."""
+    queues = address.get("acceptQueues") or ()
+    lengths = " + ".join(f"{queue['length']} of {queue['limit']}" for queue in queues)
+    return f"accept queue {lengths or '-'}, {sum(queue['drops'] for queue in queues)} dropped"
+
+
+def _reasons(listener: Mapping[str, Any], name: str) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in (listener.get(name) or {}).items() if count) or "0"
 
 
 def _option_cells(option: Mapping[str, Any]) -> list[str]:

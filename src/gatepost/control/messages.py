@@ -138,15 +138,33 @@ class ChangeEnded(_Message, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
 
 
+class QueueStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The accept queue of one socket. `drops`: connections that the kernel threw away because it was full, or for want of
+    memory, since the socket was made."""
+
+    length: int
+    limit: int
+    drops: int
+
+
 class SocketStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One address as the kernel has it."""
+    """One address as the kernel has it. A client is put into one of the queues, and dropped when that one is full, whatever
+    room the others have."""
 
     listener_id: Id
     address: str
-    accept_queue: int
-    accept_queue_limit: int
+    workers_accepting: int
+    accept_queues: tuple[QueueStatus, ...]
     socket_options: dict[str, tuple[int | None, int]]
     note: str | None = None
+
+
+class DrainingListener(msgspec.Struct, frozen=True, kw_only=True):
+    """A listener that is not in the plan any more, and has connections."""
+
+    listener_id: Id
+    name: str
+    counter_slot: int
 
 
 class StatusAnswer(_Message, frozen=True, kw_only=True):
@@ -157,6 +175,7 @@ class StatusAnswer(_Message, frozen=True, kw_only=True):
     sockets: tuple[SocketStatus, ...]
     failures: tuple[BindFailure, ...]
     counter_slots: dict[Id, int]
+    draining: tuple[DrainingListener, ...] = ()
     workers_running: int
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gatepost.plan.plan import Plan
@@ -49,15 +49,44 @@ class Change(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptQueue:
+    """Of one listening socket: connections that wait, that may wait, that the kernel dropped since the socket was made."""
+
+    length: int
+    limit: int
+    drops: int
+
+
+@dataclass(frozen=True, slots=True)
 class AddressStatus:
-    """One bound address of a listener. Socket options: name → (configured or None, what the kernel has)."""
+    """One address of a listener. Socket options: name → (configured or None, what the kernel has)."""
 
     address: str
-    workers_accepting: int
-    accept_queue: int
-    accept_queue_limit: int
-    socket_options: Mapping[str, tuple[int | None, int]]
+    workers_accepting: int = 0
+    accept_queues: Sequence[AcceptQueue] = ()  # a client is put into one of them; it does not matter which
+    socket_options: Mapping[str, tuple[int | None, int]] = field(default_factory=dict)
     note: str | None = None  # "no IPv6 on this host: bound 0.0.0.0"
+    errno_name: str | None = None  # why it is not bound, and in words
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerCounts:
+    """What has happened at a listener since it was made, and what is open now; sums over all workers."""
+
+    connections: int = 0
+    connections_peak: int = 0
+    accepted: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)  # by reason
+    proxy_rejected: Mapping[str, int] = field(default_factory=dict)  # by reason; their sum is in `refused` too
+    ended: Mapping[str, int] = field(default_factory=dict)  # connections that were admitted, by how they ended
+    tls_handshakes: Mapping[str, int] = field(default_factory=dict)  # completed, by version
+    tls_failures: Mapping[str, int] = field(default_factory=dict)  # by reason
+    handshakes_within: Sequence[tuple[float, int]] = ()  # seconds, and how many took longer than the line before says
+    handshake_seconds: float = 0.0  # all of them together
+    bytes_received: int = 0  # of the protocol, without TLS's own
+    bytes_sent: int = 0
+    accept_pauses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +98,7 @@ class ListenerStatus:
     state: str
     reason: str | None  # why it failed: address, errno and text
     addresses: Sequence[AddressStatus]
-    connections: int
-    connections_peak: int
-    accepted: int
-    refused: Mapping[str, int]  # by reason
-    tls_handshakes: int
-    tls_failures: int
+    counts: ListenerCounts
     running_revision: int
 
 

@@ -13,6 +13,8 @@ from gatepost.sockets import options, packet_filter
 from gatepost.values.socket_address import SocketAddress
 
 _LISTEN_FDS_START = 3  # sd_listen_fds(3)
+_SO_MEMINFO = 55  # asm-generic/socket.h
+_SK_MEMINFO_DROPS = 8  # linux/sock_diag.h: place among its numbers
 
 
 def bind(address: SocketAddress, plan: SocketPlan) -> socket.socket:
@@ -103,14 +105,19 @@ def take_inherited(inherited: socket.socket, plan: SocketPlan) -> socket.socket:
 
 @dataclass(frozen=True, slots=True)
 class AcceptQueue:
-    """How many connections wait to be accepted, and how many may (the backlog as clamped by net.core.somaxconn)."""
+    """How many connections wait to be accepted, how many may (the backlog as clamped by net.core.somaxconn), and how many
+    the kernel has dropped since the socket was made."""
 
     length: int
     limit: int
+    drops: int
 
 
 def accept_queue(sock: socket.socket) -> AcceptQueue:
-    """Read from TCP_INFO: of a listening socket, tcpi_unacked is the queue's length and tcpi_sacked its limit."""
+    """Read from TCP_INFO: of a listening socket, tcpi_unacked is the queue's length and tcpi_sacked its limit. The drops are
+    sk_drops, which counts for the socket what ListenDrops of /proc/net/netstat counts for all of them together."""
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     unacked, sacked = struct.unpack_from("=II", info, 24)
-    return AcceptQueue(length=unacked, limit=sacked)
+    meminfo = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * (_SK_MEMINFO_DROPS + 1))
+    (drops,) = struct.unpack_from("=I", meminfo, 4 * _SK_MEMINFO_DROPS)
+    return AcceptQueue(length=unacked, limit=sacked, drops=drops)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gatepost.control.messages import DrainingListener
 from gatepost.plan.plan import Plan
 from gatepost.transport.counter_page import MAX_SLOTS, SERVER_SLOT, Cell, CounterPage
 from gatepost.values.ids import Id
@@ -13,7 +14,8 @@ class CounterSlots:
     def __init__(self, page: CounterPage) -> None:
         self._page = page
         self._slots: dict[Id, int] = {}
-        self._leaving: set[int] = set()
+        self._names: dict[Id, str] = {}
+        self._leaving: dict[int, DrainingListener] = {}  # by slot
         self._free = list(range(MAX_SLOTS - 1, SERVER_SLOT, -1))
 
     @property
@@ -26,14 +28,21 @@ class CounterSlots:
         self._take_back_empty_ones()
         listeners = {listener.id for listener in plan.listeners}
         for gone in [listener_id for listener_id in self._slots if listener_id not in listeners]:
-            self._leaving.add(self._slots.pop(gone))
+            slot = self._slots.pop(gone)
+            self._leaving[slot] = DrainingListener(listener_id=gone, name=self._names.pop(gone), counter_slot=slot)
         for listener in plan.listeners:
             if listener.id not in self._slots:
                 slot = self._free.pop()
                 self._page.clear_slot(slot)
                 self._slots[listener.id] = slot
+                self._names[listener.id] = listener.name
             self._page.set_cap(self._slots[listener.id], listener.max_connections)
         self._page.set_cap(SERVER_SLOT, plan.max_connections)
+
+    def draining(self) -> tuple[DrainingListener, ...]:
+        """Listeners that are gone from the plan and still have connections."""
+        self._take_back_empty_ones()
+        return tuple(self._leaving.values())
 
     def room_for(self, plan: Plan) -> bool:
         """Whether there are slots for all listeners of the plan."""
@@ -42,5 +51,5 @@ class CounterSlots:
 
     def _take_back_empty_ones(self) -> None:
         for slot in [slot for slot in self._leaving if self._page.total(slot, Cell.CONNECTIONS) == 0]:
-            self._leaving.discard(slot)
+            del self._leaving[slot]
             self._free.append(slot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import msgspec
@@ -86,6 +86,10 @@ class Fleet:
     def running(self) -> int:
         """How many workers run the plan."""
         return sum(worker.is_ready for worker in self._workers.values())
+
+    def accepting(self, sockets: Collection[int]) -> int:
+        """How many workers run the plan and accept from one of these listening sockets."""
+        return sum(worker.is_ready and not worker.sockets.isdisjoint(sockets) for worker in self._workers.values())
 
     @property
     def deaths_before_ready(self) -> int:

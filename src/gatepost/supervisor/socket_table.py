@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from gatepost.control.messages import BindFailure, SocketStatus
+from gatepost.control.messages import BindFailure, QueueStatus, SocketStatus
 from gatepost.plan.difference import buffers_given_back
 from gatepost.plan.plan import ListenerPlan, Plan, SocketPlan
 from gatepost.sockets import listening_socket, options
@@ -226,17 +226,21 @@ class SocketTable:
 
     # --- status -----------------------------------------------------------------------------------------------------
 
-    def status(self) -> tuple[SocketStatus, ...]:
-        """Every address as the kernel has it."""
-        return tuple(self._status_of(place, open_) for place, open_ in self._open.items())
+    def status(self, accepting: Callable[[Collection[int]], int]) -> tuple[SocketStatus, ...]:
+        """Every address as the kernel has it. `accepting` tells how many workers accept from the sockets of these numbers."""
+        return tuple(self._status_of(place, open_, accepting) for place, open_ in self._open.items())
 
-    def _status_of(self, place: Place, open_: AddressSockets) -> SocketStatus:
+    def _status_of(
+        self, place: Place, open_: AddressSockets, accepting: Callable[[Collection[int]], int]
+    ) -> SocketStatus:
         queues = [listening_socket.accept_queue(kept.sock) for kept in open_.sockets]
         return SocketStatus(
             listener_id=place[0],
             address=place[1],
-            accept_queue=sum(queue.length for queue in queues),
-            accept_queue_limit=sum(queue.limit for queue in queues),
+            workers_accepting=accepting([kept.number for kept in open_.sockets]),
+            accept_queues=tuple(
+                QueueStatus(length=queue.length, limit=queue.limit, drops=queue.drops) for queue in queues
+            ),
             socket_options={
                 **options.read_back(open_.sockets[0].sock, open_.plan),
                 "socketBacklog": (open_.plan.backlog, queues[0].limit),  # cut to net.core.somaxconn

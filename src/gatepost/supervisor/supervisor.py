@@ -144,9 +144,10 @@ class Supervisor:
         return StatusAnswer(
             number=number,
             plan=self._changes.running_plan,
-            sockets=self._table.status(),
+            sockets=self._table.status(self._fleet.accepting),
             failures=self._table.failures,
             counter_slots=self._slots.by_listener,
+            draining=self._slots.draining(),
             workers_running=self._fleet.running,
         )
 

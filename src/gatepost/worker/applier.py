@@ -21,11 +21,11 @@ from gatepost.control.messages import (
     StatusAnswer,
     StatusQuestion,
 )
-from gatepost.management.applying import AddressStatus, ApplyError, ApplyFailure, ListenerStatus
-from gatepost.plan.plan import ListenerPlan, Plan
-from gatepost.transport.counter_page import Cell, CounterPage
-from gatepost.transport.reasons import CELL_OF_PROXY_FAILURE, REFUSALS
+from gatepost.management.applying import ApplyError, ApplyFailure, ListenerStatus
+from gatepost.plan.plan import Plan
+from gatepost.transport.counter_page import CounterPage
 from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
+from gatepost.worker.listener_statuses import listener_statuses
 
 _TURN_DEADLINE = 60.0  # seconds
 _ANSWER_DEADLINE = 45.0  # seconds
@@ -99,7 +99,7 @@ class ChannelApplier:
         answer = await self.ask(lambda number: StatusQuestion(number=number), _ANSWER_DEADLINE)
         if not isinstance(answer, StatusAnswer):
             raise ApplyError(_OUT_OF_TURN)
-        return [_status_of(listener, answer, self._page) for listener in answer.plan.listeners]
+        return listener_statuses(answer, self._page)
 
 
 class _RunningChange:
@@ -164,35 +164,3 @@ def _advice(failure: BindFailure) -> str:
             return "The server may not bind this port: start it as root with --run-as, or take a port above 1023."
         case _:
             return ""
-
-
-def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) -> ListenerStatus:
-    slot = answer.counter_slots.get(listener.id, 0)
-    failures = [failure for failure in answer.failures if failure.listener_id == listener.id]
-    addresses = [
-        AddressStatus(
-            address=status.address,
-            workers_accepting=answer.workers_running,
-            accept_queue=status.accept_queue,
-            accept_queue_limit=status.accept_queue_limit,
-            socket_options=status.socket_options,
-            note=status.note,
-        )
-        for status in answer.sockets
-        if status.listener_id == listener.id
-    ]
-    return ListenerStatus(
-        listener_id=listener.id,
-        name=listener.name,
-        state="failed" if failures else "active" if answer.workers_running else "starting",
-        reason="; ".join(f"{failure.address}: {failure.errno_name} ({failure.text})" for failure in failures) or None,
-        addresses=addresses,
-        connections=page.total(slot, Cell.CONNECTIONS),
-        connections_peak=page.peak(slot),
-        accepted=page.total(slot, Cell.ACCEPTED),
-        refused={name: page.total(slot, cell) for cell, name in REFUSALS.items()}
-        | {"proxyHeader": sum(page.total(slot, cell) for cell in CELL_OF_PROXY_FAILURE.values())},
-        tls_handshakes=page.total(slot, Cell.TLS_HANDSHAKES),
-        tls_failures=page.total(slot, Cell.TLS_FAILURES),
-        running_revision=answer.plan.revision,
-    )

@@ -29,10 +29,14 @@ _NUMBERS = (
     "accepted",
     "tlsHandshakes",
     "tlsFailures",
+    "bytesReceived",
+    "bytesSent",
+    "acceptPauses",
     "runningRevision",
     "storedRevision",
 )
-_PROPERTIES = (*_TEXTS, *_NUMBERS, "addresses", "refused")
+_BY_REASON = ("refused", "proxyRejected", "ended", "tlsVersions", "tlsFailureReasons")
+_PROPERTIES = (*_TEXTS, *_NUMBERS, *_BY_REASON, "addresses")
 _SEARCHED = (*_TEXTS, *_NUMBERS)
 
 
@@ -75,17 +79,25 @@ class StatusMethods:
 
 
 def _to_wire(status: ListenerStatus, stored_revision: int) -> dict[str, object]:
+    counts = status.counts
     return {
         "name": status.name,
         "state": status.state,
         "reason": status.reason,
         "addresses": [_address_to_wire(address) for address in status.addresses],
-        "connections": status.connections,
-        "connectionsPeak": status.connections_peak,
-        "accepted": status.accepted,
-        "refused": dict(status.refused),
-        "tlsHandshakes": status.tls_handshakes,
-        "tlsFailures": status.tls_failures,
+        "connections": counts.connections,
+        "connectionsPeak": counts.connections_peak,
+        "accepted": counts.accepted,
+        "refused": dict(counts.refused),
+        "proxyRejected": dict(counts.proxy_rejected),
+        "ended": dict(counts.ended),
+        "tlsHandshakes": sum(counts.tls_handshakes.values()),
+        "tlsVersions": dict(counts.tls_handshakes),
+        "tlsFailures": sum(counts.tls_failures.values()),
+        "tlsFailureReasons": dict(counts.tls_failures),
+        "bytesReceived": counts.bytes_received,
+        "bytesSent": counts.bytes_sent,
+        "acceptPauses": counts.accept_pauses,
         "runningRevision": status.running_revision,
         "storedRevision": stored_revision,
     }
@@ -95,13 +107,16 @@ def _address_to_wire(address: AddressStatus) -> dict[str, object]:
     return {
         "address": address.address,
         "workersAccepting": address.workers_accepting,
-        "acceptQueue": address.accept_queue,
-        "acceptQueueLimit": address.accept_queue_limit,
+        "acceptQueues": [
+            {"length": queue.length, "limit": queue.limit, "drops": queue.drops} for queue in address.accept_queues
+        ],
         "socketOptions": {
             name: {"configured": configured, "kernel": kernel}
             for name, (configured, kernel) in address.socket_options.items()
         },
         "note": address.note,
+        "errno": address.errno_name,
+        "reason": address.reason,
     }
 
 

@@ -1,0 +1,96 @@
+"""The status of every listener: what the supervisor and the kernel say, joined with the counter page. Called by the applier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gatepost.control.messages import DrainingListener, SocketStatus, StatusAnswer
+from gatepost.management.applying import AcceptQueue, AddressStatus, ListenerCounts, ListenerStatus
+from gatepost.plan.plan import ListenerPlan
+from gatepost.transport.counter_page import Cell, CounterPage
+from gatepost.transport.reasons import (
+    CELL_OF_ENDING,
+    CELL_OF_PROXY_FAILURE,
+    CELL_OF_TLS_VERSION,
+    HANDSHAKE_BUCKETS,
+    REFUSALS,
+)
+
+
+def listener_statuses(answer: StatusAnswer, page: CounterPage) -> list[ListenerStatus]:
+    """Those of the plan, then those that are gone from it and still have connections."""
+    running = [_status_of(listener, answer, page) for listener in answer.plan.listeners]
+    return running + [_draining(listener, answer, page) for listener in answer.draining]
+
+
+def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) -> ListenerStatus:
+    slot = answer.counter_slots.get(listener.id)
+    counts = ListenerCounts() if slot is None else counts_of(page, slot)
+    bound = [_bound(status) for status in answer.sockets if status.listener_id == listener.id]
+    failed = [
+        AddressStatus(address=failure.address, errno_name=failure.errno_name, reason=failure.text)
+        for failure in answer.failures
+        if failure.listener_id == listener.id
+    ]
+    reasons = [f"{address.address}: {address.errno_name} ({address.reason})" for address in failed]
+    return ListenerStatus(
+        listener_id=listener.id,
+        name=listener.name,
+        state="failed" if failed else _state(bound, counts),
+        reason="; ".join(reasons) or None,
+        addresses=[*bound, *failed],
+        counts=counts,
+        running_revision=answer.plan.revision,
+    )
+
+
+def _state(bound: list[AddressStatus], counts: ListenerCounts) -> str:
+    if not bound:  # the server is ending
+        return "draining" if counts.connections else "stopped"
+    return "active" if all(address.workers_accepting for address in bound) else "starting"
+
+
+def _bound(status: SocketStatus) -> AddressStatus:
+    return AddressStatus(
+        address=status.address,
+        workers_accepting=status.workers_accepting,
+        accept_queues=[AcceptQueue(queue.length, queue.limit, queue.drops) for queue in status.accept_queues],
+        socket_options=status.socket_options,
+        note=status.note,
+    )
+
+
+def _draining(listener: DrainingListener, answer: StatusAnswer, page: CounterPage) -> ListenerStatus:
+    return ListenerStatus(
+        listener_id=listener.listener_id,
+        name=listener.name,
+        state="draining",
+        reason=None,
+        addresses=(),
+        counts=counts_of(page, listener.counter_slot),
+        running_revision=answer.plan.revision,
+    )
+
+
+def counts_of(page: CounterPage, slot: int) -> ListenerCounts:
+    """The numbers of one slot, as they are at this moment."""
+
+    def named(cells: Mapping[str, Cell]) -> dict[str, int]:
+        return {name: page.total(slot, cell) for name, cell in cells.items()}
+
+    proxy_rejected = named({failure.value: cell for failure, cell in CELL_OF_PROXY_FAILURE.items()})
+    return ListenerCounts(
+        connections=page.total(slot, Cell.CONNECTIONS),
+        connections_peak=page.peak(slot),
+        accepted=page.total(slot, Cell.ACCEPTED),
+        refused=named({name: cell for cell, name in REFUSALS.items()}) | {"proxyHeader": sum(proxy_rejected.values())},
+        proxy_rejected=proxy_rejected,
+        ended=named({ending.value: cell for ending, cell in CELL_OF_ENDING.items()}),
+        tls_handshakes=named(CELL_OF_TLS_VERSION),
+        tls_failures={"other": page.total(slot, Cell.TLS_FAILURES)},
+        handshakes_within=[(bound, page.total(slot, cell)) for bound, cell in HANDSHAKE_BUCKETS],
+        handshake_seconds=page.total(slot, Cell.TLS_MICROSECONDS) / 1_000_000,
+        bytes_received=page.total(slot, Cell.BYTES_RECEIVED),
+        bytes_sent=page.total(slot, Cell.BYTES_SENT),
+        accept_pauses=page.total(slot, Cell.ACCEPT_PAUSES),
+    )
