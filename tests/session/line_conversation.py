@@ -14,7 +14,7 @@ from gatepost.protocols.engine import Close, Refusal, StartTls
 from gatepost.protocols.framing.octet_buffer import OctetBuffer
 from gatepost.session.conversation import Conversation
 from gatepost.session.link import Ended, Link
-from gatepost.session.reactions import ProtocolParts
+from gatepost.session.reactions import Opening, ProtocolParts
 from gatepost.transport.descriptor_transport import DescriptorTransport
 
 
@@ -162,19 +162,25 @@ class World(Connected):
         self.engine = LineEngine()
         self.made: list[Reactions] = []
         self.upgrades: list[tuple[Callable[[], None], Callable[[str], None]]] = []
+        self.parts_made = 0
         self.sent_at_upgrade: int | None = None
-        parts = ProtocolParts(self.engine, self._make)
-        self.conversation = Conversation("test", parts, self._upgrade, login_deadline=login_deadline)
+        self._login_deadline = login_deadline
 
     def begin(self) -> World:
+        opening = Opening(b"hello\n", self.engine.idle_timeout, self._login_deadline)
+        self.conversation = Conversation("test", opening, self)
         self.transport.begin(self.conversation)
         return self
+
+    def parts(self) -> ProtocolParts:
+        self.parts_made += 1
+        return ProtocolParts(self.engine, self._make)
 
     def _make(self, link: Link) -> Reactions:
         self.made.append(Reactions(self.engine, link))
         return self.made[-1]
 
-    def _upgrade(
+    def upgrade(
         self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None], /
     ) -> None:
         assert transport is self.transport

@@ -245,6 +245,19 @@ async def test_a_client_that_completes_commands_or_sends_at_some_pace_is_not_idl
     await finish(world)
 
 
+async def test_a_client_that_says_nothing_costs_no_engine(world: World) -> None:
+    assert await world.receive_until(b"\n") == b"hello\n"
+    world.client.shutdown(socket.SHUT_WR)
+    assert await world.receive_all() == b""
+    assert world.parts_made == 0
+
+
+async def test_a_client_that_has_said_nothing_is_told_when_the_server_goes_down(world: World) -> None:
+    world.conversation.shut_down()
+    assert await world.receive_all() == b"hello\nshutting down\n"
+    assert world.parts_made == 1
+
+
 async def test_who_has_logged_in_has_no_such_deadline() -> None:
     world = World(login_deadline=0.05)
     world.begin()
@@ -292,6 +305,8 @@ async def test_the_upgrade_begins_when_everything_is_sent_and_the_conversation_g
 
 async def test_the_upgrade_waits_until_the_client_has_taken_what_was_said_in_clear() -> None:
     world = World(receive_buffer=4096, send_buffer=4096).begin()
+    await world.send(b"now\n")
+    await world.receive_until(b"done now\n")
     world.engine.queued += b"x" * 500_000
     await world.send(b"starttls\n")
     await until(world.transport.get_write_buffer_size)
@@ -299,7 +314,7 @@ async def test_the_upgrade_waits_until_the_client_has_taken_what_was_said_in_cle
     await some_turns()
     assert world.upgrades == []
     assert not world.transport.is_reading()  # what comes now is the client's part of the handshake
-    assert len(await world.receive_until(b"go ahead\n")) == 500_000 + len("hello\ngo ahead\n")
+    assert len(await world.receive_until(b"go ahead\n")) == 500_000 + len("go ahead\n")
     await until(lambda: world.upgrades)
     await finish(world)
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,8 @@ async def test_the_last_descriptors_are_not_given_to_clients_and_clients_wait_un
     world: World,
 ) -> None:
     world.connect(8)
-    with socket.socket() as probe:
-        last = probe.fileno() + 3
+    with ExitStack() as probes:
+        last = [probes.enter_context(socket.socket()) for _ in range(4)][-1].fileno()
     loop = world.loop(last_descriptor=last)
     await until(lambda: world.pauses)
     taken = len(world.accepted)

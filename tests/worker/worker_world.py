@@ -17,7 +17,7 @@ from gatepost.control.messages import ApplyPlan, FromWorker, GrantedSocket, Plan
 from gatepost.plan.plan import ListenerPlan, Plan
 from gatepost.session.conversation import Conversation
 from gatepost.session.link import Link
-from gatepost.session.reactions import ProtocolParts
+from gatepost.session.reactions import Opening, ProtocolParts
 from gatepost.supervisor.counter_slots import CounterSlots
 from gatepost.telemetry.access_log import ClosedConnection
 from gatepost.transport.counter_page import SERVER_SLOT, Cell, CounterPage
@@ -41,8 +41,8 @@ class LineSessions:
         if self.failure is not None:
             raise self.failure
         self.connections.append(connection)
-        name, parts = connection.policy.plan.name, self.parts(connection)
-        return Conversation(name, parts, connection.upgrade, login_deadline=self.login_deadline)
+        opening = Opening(b"hello\n", 60.0, self.login_deadline)
+        return Conversation(connection.policy.plan.name, opening, connection)
 
     def parts(self, connection: Connection, /) -> ProtocolParts:
         engine = LineEngine()

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gatepost.protocols.engine import Close, Engine, Refusal, StartTls
 from gatepost.session.link import Ended, Peer
-from gatepost.session.reactions import ProtocolParts, Reactions
+from gatepost.session.reactions import Opening, ProtocolParts, Reactions
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.connection_info import ConnectionInfo
@@ -29,12 +29,17 @@ def peer_of(info: ConnectionInfo) -> Peer:
     return Peer(source, source_port, destination, destination_port)
 
 
-class Upgrade(Protocol):
-    """Starts the TLS handshake on the transport; calls one of the two when it has ended."""
+class Host(Protocol):
+    """Who the conversation takes place for."""
 
-    def __call__(
+    def parts(self) -> ProtocolParts:
+        """Engine and reactions of this conversation. Asked for once, when they are needed: not for a client that leaves
+        or stays without having said anything."""
+
+    def upgrade(
         self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None], /
-    ) -> None: ...
+    ) -> None:
+        """Start the TLS handshake on the transport; call one of the two when it has ended."""
 
 
 class Conversation:
@@ -45,34 +50,30 @@ class Conversation:
         "_drained",
         "_engine",
         "_has_eof",
+        "_host",
         "_is_leaving",
         "_is_over",
         "_is_upgrading",
         "_last_progress",
-        "_login_deadline",
         "_loop",
         "_make_reactions",
+        "_opening",
         "_reactions",
         "_sent_at_last_look",
         "_task",
         "_timer",
         "_transport",
         "_unanswered",
-        "_upgrade",
         "account_id",
         "login_name",
         "protocol_name",
     )
 
-    def __init__(
-        self, protocol_name: str, parts: ProtocolParts, upgrade: Upgrade, *, login_deadline: float | None = None
-    ) -> None:
-        """`login_deadline`: seconds within which the client has to log in, however much it says; None: it need not."""
+    def __init__(self, protocol_name: str, opening: Opening, host: Host) -> None:
         self.protocol_name = protocol_name
-        self._login_deadline = login_deadline
-        self._engine: Engine = parts.engine
-        self._make_reactions = parts.make_reactions
-        self._upgrade = upgrade
+        self._opening = opening
+        self._host = host
+        self._engine: Engine | None = None
         self._reactions: Reactions | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -91,16 +92,27 @@ class Conversation:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._born = self._last_progress = self._loop.time()
-        self._engine.start()
-        first_look = min(self._engine.idle_timeout, self._login_deadline or self._engine.idle_timeout)
+        opening = self._opening
+        first_look = min(opening.idle_timeout, opening.login_deadline or opening.idle_timeout)
         self._timer = self._loop.call_later(first_look, self._check_idle)
-        self._pump()
+        transport.write(opening.greeting)
+
+    @property
+    def _engine_made(self) -> Engine:
+        """The engine, which has greeted already."""
+        if self._engine is None:
+            parts = self._host.parts()
+            self._make_reactions = parts.make_reactions
+            self._engine = parts.engine
+            self._engine.start()
+            self._engine.data_to_send()
+        return self._engine
 
     def data_received(self, data: bytes, /) -> None:
         """Feed the engine and do what it asks for."""
         self._unanswered += len(data)
         try:
-            self._engine.receive_data(data)
+            self._engine_made.receive_data(data)
         except Exception as error:  # a fault of ours; the client gets the protocol's words
             self._failed(error)
             return
@@ -118,7 +130,7 @@ class Conversation:
     def _regulate(self) -> None:
         if self._is_upgrading:
             return  # what comes now is not for the engine
-        if not self._engine.wants_input:
+        if not self._engine_made.wants_input:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
@@ -126,6 +138,8 @@ class Conversation:
     def eof_received(self) -> bool:
         """The client sends no more: answer what is complete, then close."""
         self._has_eof = True
+        if self._engine is None:
+            return False  # it has said nothing
         self._engine.receive_eof()
         self._pump()
         return self._task is not None
@@ -166,7 +180,7 @@ class Conversation:
 
     def _next_event_for_reactions(self) -> object | None:
         """Deal with everything that needs no waiting; the first event that does, or None."""
-        engine = self._engine
+        engine = self._engine_made
         while (event := engine.next_event()) is not None:
             if isinstance(event, Close):
                 self._leave()
@@ -231,12 +245,12 @@ class Conversation:
         self._transport.when_sent(self._begin_handshake)
 
     def _begin_handshake(self) -> None:
-        self._upgrade(self._transport, self._tls_established, self._tls_failed)
+        self._host.upgrade(self._transport, self._tls_established, self._tls_failed)
 
     def _tls_established(self) -> None:
         self._is_upgrading = False
         self._last_progress = self._loop.time()
-        self._engine.tls_established()
+        self._engine_made.tls_established()
         self._transport.resume_reading()
         self._pump()
 
@@ -258,7 +272,7 @@ class Conversation:
         if self._is_upgrading:
             self._transport.abort()  # words in clear would be a broken handshake to the client
             return
-        self._engine.refuse(refusal)
+        self._engine_made.refuse(refusal)
         self._leave()
 
     def _failed(self, error: Exception, event: object = None) -> None:
@@ -288,9 +302,11 @@ class Conversation:
         now = self._loop.time()
         if self._task is not None and not is_stuck:
             self._last_progress = now  # we are the ones who are being waited for
-        remaining, ending = self._last_progress + self._engine.idle_timeout - now, Ending.IDLE
-        if self.account_id is None and self._login_deadline is not None:
-            until_login = self._born + self._login_deadline - now
+        idle_timeout = self._opening.idle_timeout if self._engine is None else self._engine.idle_timeout
+        remaining, ending = self._last_progress + idle_timeout - now, Ending.IDLE
+        login_deadline = self._opening.login_deadline
+        if self.account_id is None and login_deadline is not None:
+            until_login = self._born + login_deadline - now
             if until_login < remaining:
                 remaining, ending = until_login, Ending.LOGIN_DEADLINE
         if remaining > 0:
@@ -327,7 +343,7 @@ class Conversation:
 
     def send_queued(self) -> None:
         """Send what the engine has queued."""
-        data = self._engine.data_to_send()
+        data = self._engine_made.data_to_send()
         if data:
             self._unanswered = 0
             self._transport.write(data)

@@ -47,6 +47,15 @@ class Reactions(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """How a conversation begins; the same for every connection of a policy."""
+
+    greeting: bytes
+    idle_timeout: float  # seconds that the client may take to say something
+    login_deadline: float | None = None  # seconds to log in, however much it says; None: it need not
+
+
+@dataclass(frozen=True, slots=True)
 class ProtocolParts:
     """What a session factory gives to the conversation for one connection."""
 

@@ -11,6 +11,7 @@ from gatepost.plan.plan import ProtocolName
 from gatepost.protocols.engine import Refusal
 from gatepost.protocols.proxy_header.header import ProxyFailure, ProxyHeader
 from gatepost.session.http_session import REFUSAL
+from gatepost.session.reactions import ProtocolParts
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.connection_info import ConnectionInfo
@@ -147,6 +148,10 @@ class Connection:
         else:
             self._open()
 
+    def parts(self) -> ProtocolParts:
+        """Engine and reactions; see Host."""
+        return self.listener.sessions.parts(self)
+
     def upgrade(self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None]) -> None:
         """A TLS handshake under the policy that the connection came in with; it is counted."""
 
@@ -191,7 +196,7 @@ class Connection:
         if self.policy.plan.protocol is ProtocolName.HTTP:
             self.transport.write(REFUSAL)
         else:
-            engine = self.listener.sessions.parts(self).engine
+            engine = self.parts().engine
             engine.refuse(Refusal.TOO_MANY_CONNECTIONS)
             self.transport.write(engine.data_to_send())
         self.transport.linger_then_close()

@@ -11,7 +11,7 @@ from OpenSSL import SSL
 
 from gatepost.plan.plan import ListenerPlan, Plan
 from gatepost.protocols.proxy_header.header import TcpAddresses
-from gatepost.session.reactions import ProtocolParts
+from gatepost.session.reactions import Opening, ProtocolParts
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import AccessLog
 from gatepost.telemetry.events import Event
@@ -50,6 +50,7 @@ class ListenerPolicy:
         "hostname",
         "max_connections_per_address",
         "max_message_size",
+        "openings",
         "plan",
         "proxy_header_timeout",
         "tls_context",
@@ -63,6 +64,7 @@ class ListenerPolicy:
         self.max_connections_per_address = server.max_connections_per_address
         self.proxy_header_timeout = server.proxy_header_timeout
         self._proxy_networks = tuple(IpMask.parse(network) for network in plan.proxy_networks)
+        self.openings: dict[bool, Opening] = {}  # by whether one may log in in clear; kept by the sessions
         self.tls_context: SSL.Context | None = None
         self.tls_error: str | None = None
         if plan.tls is not None:

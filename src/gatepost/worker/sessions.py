@@ -24,7 +24,7 @@ from gatepost.session.imap_reactions import ImapReactions
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.session.managesieve_reactions import ManageSieveReactions
 from gatepost.session.pop3_reactions import Pop3Reactions
-from gatepost.session.reactions import Authenticator, ProtocolParts
+from gatepost.session.reactions import Authenticator, Opening, ProtocolParts
 from gatepost.session.recent_messages import RecentMessages
 from gatepost.session.smtp_reactions import SmtpReactions
 from gatepost.store.interface import MailStore, MessageEntry, ScriptStore
@@ -58,8 +58,18 @@ class ProtocolSessions:
         plan = connection.policy.plan
         if plan.protocol is ProtocolName.HTTP:
             return self._services.http.session(plan.id)
-        deadline = _LOGIN_DEADLINE if plan.protocol in _USELESS_WITHOUT_LOGIN else None
-        return Conversation(plan.protocol.value, self.parts(connection), connection.upgrade, login_deadline=deadline)
+        policy = connection.policy
+        may_log_in_in_clear = policy.may_log_in_in_clear(connection.transport.info)
+        opening = policy.openings.get(may_log_in_in_clear)
+        if opening is None:
+            opening = policy.openings[may_log_in_in_clear] = self._opening(connection)
+        return Conversation(plan.protocol.value, opening, connection)
+
+    def _opening(self, connection: Connection) -> Opening:
+        engine = self.parts(connection).engine
+        engine.start()
+        deadline = _LOGIN_DEADLINE if connection.policy.plan.protocol in _USELESS_WITHOUT_LOGIN else None
+        return Opening(engine.data_to_send(), engine.idle_timeout, deadline)
 
     def parts(self, connection: Connection) -> ProtocolParts:
         """Engine and reactions of any protocol but HTTP."""
