@@ -167,7 +167,7 @@ class World(Connected):
         self._login_deadline = login_deadline
 
     def begin(self) -> World:
-        opening = Opening(b"hello\n", self.engine.idle_timeout, self._login_deadline)
+        opening = Opening(b"hello\n", self.engine.idle_timeout, self.engine.state_name, self._login_deadline)
         self.conversation = Conversation("test", opening, self)
         self.transport.begin(self.conversation)
         return self

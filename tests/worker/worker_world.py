@@ -41,7 +41,7 @@ class LineSessions:
         if self.failure is not None:
             raise self.failure
         self.connections.append(connection)
-        opening = Opening(b"hello\n", 60.0, self.login_deadline)
+        opening = Opening(b"hello\n", self.idle_timeout, "new", self.login_deadline)
         return Conversation(connection.policy.plan.name, opening, connection)
 
     def parts(self, connection: Connection, /) -> ProtocolParts:

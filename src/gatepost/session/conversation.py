@@ -328,7 +328,7 @@ class Conversation:
     @property
     def state_name(self) -> str:
         """The engine's word for where the conversation is."""
-        return self._engine.state_name
+        return self._opening.state_name if self._engine is None else self._engine.state_name
 
     @property
     def is_tls(self) -> bool:

@@ -52,6 +52,7 @@ class Opening:
 
     greeting: bytes
     idle_timeout: float  # seconds that the client may take to say something
+    state_name: str  # the engine's word for where the conversation is then
     login_deadline: float | None = None  # seconds to log in, however much it says; None: it need not
 
 

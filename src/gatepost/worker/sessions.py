@@ -69,7 +69,7 @@ class ProtocolSessions:
         engine = self.parts(connection).engine
         engine.start()
         deadline = _LOGIN_DEADLINE if connection.policy.plan.protocol in _USELESS_WITHOUT_LOGIN else None
-        return Opening(engine.data_to_send(), engine.idle_timeout, deadline)
+        return Opening(engine.data_to_send(), engine.idle_timeout, engine.state_name, deadline)
 
     def parts(self, connection: Connection) -> ProtocolParts:
         """Engine and reactions of any protocol but HTTP."""
