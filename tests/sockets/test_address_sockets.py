@@ -15,7 +15,7 @@ import pytest
 from tests.sockets.connect_loop import ConnectLoop
 from tests.sockets.socket_plans import free_port, socket_plan
 
-from gatepost.sockets import address_sockets, packet_filter
+from gatepost.sockets import packet_filter
 from gatepost.sockets.address_sockets import AddressSockets, KeptSocket, is_listened_to
 from gatepost.sockets.listening_socket import accept_queue
 from gatepost.values.socket_address import SocketAddress
@@ -216,22 +216,6 @@ def test_another_process_may_join_only_while_the_port_may_be_shared(host: str) -
     assert another_process_may_join(address)
 
 
-def test_an_address_that_cannot_be_made_exclusive_again_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address_sockets, "_neighbours", lambda _: [])  # as without CAP_NET_ADMIN: nothing left to bind
-    sockets = AddressSockets.bind(SocketAddress.parse(f"[::]:{free_port()}"), ONE_EACH, 2)
-    sockets.listen()
-    assert sockets.note is None
-    sockets.set_live(SHARED)
-    for kept in sockets.gather():
-        kept.sock.close()
-    sockets.gathered()
-    assert another_process_may_join(sockets.address)
-    assert "can still join" in (sockets.note or "")
-    sockets.set_live(ONE_EACH)
-    assert sockets.note is None
-    sockets.close()
-
-
 def test_a_change_that_does_not_happen_leaves_the_address_exclusive(address: SocketAddress) -> None:
     sockets = AddressSockets.bind(address, SHARED, WORKERS)
     sockets.listen()
@@ -270,7 +254,7 @@ def test_an_address_may_give_way_to_one_that_covers_it(address: SocketAddress) -
 def test_new_connections_can_be_steered_to_one_socket(address: SocketAddress) -> None:
     sockets = AddressSockets.bind(address, ONE_EACH, WORKERS)
     sockets.listen()
-    packet_filter.steer_new_connections(sockets.sockets[0].sock, 2)
+    packet_filter.steer_new_connections(sockets.sockets[0].sock, [2])
     clients = [socket.create_connection((str(address.ip), address.port), timeout=5) for _ in range(50)]
     assert [accept_queue(kept.sock).length for kept in sockets.sockets] == [0, 0, 50, 0]
     packet_filter.stop_steering(sockets.sockets[0].sock)

@@ -39,8 +39,10 @@ class NotingFleet:
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, msgspec.Struct]] = []
+        self.grown: list[Plan] = []
         self.applied: list[Plan] = []
         self.releases = 0
+        self.retired = 0
         self.reconciled = 0
         self.may_apply = asyncio.Event()
         self.may_apply.set()
@@ -49,6 +51,10 @@ class NotingFleet:
 
     def answer(self, worker: NamedWorker, message: msgspec.Struct) -> None:
         self.answers.append((worker.index, message))
+
+    async def grow(self, wanted: Plan) -> list[str]:
+        self.grown.append(wanted)
+        return []
 
     async def apply(self, wanted: Plan) -> list[str]:
         self.applied.append(wanted)
@@ -59,6 +65,9 @@ class NotingFleet:
 
     async def release_ungranted(self) -> None:
         self.releases += 1
+
+    def retire_surplus(self) -> None:
+        self.retired += 1
 
     def reconcile(self) -> None:
         self.reconciled += 1

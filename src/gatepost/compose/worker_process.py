@@ -7,14 +7,13 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Collection
 
 import msgspec
 import uvloop
 
 from gatepost.compose.management_parts import management_application
 from gatepost.compose.reconcile import Reconciler
-from gatepost.control.notices import NoticeSender, receive_notices
+from gatepost.control.notices import receive_notices
 from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
 from gatepost.mail.stored_directory import StoredDirectory
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT
@@ -25,7 +24,6 @@ from gatepost.store.sql_store import SqlStore
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import LineAccessLog
 from gatepost.transport.counter_page import CounterPage
-from gatepost.values.ids import Id
 from gatepost.worker.sessions import ProtocolSessions, Services
 from gatepost.worker.worker import Worker
 
@@ -44,10 +42,11 @@ def run_worker() -> None:
 
 
 async def _work(start: WorkerStart) -> None:
-    worker = Worker(socket.socket(fileno=start.control), CounterPage(start.counters, start.counter_rows), start.index)
+    worker = Worker(socket.socket(fileno=start.control), CounterPage(start.counters, start.counter_rows), start.row)
     if events.is_logged("info"):
         worker.access_log = LineAccessLog(log_format=str(start.settings["log_format"]), process=_process_name(start))
-    watch = _mailbox_watch(start)
+    watch = MailboxWatch(worker.neighbours.tell)
+    receive_notices(socket.socket(fileno=start.notices), watch.changed_elsewhere)
     store = SqlStore.open(str(start.settings["database"]), on_mailboxes_changed=watch.changed_here)
     directory = StoredDirectory(store.configuration)
     authenticator = PasswordAuthenticator(directory)
@@ -78,18 +77,6 @@ async def _work(start: WorkerStart) -> None:
 
 def _process_name(start: WorkerStart) -> str:
     return f"worker-{start.index + 1}"
-
-
-def _mailbox_watch(start: WorkerStart) -> MailboxWatch:
-    senders = [NoticeSender(socket.socket(fileno=descriptor)) for descriptor in start.notices_out]
-
-    def tell_other_workers(mailbox_ids: Collection[Id]) -> None:
-        for sender in senders:
-            sender.send(mailbox_ids)
-
-    watch = MailboxWatch(tell_other_workers)
-    receive_notices(socket.socket(fileno=start.notices_in), watch.changed_elsewhere)
-    return watch
 
 
 def _drain(worker: Worker) -> None:

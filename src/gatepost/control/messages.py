@@ -3,6 +3,7 @@
 A change runs like this (W: the worker that has the request, S: the supervisor):
 
     W BeginChange → S ChangeGranted           one change at a time; granted in order of asking
+                  → S ChangeEnded             never granted any more: a newer server has taken over
     W PrepareChange → S ChangePrepared        as often as needed; sockets are bound, nothing accepts yet
     W ActivateChange → S ApplyPlan to all workers → each PlanApplied
                        S ReleaseSockets to all workers → each SocketsReleased     (only where sockets are given up)
@@ -184,6 +185,26 @@ class Reconcile(_Message, frozen=True, kw_only=True):
     store, and make a change when it differs."""
 
 
+class NeighbourCame(_Message, frozen=True, kw_only=True):
+    """Another worker counts in `row`: the way to it for notices comes with this message. One that had the row is gone."""
+
+    row: int
+
+
+class NeighbourLeft(_Message, frozen=True, kw_only=True):
+    """Nobody counts in `row` any more."""
+
+    row: int
+
+
+class Retire(_Message, frozen=True, kw_only=True):
+    """This worker is not needed any more; it has released its sockets. Open sessions go on, but HTTP connections end behind
+    the request under way. End when the last connection is gone, drain after `timeout` seconds; None: sessions have for ever.
+    """
+
+    timeout: float | None
+
+
 class Drain(_Message, frozen=True, kw_only=True):
     """Stop accepting, take leave of every client, end when the last connection is gone. `timeout` in seconds."""
 
@@ -191,5 +212,15 @@ class Drain(_Message, frozen=True, kw_only=True):
 
 
 FromSupervisor: TypeAlias = (
-    ApplyPlan | ReleaseSockets | ChangeGranted | ChangePrepared | ChangeEnded | StatusAnswer | Reconcile | Drain
+    ApplyPlan
+    | ReleaseSockets
+    | ChangeGranted
+    | ChangePrepared
+    | ChangeEnded
+    | StatusAnswer
+    | Reconcile
+    | NeighbourCame
+    | NeighbourLeft
+    | Retire
+    | Drain
 )

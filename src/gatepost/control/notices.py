@@ -1,7 +1,8 @@
 """Notices from worker to worker: these mailboxes have changed. Datagrams, straight from one worker to the others.
 
-The supervisor makes one socket pair per worker and keeps it over restarts; it never reads a notice. A notice that does not
-fit into a full queue is kept, merged with later ones, and sent when there is room: none is lost.
+The supervisor makes one socket pair per worker, keeps it over restarts, and tells every worker of each that comes and goes,
+those of an upgraded server included; it never reads a notice. A notice that does not fit into a full queue is kept, merged
+with later ones, and sent when there is room: none is lost.
 """
 
 from __future__ import annotations
@@ -49,6 +50,36 @@ class NoticeSender:
         if self._is_waiting:
             self._is_waiting = False
             loop.remove_writer(self._sock.fileno())
+
+    def close(self) -> None:
+        """The worker is gone."""
+        if self._is_waiting:
+            asyncio.get_running_loop().remove_writer(self._sock.fileno())
+        self._unsent.clear()
+        self._sock.close()
+
+
+class Neighbours:
+    """The ways to all other workers, by the row of the counter page that each has."""
+
+    def __init__(self) -> None:
+        self._senders: dict[int, NoticeSender] = {}
+
+    def came(self, row: int, descriptor: int) -> None:
+        """A worker, or one in the place of another."""
+        self.left(row)
+        self._senders[row] = NoticeSender(socket.socket(fileno=descriptor))
+
+    def left(self, row: int) -> None:
+        """It is gone, if it was there."""
+        sender = self._senders.pop(row, None)
+        if sender is not None:
+            sender.close()
+
+    def tell(self, mailbox_ids: Collection[Id]) -> None:
+        """All of them hear of it."""
+        for sender in self._senders.values():
+            sender.send(mailbox_ids)
 
 
 def receive_notices(sock: socket.socket, on_changed: Callable[[Collection[Id]], None]) -> None:

@@ -11,9 +11,9 @@ class WorkerStart(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker process is told when it starts: which descriptors it has inherited, and what `compose` gave."""
 
     index: int
+    row: int  # of the counter page
     control: int
     counters: int
     counter_rows: int
-    notices_in: int
-    notices_out: tuple[int, ...]
+    notices: int
     settings: dict[str, object]

@@ -27,6 +27,7 @@ def derive(
     return Plan(
         revision=revision,
         hostname=settings.default_hostname,
+        workers=settings.workers,
         max_connections=settings.max_connections,
         max_connections_per_address=settings.max_connections_per_address,
         proxy_header_timeout=settings.proxy_header_timeout / 1000,

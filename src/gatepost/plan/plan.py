@@ -82,6 +82,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     revision: int
     hostname: str
+    workers: int | None = None  # None: as many as the server was started with
     max_connections: int
     max_connections_per_address: int | None = None  # of one source address; None: no limit of its own
     proxy_header_timeout: float  # seconds
@@ -95,6 +96,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def drain_timeout_at_exit(self) -> float:
         """Seconds that clients have when the server ends."""
         return DRAIN_TIMEOUT_AT_EXIT if self.drain_timeout is None else self.drain_timeout
+
+    def worker_count(self, default: int) -> int:
+        """How many workers run it; `default` where the plan leaves that to the start of the server."""
+        return default if self.workers is None else self.workers
 
     def listener(self, listener_id: Id) -> ListenerPlan | None:
         """The listener with this id."""

@@ -44,6 +44,17 @@ class SystemSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             effect=Effect.NEXT,
         ),
     ] = None
+    workers: Annotated[
+        int | None,
+        Property(
+            kind=UnsignedInt(1, 64),
+            label="Worker processes",
+            help="How many processes serve clients. Connections of one that is not needed any more go on until they end. "
+            "Empty: as many as the server was started with (--workers, else one for each usable core).",
+            unit="processes",
+            effect=Effect.NOW,
+        ),
+    ] = None
     max_connections: Annotated[
         int,
         Property(
@@ -120,7 +131,7 @@ SYSTEM_SETTINGS = ObjectType(
     properties=declared_properties(SystemSettings),
     description="What holds for the whole server.",
     form=(
-        FormSection("Server", ("defaultHostname", "defaultCertificateId", "allowClearHttpLogin")),
+        FormSection("Server", ("defaultHostname", "defaultCertificateId", "allowClearHttpLogin", "workers")),
         FormSection("Connections", ("maxConnections", "maxConnectionsPerAddress", "drainTimeout")),
         FormSection("PROXY protocol", ("proxyTrustedNetworks", "proxyHeaderTimeout")),
         FormSection("Mail", ("maxMessageSize",)),

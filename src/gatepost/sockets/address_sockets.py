@@ -58,25 +58,9 @@ class AddressSockets:
         self.address = address
         self.plan = plan
         self.sockets = [KeptSocket(sock) for sock in sockets]
-        self._is_shared = False
-        self._can_be_joined = False
-
-    @property
-    def note(self) -> str | None:
-        """What an operator should know of the address, or None."""
-        if self._is_shared:
-            return (
-                f"another process of this user listens on {self.address} too and gets a part of the connections: stop it, "
-                "or turn socketReusePort off to be refused instead"
-            )
-        if self._can_be_joined and not self.plan.reuse_port:
-            return (
-                f"another process of this user can still join {self.address}, because socketReusePort was on: restart the "
-                "server to have the address alone"
-            )
-        if listening_socket.fell_back_to_ipv4(self.address, self.sockets[0].sock):
-            return f"this host has no IPv6: bound 0.0.0.0:{self.address.port} for {self.address}"
-        return None
+        self.note: str | None = None
+        if listening_socket.fell_back_to_ipv4(address, sockets[0]):
+            self.note = f"this host has no IPv6: bound 0.0.0.0:{address.port} for {address}"
 
     @classmethod
     def bind(
@@ -100,7 +84,10 @@ class AddressSockets:
 
     def note_sharing(self) -> None:
         """Another process has the address too (see `is_listened_to`): say so in the status."""
-        self._is_shared = True
+        self.note = (
+            f"another process of this user listens on {self.address} too and gets a part of the connections: stop it, "
+            "or turn socketReusePort off to be refused instead"
+        )
 
     def listen(self, beside: AddressSockets | None = None) -> None:
         """Let clients in; `beside` has the same address and shares it."""
@@ -130,7 +117,7 @@ class AddressSockets:
         if not self.plan.reuse_port:
             for kept in self.sockets:
                 kept.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
-            self._can_be_joined = not make_port_exclusive(self.address)
+            make_port_exclusive(self.address)
 
     def bind_more(self, plan: SocketPlan, worker_count: int) -> list[socket.socket]:
         """Bind the sockets that are missing for one per worker, not listening yet. Raises OSError.
@@ -154,11 +141,20 @@ class AddressSockets:
             kept.listen(self.plan.backlog, self.sockets[0].group)
             self.sockets.append(kept)
 
+    def shrink(self, worker_count: int) -> list[KeptSocket]:
+        """From one socket for each of many workers to one for each of fewer: new connections go to those that stay from now
+        on. The others are returned; they have to be accepted empty and closed, then `gathered()` is called."""
+        leaving = self.sockets[worker_count:]
+        self.sockets = self.sockets[:worker_count]
+        group = self.sockets[0].group
+        _steer_away([kept for kept in group if kept not in leaving], leaving)
+        return leaving
+
     def take_over_from(self, old: AddressSockets) -> list[KeptSocket]:
         """These sockets, bound beside those of `old`, get all new connections from now on. The old ones are returned; they
         have to be accepted empty and closed, then `gathered()` is called here."""
         self._listen_in(old.sockets[0].group)
-        _steer_away(self.sockets[0], old.sockets)
+        _steer_away(self.sockets[:1], old.sockets)
         return old.sockets
 
     def gather(self) -> list[KeptSocket]:
@@ -167,18 +163,19 @@ class AddressSockets:
         staying = next((kept for kept in self.sockets[0].group if kept in self.sockets), self.sockets[0])
         leaving = [kept for kept in self.sockets if kept is not staying]
         self.sockets = [staying]
-        _steer_away(staying, leaving)
+        _steer_away([staying], leaving)
         return leaving
 
     def gathered(self) -> None:
-        """The sockets that `gather` returned are closed: no other process may join the address any more."""
+        """The sockets that were to go are closed: back to the kernel's choice, and without reuse port no other process may
+        join the address any more."""
         packet_filter.stop_steering(self.sockets[0].sock)
         self.stop_joining()
 
     def leave_to(self, staying: AddressSockets) -> None:
         """Before it is closed, where `staying` shares the address: that gets all new connections, then `gathered()` is called
         there."""
-        _steer_away(staying.sockets[0], self.sockets)
+        _steer_away(staying.sockets[:1], self.sockets)
 
     def stop_new_connections(self) -> None:
         """Before it is closed: no new connection gets in, those that are in can still be accepted."""
@@ -191,11 +188,12 @@ class AddressSockets:
             kept.close()
 
 
-def _steer_away(staying: KeptSocket, leaving: Sequence[KeptSocket]) -> None:
+def _steer_away(staying: Sequence[KeptSocket], leaving: Sequence[KeptSocket]) -> None:
     """All new connections go to `staying`. Should one still be given to a socket that leaves (another process may be in the
     group, and the kernel's order then is not ours), its SYN is dropped, so that the client tries again, instead of reset."""
     if leaving:
-        packet_filter.steer_new_connections(staying.sock, staying.group.index(staying))
+        group = staying[0].group
+        packet_filter.steer_new_connections(staying[0].sock, [group.index(kept) for kept in staying])
         for kept in leaving:
             packet_filter.drop_new_connections(kept.sock)
 
@@ -210,8 +208,8 @@ def is_listened_to(address: SocketAddress, plan: SocketPlan) -> bool:
     return False
 
 
-def make_port_exclusive(address: SocketAddress) -> bool:
-    """Make the kernel forget that sockets of this port once shared it; whether it could be done.
+def make_port_exclusive(address: SocketAddress) -> None:
+    """Make the kernel forget that sockets of this port once shared it.
 
     It remembers "all have SO_REUSEPORT" per port and lets a process of the same user join without looking at the sockets,
     even after the flag is cleared; the memory goes when a socket without the flag binds the port. So one does, for a moment,
@@ -226,11 +224,10 @@ def make_port_exclusive(address: SocketAddress) -> bool:
                 if unchecked:
                     probe.setsockopt(socket.IPPROTO_TCP, _IPPROTO_TCP_REPAIR, 1)
                 probe.bind((str(candidate.ip), candidate.port))
-                return True
+                return
             except OSError as error:
                 if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EPERM, errno.EAFNOSUPPORT):
                     raise
-    return False
 
 
 def _neighbours(address: SocketAddress) -> list[tuple[SocketAddress, bool]]:

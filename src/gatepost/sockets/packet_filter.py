@@ -12,6 +12,7 @@ import ctypes
 import errno
 import socket
 import struct
+from collections.abc import Sequence
 
 _SO_ATTACH_FILTER = 26
 _SO_DETACH_FILTER = 27
@@ -19,7 +20,13 @@ _SO_ATTACH_REUSEPORT_CBPF = 51
 _SO_DETACH_REUSEPORT_BPF = 68
 
 _RETURN = 0x06  # BPF_RET | BPF_K
+_LOAD_WORD = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _LOAD_OCTET = 0x30  # BPF_LD | BPF_B | BPF_ABS
+_MODULO = 0x94  # BPF_ALU | BPF_MOD | BPF_K
+_JUMP_IF_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
+_RANDOM_NUMBER = (
+    0xFFFFF000 + 56
+)  # SKF_AD_OFF + SKF_AD_RANDOM of linux/filter.h: an offset that stands for a random number
 _JUMP_IF_BITS = 0x45  # BPF_JMP | BPF_JSET | BPF_K
 _TCP_FLAGS_OFFSET = 13  # RFC 9293 section 3.1; a TCP socket's filter sees the packet from the TCP header on
 _SYN = 0x02
@@ -28,9 +35,13 @@ _WHOLE_PACKET = 0xFFFFFFFF
 _Instruction = tuple[int, int, int, int]
 
 
-def steer_new_connections(sock: socket.socket, index: int) -> None:
-    """Give all new connections of the SO_REUSEPORT group of `sock` to its member `index` (order of listen(2))."""
-    _attach(sock, _SO_ATTACH_REUSEPORT_CBPF, ((_RETURN, 0, 0, index),))
+def steer_new_connections(sock: socket.socket, indexes: Sequence[int]) -> None:
+    """Give all new connections of the SO_REUSEPORT group of `sock` to these members of it (order of listen(2)), evenly."""
+    program: list[_Instruction] = [(_LOAD_WORD, 0, 0, _RANDOM_NUMBER), (_MODULO, 0, 0, len(indexes))]
+    for number, index in enumerate(indexes):
+        program += [(_JUMP_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, index)]
+    program.append((_RETURN, 0, 0, indexes[0]))
+    _attach(sock, _SO_ATTACH_REUSEPORT_CBPF, program)
 
 
 def stop_steering(sock: socket.socket) -> None:
@@ -65,6 +76,6 @@ def _detach(sock: socket.socket, option: int) -> None:
             raise
 
 
-def _attach(sock: socket.socket, option: int, program: tuple[_Instruction, ...]) -> None:
+def _attach(sock: socket.socket, option: int, program: Sequence[_Instruction]) -> None:
     instructions = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
     sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("HP", len(program), ctypes.addressof(instructions)))

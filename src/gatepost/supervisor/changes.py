@@ -155,10 +155,11 @@ class Changes:
             self._end_turn()
 
     async def _carry_through(self, prepared: PreparedPlan, plan: Plan) -> list[str]:
+        errors = await self._workers.grow(plan)  # before there are sockets that only they accept from
         retirement = self._table.activate(prepared)
         self._slots.follow(plan)
         self.running_plan = plan
-        errors = await self._workers.apply(plan)
+        errors += await self._workers.apply(plan)
         await self._retire(retirement)
         events.info(Event.PLAN_APPLIED, revision=plan.revision, listeners=len(plan.listeners), errors=errors)
         return errors
@@ -168,6 +169,7 @@ class Changes:
             await _until_empty(retirement)
         await self._workers.release_ungranted()
         retirement.close()
+        self._workers.retire_surplus()
 
     # --- addresses that could not be bound when the server started --------------------------------------------------
 

@@ -1,11 +1,13 @@
-"""All workers: started, given what they need to run a plan, asked to confirm it, replaced when they die."""
+"""All workers: started, given what they need to run a plan, asked to confirm it, replaced when they die, retired when there
+are more than the plan wants."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,18 +17,24 @@ from gatepost.control.messages import (
     Drain,
     FromWorker,
     GrantedSocket,
+    NeighbourCame,
+    NeighbourLeft,
     PlanApplied,
     Reconcile,
     ReleaseSockets,
+    Retire,
     SocketsReleased,
 )
 from gatepost.plan.plan import Plan
+from gatepost.sockets.address_sockets import KeptSocket
 from gatepost.supervisor.counter_slots import CounterSlots
+from gatepost.supervisor.seats import Seat, Seats
 from gatepost.supervisor.socket_table import SocketTable
-from gatepost.supervisor.worker_process import NoticeSockets, WorkerCommand, WorkerProcess
+from gatepost.supervisor.worker_process import WorkerCommand, WorkerProcess
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.counter_page import CounterPage
+from gatepost.values.ids import Id
 
 _ANSWER_DEADLINE = 30.0  # seconds; a worker that is later is replaced: it might serve under a plan that is gone
 _LONG_LIFE = 5.0  # seconds; a worker that dies earlier is restarted with a growing delay
@@ -50,7 +58,7 @@ class _Round:
 
 
 class Fleet:
-    """The workers of the node."""
+    """The workers of the node. A worker is told by its index which listening sockets are its own, and has a seat to count in."""
 
     def __init__(
         self,
@@ -63,14 +71,19 @@ class Fleet:
         on_death: Callable[[WorkerProcess], None],
     ) -> None:
         self._command = command
-        self._worker_count = worker_count
+        self._default_worker_count = worker_count
+        self._wanted = worker_count  # how many the plan asks for
+        self._accepting = 0  # workers with a lower index have listening sockets
         self._page = page
         self._slots = slots
         self._table = table
         self._on_request = on_request
         self._on_death = on_death
         self._workers: dict[int, WorkerProcess] = {}
-        self._notices = NoticeSockets(worker_count)
+        self._surplus: set[WorkerProcess] = set()  # more than the plan asks for: they stay until their connections end
+        self._seat_of: dict[int, Seat] = {}
+        self.seats = Seats(page, self._earlier_worker_gone)
+        self.tell_earlier_servers: Callable[[msgspec.Struct, Sequence[int]], None] = lambda _message, _descriptors: None
         self._rounds: dict[int, _Round] = {}
         self._numbers = itertools.count(1)
         self._plan: Plan | None = None
@@ -92,36 +105,50 @@ class Fleet:
         return sum(worker.is_ready and not worker.sockets.isdisjoint(sockets) for worker in self._workers.values())
 
     @property
+    def living(self) -> tuple[WorkerProcess, ...]:
+        """All workers, those included that only stay for their connections."""
+        return (*self._workers.values(), *self._surplus)
+
+    @property
     def deaths_before_ready(self) -> int:
         """How many workers in a row have died young."""
         return self._early_deaths
 
-    def start(self, plan: Plan) -> None:
-        """Start all workers with their first plan."""
+    def start(self, plan: Plan, *, has_sockets: bool = True) -> None:
+        """Start all workers with their first plan. Without sockets they accept nothing until `apply`."""
         self._plan = plan
-        for index in range(self._worker_count):
+        self._wanted = plan.worker_count(self._default_worker_count)
+        self._accepting = self._wanted if has_sockets else 0
+        self._start_missing()
+
+    def _start_missing(self) -> None:
+        for index in range(self._wanted):
             self._start_worker(index)
 
     def _start_worker(self, index: int) -> None:
-        if self._is_stopping:
+        if self._is_stopping or index >= self._wanted or index in self._workers:
             return
         try:
             worker = self._new_worker(index)
-        except OSError as error:  # no memory, no process, no descriptor: there may be later
+        except OSError as error:  # no memory, no process, no descriptor, no row: there may be later
             events.error(Event.WORKER_DIED, worker=index + 1, reason=f"cannot be started: {error}")
             self._early_deaths += 1
             asyncio.get_running_loop().call_later(_LONGEST_DELAY, self._start_worker, index)
             return
         self._workers[index] = worker
         self._born[index] = time.monotonic()
+        self._introduce(worker)
         self._send_plan(worker, next(self._numbers))
 
     def _new_worker(self, index: int) -> WorkerProcess:
+        if index not in self._seat_of:
+            self._seat_of[index] = self.seats.take()
+            self._tell_all_of(self._seat_of[index])
         return WorkerProcess(
             index,
             self._command,
             self._page,
-            self._notices,
+            self._seat_of[index],
             self._received,
             self._ended,
         )
@@ -130,7 +157,7 @@ class Fleet:
         assert self._plan is not None  # noqa: S101 - start() sets it
         granted: list[GrantedSocket] = []
         descriptors: list[int] = []
-        for address, listener_id, kept in self._table.for_worker(worker.index):
+        for address, listener_id, kept in self._sockets_of(worker):
             is_new = kept.number not in worker.sockets
             if is_new:
                 descriptors.append(kept.sock.fileno())
@@ -143,17 +170,100 @@ class Fleet:
         )
         worker.channel.send(message, descriptors)
 
+    def _sockets_of(self, worker: WorkerProcess) -> list[tuple[str, Id, KeptSocket]]:
+        is_accepting = worker.index < self._accepting and self._workers.get(worker.index) is worker
+        return self._table.for_worker(worker.index) if is_accepting else []
+
+    # --- how many ---------------------------------------------------------------------------------------------------
+
+    async def grow(self, plan: Plan) -> list[str]:
+        """Start the workers that `plan` asks for beyond those that run; they accept nothing until `apply`. Returns when they
+        are ready, with what went wrong."""
+        wanted = plan.worker_count(self._default_worker_count)
+        if wanted <= self._wanted:
+            return []
+        self._wanted = wanted
+        self.is_ready.clear()
+        self._start_missing()
+        try:
+            await asyncio.wait_for(self.is_ready.wait(), _ANSWER_DEADLINE)
+        except TimeoutError:
+            return [f"only {self.running} of {wanted} workers have started within {_ANSWER_DEADLINE:g} s"]
+        return []
+
+    def _shrink(self, wanted: int) -> None:
+        self._wanted = wanted
+        for index in [index for index in self._seat_of if index >= wanted]:
+            seat = self._seat_of.pop(index)
+            worker = self._workers.pop(index, None)
+            if worker is None:
+                self._vacate(seat)
+            else:
+                self._surplus.add(worker)
+
+    def retire_surplus(self) -> None:
+        """Workers that the plan asks for no more stay until their connections end, or until the drain timeout."""
+        for worker in self._surplus:
+            if not worker.is_retired:
+                worker.is_retired = True
+                worker.channel.send(Retire(timeout=None if self._plan is None else self._plan.drain_timeout))
+
+    async def hand_over(self) -> None:
+        """Another server has taken over: release all sockets, start no worker any more, and let those that run end as their
+        connections do."""
+        self._is_stopping = True
+        self.seats.hand_over()
+        self._accepting = 0
+        await self.release_ungranted()
+        self._surplus.update(self._workers.values())
+        self._workers.clear()
+        self.retire_surplus()
+        self._note_if_empty()
+
+    # --- notices ----------------------------------------------------------------------------------------------------
+
+    def _introduce(self, worker: WorkerProcess) -> None:
+        for row, sending in self.seats.ways():
+            if row != worker.seat.row:
+                worker.channel.send(NeighbourCame(row=row), [sending.fileno()])
+
+    def _tell_all_of(self, seat: Seat) -> None:
+        self.neighbour_came(seat.row, seat.sending.fileno())
+
+    def neighbour_came(self, row: int, sending: int) -> None:
+        """Tell all workers, and those of earlier generations, of one that they do not know; `sending` stays the caller's."""
+        self._tell_neighbours(NeighbourCame(row=row), [sending])
+
+    def neighbour_left(self, row: int) -> None:
+        """Nobody has the row any more."""
+        self._tell_neighbours(NeighbourLeft(row=row), [])
+
+    def _tell_neighbours(self, message: msgspec.Struct, descriptors: Sequence[int]) -> None:
+        for worker in self.living:
+            worker.channel.send(message, descriptors)
+        self.tell_earlier_servers(message, descriptors)
+
+    def _earlier_worker_gone(self, row: int) -> None:
+        self.neighbour_left(row)
+        self._note_if_empty()
+
+    def _vacate(self, seat: Seat) -> None:
+        self.seats.give_back(seat)
+        self.neighbour_left(seat.row)
+
     # --- rounds -----------------------------------------------------------------------------------------------------
 
     async def apply(self, plan: Plan) -> list[str]:
         """Have every worker run `plan`; returns when all have confirmed it. The errors of workers that cannot."""
         self._plan = plan
+        self._shrink(plan.worker_count(self._default_worker_count))
+        self._accepting = self._wanted
         return await self._round(self._send_plan)
 
     async def release_ungranted(self) -> None:
         """Have every worker close the sockets that it has no more business with: those that are given up, and one that was
         shared and is another worker's now."""
-        ungranted = {worker: self._ungranted(worker) for worker in self._workers.values()}
+        ungranted = {worker: self._ungranted(worker) for worker in self.living}
         if not any(ungranted.values()):
             return
 
@@ -165,12 +275,12 @@ class Fleet:
         await self._round(send)
 
     def _ungranted(self, worker: WorkerProcess) -> frozenset[int]:
-        granted = {kept.number for _, _, kept in self._table.for_worker(worker.index)}
+        granted = {kept.number for _, _, kept in self._sockets_of(worker)}
         return frozenset(worker.sockets - granted)
 
     async def _round(self, send: Callable[[WorkerProcess, int], None]) -> list[str]:
         number = next(self._numbers)
-        asked = _Round({worker for worker in self._workers.values() if worker.channel.is_open})
+        asked = _Round({worker for worker in self.living if worker.channel.is_open and not worker.is_retired})
         if not asked.waiting:
             return []
         self._rounds[number] = asked
@@ -204,7 +314,7 @@ class Fleet:
             worker.is_ready = True
             self._early_deaths = 0
             events.info(Event.WORKER_STARTED, worker=worker.index + 1, pid=worker.pid)
-            if self.running == self._worker_count:
+            if self.running >= self._wanted:
                 self.is_ready.set()
             if self._has_to_reconcile:
                 self.reconcile()
@@ -212,13 +322,15 @@ class Fleet:
     # --- death ------------------------------------------------------------------------------------------------------
 
     def _ended(self, worker: WorkerProcess, status: int) -> None:
-        self._workers.pop(worker.index, None)
-        self._page.clear_row(worker.index)
+        is_surplus = worker in self._surplus
+        self._surplus.discard(worker)
+        if not is_surplus:
+            self._workers.pop(worker.index, None)
+        self.seats.clear(worker.seat)
         for asked in tuple(self._rounds.values()):
             asked.answered(worker)
-        if self._is_stopping:
-            if not self._workers:
-                self.is_empty.set()
+        if is_surplus or self._is_stopping:
+            self._has_left(worker, status)
             return
         events.error(Event.WORKER_DIED, worker=worker.index + 1, pid=worker.pid, status=status)
         lived = time.monotonic() - self._born[worker.index]
@@ -229,6 +341,20 @@ class Fleet:
         if self._reconciling is worker:
             self.reconcile()  # it may not have come to it
 
+    def _has_left(self, worker: WorkerProcess, status: int) -> None:
+        """One that has no successor."""
+        if status != 0 and not self._is_stopping:
+            events.error(Event.WORKER_DIED, worker=worker.index + 1, pid=worker.pid, status=status)
+        if not self._is_stopping:
+            events.info(Event.WORKER_RETIRED, worker=worker.index + 1, pid=worker.pid)
+            self._vacate(worker.seat)
+            self._on_death(worker)
+        self._note_if_empty()
+
+    def _note_if_empty(self) -> None:
+        if self._is_stopping and not self.living and not self.seats.earlier:
+            self.is_empty.set()
+
     def reconcile(self) -> None:
         """Have one worker compare what runs with what is stored: now, or when there is one."""
         worker = next((worker for worker in self._workers.values() if worker.is_ready), None)
@@ -238,24 +364,24 @@ class Fleet:
             worker.channel.send(Reconcile())
 
     def drain(self, timeout: float) -> None:
-        """Have all workers take leave of their clients and end; no worker is started any more."""
+        """Have all workers take leave of their clients and end, those of earlier generations too; none is started any more."""
         self._is_stopping = True
-        if not self._workers:
-            self.is_empty.set()
-        for worker in self._workers.values():
+        for worker in self.living:
             worker.channel.send(Drain(timeout=timeout))
+        self.seats.signal_earlier(signal.SIGTERM)
+        self._note_if_empty()
 
     def kill(self) -> None:
         """End all workers now."""
         self._is_stopping = True
-        for worker in self._workers.values():
+        for worker in self.living:
             worker.kill()
+        self.seats.signal_earlier(signal.SIGKILL)
 
     def close(self) -> None:
         """No worker is left."""
-        self._notices.close()
+        self.seats.close()
 
     def answer(self, worker: WorkerProcess, message: msgspec.Struct) -> None:
         """Answer a worker's request, if it still lives."""
-        if self._workers.get(worker.index) is worker:
-            worker.channel.send(message)
+        worker.channel.send(message)

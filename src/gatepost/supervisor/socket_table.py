@@ -26,6 +26,7 @@ class PreparedPlan:
     """What a plan needs beyond what runs: bound, not listening."""
 
     plan: Plan
+    worker_count: int
     handed_over: dict[Place, Place] = field(default_factory=dict)  # now and before: the sockets move with the address
     opened: dict[Place, AddressSockets] = field(default_factory=dict)
     spread: dict[Place, list[socket.socket]] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class SocketTable:
     """The listening sockets of the node, by listener and address."""
 
     def __init__(self, worker_count: int, inherited: dict[SocketAddress, socket.socket]) -> None:
-        self._worker_count = worker_count
+        self._default_worker_count = worker_count
         self._inherited = inherited
         self._open: dict[Place, AddressSockets] = {}
         self.failures: tuple[BindFailure, ...] = ()
@@ -83,7 +84,7 @@ class SocketTable:
 
     def prepare(self, plan: Plan) -> PreparedPlan:
         """Bind what is new. The failures are in the result; `release` undoes everything."""
-        prepared = PreparedPlan(plan)
+        prepared = PreparedPlan(plan, plan.worker_count(self._default_worker_count))
         leaving = {place: open_ for place, open_ in self._open.items() if place not in _places(plan)}
         for listener in plan.listeners:
             for address in listener.addresses:
@@ -102,9 +103,14 @@ class SocketTable:
         elif buffers_given_back(open_.plan, plan) and open_.address not in self._inherited:
             open_.let_join()
             prepared.joined.append(open_)
-            prepared.replacing[place] = AddressSockets.bind(open_.address, plan, self._worker_count, is_joining=True)
-        elif plan.reuse_port and not open_.plan.reuse_port:
-            prepared.spread[place] = open_.bind_more(plan, self._worker_count)
+            prepared.replacing[place] = AddressSockets.bind(open_.address, plan, prepared.worker_count, is_joining=True)
+        elif plan.reuse_port and self._needs_more(open_, prepared.worker_count):
+            prepared.spread[place] = open_.bind_more(plan, prepared.worker_count)
+
+    def _needs_more(self, open_: AddressSockets, worker_count: int) -> bool:
+        if not open_.plan.reuse_port:
+            return True
+        return len(open_.sockets) < worker_count and open_.address not in self._inherited
 
     def _handed_over(
         self, prepared: PreparedPlan, place: Place, leaving: dict[Place, AddressSockets]
@@ -124,7 +130,7 @@ class SocketTable:
             return AddressSockets(address, plan, [listening_socket.take_inherited(inherited, plan)])
         is_shared = plan.reuse_port and not self._covers(address, prepared) and is_listened_to(address, plan)
         try:
-            opened = AddressSockets.bind(address, plan, self._worker_count)
+            opened = AddressSockets.bind(address, plan, prepared.worker_count)
             if is_shared:
                 opened.note_sharing()
                 events.warning(Event.LISTENER_SHARED, address=str(address), reason=opened.note)
@@ -136,7 +142,7 @@ class SocketTable:
         for open_ in clashing:
             open_.let_join()
             prepared.joined.append(open_)
-        return AddressSockets.bind(address, plan, self._worker_count, is_joining=True)
+        return AddressSockets.bind(address, plan, prepared.worker_count, is_joining=True)
 
     def _covers(self, address: SocketAddress, prepared: PreparedPlan) -> bool:
         ours = (*self._open.values(), *prepared.opened.values())
@@ -191,6 +197,9 @@ class SocketTable:
             open_.spread(prepared.spread.pop(place))
         elif could_be_joined and not plan.reuse_port:  # also where it is one socket: others could join it
             retirement.sockets += open_.gather()
+            retirement.gathered.append(open_)
+        elif plan.reuse_port and len(open_.sockets) > prepared.worker_count:
+            retirement.sockets += open_.shrink(prepared.worker_count)
             retirement.gathered.append(open_)
 
     def _open_new(self, place: Place, opened: AddressSockets, retirement: Retirement, *, has_joined: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -15,73 +16,64 @@ import msgspec
 from gatepost.control.channel import Channel
 from gatepost.control.messages import FromWorker
 from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
+from gatepost.supervisor.seats import Seat
 from gatepost.transport.counter_page import CounterPage
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommand:
-    """How a worker is started. `settings` reach it unread by the supervisor."""
+    """How a worker is started. `settings` reach it unread by the supervisor. `run_as`: a user name, or None."""
 
     arguments: Sequence[str]
     settings: Mapping[str, object]
-
-
-class NoticeSockets:
-    """One socket pair per worker, kept over restarts; see control.notices."""
-
-    def __init__(self, worker_count: int) -> None:
-        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(worker_count)]
-        self.receiving = [pair[0] for pair in pairs]
-        self.sending = [pair[1] for pair in pairs]
-
-    def others(self, index: int) -> list[socket.socket]:
-        """The ways to all workers but `index`."""
-        return [sock for position, sock in enumerate(self.sending) if position != index]
-
-    def close(self) -> None:
-        """No worker is started any more."""
-        for sock in (*self.receiving, *self.sending):
-            sock.close()
+    run_as: str | None
 
 
 class WorkerProcess:
-    """A running worker. `on_message` gets what it says, `on_exit(worker, status)` is called once when it has ended."""
+    """A running worker. `index` says which listening sockets are its own, `seat` where it counts. `on_message` gets what it
+    says, `on_exit(worker, status)` is called once when it has ended."""
 
     def __init__(
         self,
         index: int,
         command: WorkerCommand,
         page: CounterPage,
-        notices: NoticeSockets,
+        seat: Seat,
         on_message: Callable[[WorkerProcess, FromWorker], None],
         on_exit: Callable[[WorkerProcess, int], None],
     ) -> None:
         self.index = index
+        self.seat = seat
         self.sockets: set[int] = set()  # numbers of the listening sockets that it has
         self.is_ready = False
+        self.is_retired = False  # it has no listening sockets any more, and ends when its last connection does
         self._on_message = on_message
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
-            others = [sock.fileno() for sock in notices.others(index)]
             start = WorkerStart(
                 index=index,
+                row=seat.row,
                 control=theirs.fileno(),
                 counters=page.descriptor,
                 counter_rows=page.rows,
-                notices_in=notices.receiving[index].fileno(),
-                notices_out=tuple(others),
+                notices=seat.receiving.fileno(),
                 settings=dict(command.settings),
             )
             try:
-                self._process = _spawn(command, start, (start.control, start.counters, start.notices_in, *others))
+                self._process = _spawn(command, start, (start.control, start.counters, start.notices))
             except BaseException:
                 ours.close()
                 raise
         self.channel: Channel[FromWorker] = Channel(ours, FromWorker, self._received, lambda: None)  # type: ignore[arg-type]  # a union of types is decoded
         self._pidfd = os.pidfd_open(self._process.pid)
         self._loop.add_reader(self._pidfd, self._ended)
+
+    @property
+    def pidfd(self) -> int:
+        """See pidfd_open(2); closed when the process has ended."""
+        return self._pidfd
 
     @property
     def pid(self) -> int:
@@ -109,9 +101,13 @@ class WorkerProcess:
 def _spawn(command: WorkerCommand, start: WorkerStart, descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
     environment = dict(os.environ)
     environment[ENVIRONMENT_VARIABLE] = msgspec.json.encode(start).decode()
+    user = None if command.run_as is None else pwd.getpwnam(command.run_as)
     return subprocess.Popen(  # noqa: S603 - the arguments are our own
         list(command.arguments),
         pass_fds=descriptors,
         env=environment,
         stdin=subprocess.DEVNULL,
+        user=None if user is None else user.pw_uid,
+        group=None if user is None else user.pw_gid,
+        extra_groups=None if user is None else os.getgrouplist(user.pw_name, user.pw_gid),
     )

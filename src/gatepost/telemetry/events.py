@@ -14,13 +14,13 @@ import structlog
 class Event(Enum):
     """Everything that gatepost logs."""
 
-    SERVER_RUNS_AS_ROOT = "server.runs_as_root"
     SERVER_READY = "server.ready"
     SERVER_STOPPING = "server.stopping"
     SERVER_STOPPED = "server.stopped"
     WORKER_STARTED = "worker.started"
     WORKER_DIED = "worker.died"
     WORKER_LATE = "worker.late"
+    WORKER_RETIRED = "worker.retired"
     LISTENER_FAILED = "listener.failed"
     LISTENER_SHARED = "listener.shared"
     LISTENER_OPENED = "listener.opened"

@@ -75,7 +75,7 @@ _CACHE_LINE = 8  # numbers
 _ROW = -(-len(Cell) // _CACHE_LINE) * _CACHE_LINE  # two workers never write to the same line
 _OCTETS = 8
 _ROWS_FOR_EACH_WORKER = 4  # a successor counts in a row of its own while connections of the one before it live on
-_LEAST_ROWS = 64
+_LEAST_ROWS = 256
 
 
 class CounterPage:

@@ -29,8 +29,8 @@ from gatepost.worker.listener_statuses import listener_statuses
 
 _TURN_DEADLINE = 60.0  # seconds
 _ANSWER_DEADLINE = 45.0  # seconds
-# The supervisor itself waits twice 30 s for workers, and a moment for sockets to be empty.
-_ACTIVATION_DEADLINE = 75.0  # seconds
+# The supervisor itself waits up to three times 30 s for workers, and a moment for sockets to be empty.
+_ACTIVATION_DEADLINE = 105.0  # seconds
 _GONE = "the supervisor is gone"
 _OUT_OF_TURN = "the supervisor answered out of turn"
 
@@ -86,6 +86,8 @@ class ChannelApplier:
             change: _RunningChange | None = None
             try:
                 granted = await self.ask(lambda number: BeginChange(number=number), _TURN_DEADLINE)
+                if isinstance(granted, ChangeEnded) and granted.errors:
+                    raise ApplyError("; ".join(granted.errors))
                 if not isinstance(granted, ChangeGranted):
                     raise ApplyError(_OUT_OF_TURN)
                 change = _RunningChange(self, granted.running_plan)

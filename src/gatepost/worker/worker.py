@@ -19,13 +19,17 @@ from gatepost.control.messages import (
     ChangePrepared,
     Drain,
     FromSupervisor,
+    NeighbourCame,
+    NeighbourLeft,
     PlanApplied,
     Reconcile,
     ReleaseSockets,
+    Retire,
     SocketsReleased,
     StatusAnswer,
 )
-from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT, Plan
+from gatepost.control.notices import Neighbours
+from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT, Plan, ProtocolName
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import AccessLog, NoAccessLog
 from gatepost.telemetry.events import Event
@@ -47,9 +51,9 @@ _RESERVED_DESCRIPTORS = 64  # for listening sockets of a change, the store, lock
 class Worker:
     """One worker process. `sessions` is set by whoever joins the parts, before the first message is read."""
 
-    def __init__(self, control: socket.socket, page: CounterPage, index: int) -> None:
+    def __init__(self, control: socket.socket, page: CounterPage, row: int) -> None:
         self._page = page
-        self._index = index
+        self._row = row
         self._listeners: dict[Id, Listener] = {}
         self._leaving: set[Listener] = set()  # removed from the plan, connections still open or waiting in a queue
         self._loops: dict[int, AcceptLoop] = {}
@@ -59,7 +63,9 @@ class Worker:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._last_descriptor = limit - min(_RESERVED_DESCRIPTORS, limit // 4)
         self._contexts: tuple[object, TlsContexts] | None = None
+        self._is_retiring = False
         self._is_draining = False
+        self.neighbours = Neighbours()
         self.is_finished = asyncio.Event()
         self.sessions: Sessions
         self.reconcile: Callable[[], None] = lambda: None
@@ -95,6 +101,12 @@ class Worker:
                 self.applier.answered(message)
             case Reconcile():
                 self.reconcile()
+            case NeighbourCame(row=row):
+                self.neighbours.came(row, descriptors[0])
+            case NeighbourLeft(row=row):
+                self.neighbours.left(row)
+            case Retire(timeout=timeout):
+                self._retire(timeout)
             case Drain(timeout=timeout):
                 self.drain(timeout)
 
@@ -136,7 +148,7 @@ class Worker:
             policy = ListenerPolicy(plan, listener_plan, contexts)
             listener = self._listeners.pop(listener_plan.id, None)
             if listener is None:
-                counter = ConnectionCounter(self._page, slots[listener_plan.id], self._index)
+                counter = ConnectionCounter(self._page, slots[listener_plan.id], self._row)
                 listener = Listener(
                     policy, counter, self._budget, self._poller, self.sessions, self._listener_is_empty, self.access_log
                 )
@@ -206,6 +218,17 @@ class Worker:
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
+    def _retire(self, timeout: float | None) -> None:
+        """Let the open sessions end by themselves, but no request of the API come here any more: it could change nothing."""
+        self._is_retiring = True
+        self._release(tuple(self._loops))
+        for listener in self._all_listeners():
+            if listener.policy.plan.protocol is ProtocolName.HTTP:
+                listener.shut_down()
+        if timeout is not None:
+            asyncio.get_running_loop().call_later(timeout, self.drain, DRAIN_TIMEOUT_AT_EXIT)
+        self._listener_is_empty()
+
     def drain(self, timeout: float) -> None:
         """Accept no more, take leave of every client, finish when the last is gone or `timeout` seconds have passed."""
         if self._is_draining:
@@ -228,11 +251,14 @@ class Worker:
     def _listener_is_empty(self) -> None:
         accepting = set(self._accepting.values())
         self._leaving = {listener for listener in self._leaving if listener.connections or listener in accepting}
-        if self._is_draining and not any(listener.connections for listener in self._all_listeners()):
+        is_ending = self._is_draining or self._is_retiring
+        if is_ending and not any(listener.connections for listener in self._all_listeners()):
             self.is_finished.set()
 
     def _supervisor_gone(self) -> None:
-        """Without a supervisor there is nobody who keeps the sockets: end as if told to."""
-        events.error(Event.SERVER_STOPPING, reason="the supervisor is gone")
+        """Without a supervisor there is nobody who keeps the sockets: end as if told to. Who retires needs none."""
         self.applier.supervisor_gone()
+        if self._is_retiring:
+            return
+        events.error(Event.SERVER_STOPPING, reason="the supervisor is gone")
         self.drain(DRAIN_TIMEOUT_AT_EXIT if self.plan is None else self.plan.drain_timeout_at_exit)
