@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -111,13 +111,14 @@ class RunningServer:
         admin: tuple[str, str],
         *,
         python: str = sys.executable,
+        launcher: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.ports = ports
         self.admin = admin
         self._log = (directory / "server.log").open("ab")
         self.process = subprocess.Popen(
-            [python, "-m", "gatepost", "serve", "--log-level", "debug", *arguments],
+            [*launcher, python, "-m", "gatepost", "serve", "--log-level", "debug", *arguments],
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import pwd
 import signal
 import socket
 import subprocess
@@ -13,8 +12,7 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from tests.cannot_run import cannot_run
-from tests.integration.running_server import ADMIN, PACKAGE_PATH, RunningServer, eventually, free_port, running_server
+from tests.integration.running_server import ADMIN, RunningServer, eventually, free_port, running_server
 
 from gatepost.store.interface import ObjectWrite
 from gatepost.store.sql_store import SqlStore
@@ -90,48 +88,6 @@ def _greets(port: int) -> bool:
             return sock.recv(4096).startswith(b"220 ")
     except OSError:
         return False
-
-
-def test_workers_and_files_belong_to_the_user_that_was_asked_for(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        cannot_run("only root may start the server as another user")
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
-    nobody = pwd.getpwnam("nobody")
-    ports = {"http": free_port(), "low": 987}
-    plan = tmp_path / "plan.ndjson"
-    listeners = {
-        name: {"name": name, "protocol": "http", "bind": [f"127.0.0.1:{port}"], "useTls": False}
-        for name, port in ports.items()
-    }
-    plan.write_text(json.dumps({"@type": "create", "object": "NetworkListener", "value": listeners}))
-    arguments = ["--data", str(tmp_path / "data"), "--plan", str(plan), "--run-as", "nobody"]
-    server = RunningServer(tmp_path, arguments, ports, ADMIN, python=_interpreter_for("nobody"))
-    try:
-        assert Path(f"/proc/{server.process.pid}").stat().st_uid == 0
-        assert {Path(f"/proc/{pid}").stat().st_uid for pid in server.worker_pids()} == {nobody.pw_uid}
-        assert {path.stat().st_uid for path in (tmp_path / "data").iterdir()} == {nobody.pw_uid}
-        server.create_listener(name="lower", protocol="http", bind=["127.0.0.1:986"], useTls=False)
-        assert server.status("lower")["state"] == "active"
-    finally:
-        assert server.stop() == 0
-
-
-def _interpreter_for(user: str) -> str:
-    """A Python of this version that the user may run: this one, or the system's with the same packages."""
-    version = sys.version_info[:2]
-    program = f"import sys, msgspec, gatepost; sys.exit(sys.version_info[:2] != {version})"
-    environment = {**os.environ, "PYTHONPATH": PACKAGE_PATH}
-    for python in (sys.executable, "/usr/bin/python3"):
-        try:
-            tried = subprocess.run(
-                [python, "-c", program], user=user, env=environment, cwd="/", capture_output=True, check=False
-            )
-        except OSError:
-            continue
-        if tried.returncode == 0:
-            return python
-    return cannot_run(f"{user} can run no Python on this machine that has the packages")
 
 
 def test_the_server_ends_its_workers_and_frees_its_ports_when_the_supervisor_is_killed(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.sockets.connect_loop import ConnectLoop
 from tests.sockets.socket_plans import free_port, socket_plan
 
-from gatepost.sockets import packet_filter
+from gatepost.sockets import address_sockets, packet_filter
 from gatepost.sockets.address_sockets import AddressSockets, KeptSocket, is_listened_to
 from gatepost.sockets.listening_socket import accept_queue
 from gatepost.values.socket_address import SocketAddress
@@ -214,6 +214,22 @@ def test_another_process_may_join_only_while_the_port_may_be_shared(host: str) -
     assert not another_process_may_join(address)
     sockets.close()
     assert another_process_may_join(address)
+
+
+def test_an_address_that_cannot_be_made_exclusive_again_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address_sockets, "_neighbours", lambda _: [])  # as without CAP_NET_ADMIN: nothing left to bind
+    sockets = AddressSockets.bind(SocketAddress.parse(f"[::]:{free_port()}"), ONE_EACH, 2)
+    sockets.listen()
+    assert sockets.note is None
+    sockets.set_live(SHARED)
+    for kept in sockets.gather():
+        kept.sock.close()
+    sockets.gathered()
+    assert another_process_may_join(sockets.address)
+    assert "can still join" in (sockets.note or "")
+    sockets.set_live(ONE_EACH)
+    assert sockets.note is None
+    sockets.close()
 
 
 def test_a_change_that_does_not_happen_leaves_the_address_exclusive(address: SocketAddress) -> None:

@@ -43,7 +43,7 @@ class World:
         self.requests: list[FromWorker] = []
         self.deaths: list[WorkerProcess] = []
         self.settings: dict[str, object] = {"script": "obedient", "log": str(self.log)}
-        command = WorkerCommand((sys.executable, str(PROGRAM)), self.settings, None)
+        command = WorkerCommand((sys.executable, str(PROGRAM)), self.settings)
         self.fleet = Fleet(command, WORKERS, self.page, self.slots, self.table, self._asked, self.deaths.append)
 
     def _asked(self, _worker: WorkerProcess, message: FromWorker) -> None:

@@ -24,7 +24,7 @@ _RUN_TIME_FAILURE, _WRONG_CONFIGURATION = 1, 2
 def boot(request: BootRequest) -> BootAnswer:
     """Do everything that comes before the sockets. Blocks. What cannot be read is told before anything is stored."""
     try:
-        operations = read_plans(request.plan_files)
+        operations = read_plans(request.plan_files, request.plan_descriptors)
         admin = None if request.admin is None else Administrator.parse(request.admin)
         migrate(request.database)
         return asyncio.run(_boot(request, operations, admin))

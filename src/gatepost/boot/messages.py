@@ -10,11 +10,13 @@ ENVIRONMENT_VARIABLE = "GATEPOST_BOOT"
 
 
 class BootRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known before the store is open. `admin`: `user:password` from the environment, or None."""
+    """What is known before the store is open. `plan_descriptors`: those of `plan_files`, where they are open
+    already, or None. `admin`: `user:password` from the environment, or None."""
 
     database: str  # a URL, or the data directory
     data_directory: str
     plan_files: tuple[str, ...]
+    plan_descriptors: tuple[int | None, ...] = ()
     is_demo: bool
     admin: str | None
 

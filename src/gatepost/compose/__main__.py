@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from gatepost.supervisor import privileges
+
 if __name__ == "__main__":
+    try:
+        privileges.renounce()  # before anything is read, and before there is a second thread
+    except privileges.PrivilegesKept as error:
+        sys.exit(f"gatepost: {error}")
     match sys.argv[1:]:
         case ["boot"]:
             from gatepost.compose.boot_process import run_boot

@@ -15,11 +15,16 @@ import msgspec
 from gatepost.boot import messages as boot_messages
 from gatepost.boot.messages import BootAnswer, BootRequest
 from gatepost.sockets.listening_socket import inherited_sockets
+from gatepost.supervisor import privileges
 from gatepost.supervisor.supervisor import Supervisor
 from gatepost.supervisor.worker_process import WorkerCommand
 from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
 
 _RUN_TIME_FAILURE, _WRONG_USAGE = 1, 2
+
+# -P: what lies in the current directory is not imported.
+_PROCESS = (sys.executable, "-P", "-m", "gatepost.compose")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +51,14 @@ def serve(options: ServeOptions) -> int:
         data_directory = _prepare_data_directory(options)
     except OSError as error:
         return _complain(f"the data directory {error.filename} cannot be used: {error.strerror}", _RUN_TIME_FAILURE)
+    plan_files = _open_plan_files(options.plan_files)
+    try:
+        _give_up_privileges(options.run_as)
+    except privileges.PrivilegesKept as error:
+        return _complain(str(error), _RUN_TIME_FAILURE)
     database = os.environ.get("GATEPOST_DATABASE_URL") or str(data_directory)
     try:
-        answer = _boot(options, data_directory, database)
+        answer = _boot(options, data_directory, database, plan_files)
     except OSError as error:
         who = f"the user {options.run_as}" if options.run_as else "this user"
         return _complain(f"{who} cannot run {sys.executable}: {error.strerror}", _RUN_TIME_FAILURE)
@@ -59,9 +69,8 @@ def serve(options: ServeOptions) -> int:
             _complain(problem, answer.exit_code)
         return answer.exit_code or _RUN_TIME_FAILURE
     command = WorkerCommand(
-        arguments=(sys.executable, "-m", "gatepost.compose", "worker"),
+        arguments=(*_PROCESS, "worker"),
         settings={"database": database, "log_format": options.log_format, "log_level": options.log_level},
-        run_as=options.run_as,
     )
     return asyncio.run(_supervise(answer, command, options.workers or len(os.sched_getaffinity(0))))
 
@@ -111,26 +120,51 @@ def _default_data_directory(*, is_demo: bool) -> Path:
     return (Path(home) if home else Path.home() / ".local" / "share") / name
 
 
-def _boot(options: ServeOptions, data_directory: Path, database: str) -> BootAnswer:
+def _give_up_privileges(run_as: str | None) -> None:
+    """After everything that may need root, before anything else. Raises PrivilegesKept."""
+    if run_as is not None:
+        privileges.become(run_as)
+    elif os.geteuid() == 0:
+        words = "workers have no capability, but may write whatever root owns: start with --run-as USER"
+        events.warning(Event.SERVER_RUNS_AS_ROOT, reason=words)
+    else:
+        privileges.keep_low_ports()
+
+
+def _open_plan_files(paths: tuple[Path, ...]) -> tuple[int | None, ...]:
+    """Their descriptors: whoever starts the server may read them, the user that it runs as need not. None for one that
+    cannot be opened; the boot process says why."""
+    return tuple(_opened(path) for path in paths)
+
+
+def _opened(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _boot(options: ServeOptions, data_directory: Path, database: str, plan_files: tuple[int | None, ...]) -> BootAnswer:
     """In a process of its own: the supervisor never opens the store."""
     request = BootRequest(
         database=database,
         data_directory=str(data_directory),
         plan_files=tuple(str(path.absolute()) for path in options.plan_files),
+        plan_descriptors=plan_files,
         is_demo=options.is_demo,
         admin=os.environ.pop("GATEPOST_ADMIN", None),
     )
-    user = None if options.run_as is None else pwd.getpwnam(options.run_as)
-    finished = subprocess.run(
-        (sys.executable, "-m", "gatepost.compose", "boot"),
+    opened = tuple(descriptor for descriptor in plan_files if descriptor is not None)
+    finished = subprocess.run(  # noqa: S603 - the arguments are our own
+        (*_PROCESS, "boot"),
         env={**os.environ, boot_messages.ENVIRONMENT_VARIABLE: msgspec.json.encode(request).decode()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        pass_fds=opened,
         check=False,
-        user=None if user is None else user.pw_uid,
-        group=None if user is None else user.pw_gid,
-        extra_groups=None if user is None else os.getgrouplist(user.pw_name, user.pw_gid),
     )
+    for descriptor in opened:
+        os.close(descriptor)
     if finished.returncode != 0:
         return BootAnswer(problems=("starting failed; the reason is above",), exit_code=_RUN_TIME_FAILURE)
     return msgspec.msgpack.decode(finished.stdout, type=BootAnswer)

@@ -58,9 +58,25 @@ class AddressSockets:
         self.address = address
         self.plan = plan
         self.sockets = [KeptSocket(sock) for sock in sockets]
-        self.note: str | None = None
-        if listening_socket.fell_back_to_ipv4(address, sockets[0]):
-            self.note = f"this host has no IPv6: bound 0.0.0.0:{address.port} for {address}"
+        self._is_shared = False
+        self._can_be_joined = False
+
+    @property
+    def note(self) -> str | None:
+        """What an operator should know of the address, or None."""
+        if self._is_shared:
+            return (
+                f"another process of this user listens on {self.address} too and gets a part of the connections: stop it, "
+                "or turn socketReusePort off to be refused instead"
+            )
+        if self._can_be_joined and not self.plan.reuse_port:
+            return (
+                f"another process of this user can still join {self.address}, because socketReusePort was on: restart the "
+                "server to have the address alone"
+            )
+        if listening_socket.fell_back_to_ipv4(self.address, self.sockets[0].sock):
+            return f"this host has no IPv6: bound 0.0.0.0:{self.address.port} for {self.address}"
+        return None
 
     @classmethod
     def bind(
@@ -84,10 +100,7 @@ class AddressSockets:
 
     def note_sharing(self) -> None:
         """Another process has the address too (see `is_listened_to`): say so in the status."""
-        self.note = (
-            f"another process of this user listens on {self.address} too and gets a part of the connections: stop it, "
-            "or turn socketReusePort off to be refused instead"
-        )
+        self._is_shared = True
 
     def listen(self, beside: AddressSockets | None = None) -> None:
         """Let clients in; `beside` has the same address and shares it."""
@@ -117,7 +130,7 @@ class AddressSockets:
         if not self.plan.reuse_port:
             for kept in self.sockets:
                 kept.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
-            make_port_exclusive(self.address)
+            self._can_be_joined = not make_port_exclusive(self.address)
 
     def bind_more(self, plan: SocketPlan, worker_count: int) -> list[socket.socket]:
         """Bind the sockets that are missing for one per worker, not listening yet. Raises OSError.
@@ -208,8 +221,8 @@ def is_listened_to(address: SocketAddress, plan: SocketPlan) -> bool:
     return False
 
 
-def make_port_exclusive(address: SocketAddress) -> None:
-    """Make the kernel forget that sockets of this port once shared it.
+def make_port_exclusive(address: SocketAddress) -> bool:
+    """Make the kernel forget that sockets of this port once shared it; whether it could be done.
 
     It remembers "all have SO_REUSEPORT" per port and lets a process of the same user join without looking at the sockets,
     even after the flag is cleared; the memory goes when a socket without the flag binds the port. So one does, for a moment,
@@ -224,10 +237,11 @@ def make_port_exclusive(address: SocketAddress) -> None:
                 if unchecked:
                     probe.setsockopt(socket.IPPROTO_TCP, _IPPROTO_TCP_REPAIR, 1)
                 probe.bind((str(candidate.ip), candidate.port))
-                return
+                return True
             except OSError as error:
                 if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EPERM, errno.EAFNOSUPPORT):
                     raise
+    return False
 
 
 def _neighbours(address: SocketAddress) -> list[tuple[SocketAddress, bool]]:

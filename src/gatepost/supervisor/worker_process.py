@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import signal
 import socket
 import subprocess
@@ -22,11 +21,10 @@ from gatepost.transport.counter_page import CounterPage
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommand:
-    """How a worker is started. `settings` reach it unread by the supervisor. `run_as`: a user name, or None."""
+    """How a worker is started. `settings` reach it unread by the supervisor."""
 
     arguments: Sequence[str]
     settings: Mapping[str, object]
-    run_as: str | None
 
 
 class WorkerProcess:
@@ -101,13 +99,9 @@ class WorkerProcess:
 def _spawn(command: WorkerCommand, start: WorkerStart, descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
     environment = dict(os.environ)
     environment[ENVIRONMENT_VARIABLE] = msgspec.json.encode(start).decode()
-    user = None if command.run_as is None else pwd.getpwnam(command.run_as)
     return subprocess.Popen(  # noqa: S603 - the arguments are our own
         list(command.arguments),
         pass_fds=descriptors,
         env=environment,
         stdin=subprocess.DEVNULL,
-        user=None if user is None else user.pw_uid,
-        group=None if user is None else user.pw_gid,
-        extra_groups=None if user is None else os.getgrouplist(user.pw_name, user.pw_gid),
     )

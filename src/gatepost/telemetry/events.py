@@ -14,6 +14,7 @@ import structlog
 class Event(Enum):
     """Everything that gatepost logs."""
 
+    SERVER_RUNS_AS_ROOT = "server.runs_as_root"
     SERVER_READY = "server.ready"
     SERVER_STOPPING = "server.stopping"
     SERVER_STOPPED = "server.stopped"

@@ -1,0 +1,141 @@
+"""What the processes of a server may do on the machine, in each way of starting it; and that low ports bind all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.cannot_run import cannot_run
+from tests.integration.running_server import ADMIN, RunningServer, eventually, free_port
+from tests.process_privileges import LOW_PORTS, Privileges, privileges_of, python_for
+
+NOTHING = Privileges(permitted=0, effective=0, inheritable=0, ambient=0, bounding=0, no_new_privileges=True)
+LOW_PORTS_ALONE = Privileges(LOW_PORTS, LOW_PORTS, LOW_PORTS, ambient=0, bounding=0, no_new_privileges=True)
+AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+WITH_LOW_PORTS = (*AS_NOBODY, "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service")
+
+
+@pytest.fixture(autouse=True)
+def root() -> None:
+    if os.geteuid() != 0:
+        cannot_run("only root may start the server as another user")
+
+
+def free_low_port() -> int:
+    """A port that only a privileged process may bind."""
+    limit = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    for port in range(limit - 1, 512, -1):
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    return cannot_run("every port may be bound by everybody on this machine")
+
+
+@contextmanager
+def started(
+    directory: Path, *arguments: str, low: int, python: str = sys.executable, launcher: Sequence[str] = ()
+) -> Iterator[RunningServer]:
+    """A server with the API on a high port and a listener on a low one. The plan file is readable to root alone."""
+    for each in (directory, *directory.parents[:2]):
+        each.chmod(0o755)
+    ports = {"http": free_port(), "low": low}
+    listeners = {
+        name: {"name": name, "protocol": "http", "bind": [f"127.0.0.1:{port}"], "useTls": False}
+        for name, port in ports.items()
+    }
+    plan = directory / "plan.ndjson"
+    plan.write_text(json.dumps({"@type": "create", "object": "NetworkListener", "value": listeners}))
+    plan.chmod(0o600 if not launcher else 0o644)
+    data = ["--data", str(directory / "data"), "--plan", str(plan), "--workers", "2"]
+    server = RunningServer(directory, [*data, *arguments], ports, ADMIN, python=python, launcher=launcher)
+    try:
+        yield server
+    finally:
+        assert server.stop() == 0
+
+
+def users_of(pid: int) -> set[str]:
+    """Real, effective, saved and file system user and group of a process, and its other groups, as numbers."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {number for line in lines if line.startswith(("Uid:", "Gid:", "Groups:")) for number in line.split()[1:]}
+
+
+def greets(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+        sock.sendall(b"GET /healthz/live HTTP/1.1\r\nHost: here\r\n\r\n")
+        return sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def assert_that_a_low_port_can_be_added_and_workers_replaced(server: RunningServer) -> None:
+    lower = free_low_port()
+    server.create_listener(name="lower", protocol="http", bind=[f"127.0.0.1:{lower}"], useTls=False)
+    assert server.status("lower")["state"] == "active"
+    old = server.worker_pids()
+    server.kill_worker(old[0])
+    eventually(lambda: len(server.worker_pids()) == 2 and old[0] not in server.worker_pids())
+    eventually(lambda: server.status("lower")["addresses"][0]["workersAccepting"] == 2)
+    assert greets(lower)
+
+
+def test_root_becomes_the_user_that_was_asked_for_and_keeps_nothing_but_low_ports(tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    numbers = {str(nobody.pw_uid), str(nobody.pw_gid)}
+    low = free_low_port()
+    with started(tmp_path, "--run-as", "nobody", low=low, python=python_for("nobody")) as server:
+        assert users_of(server.process.pid) == numbers
+        assert privileges_of(server.process.pid) == LOW_PORTS_ALONE
+        assert_that_a_low_port_can_be_added_and_workers_replaced(server)
+        for pid in server.worker_pids():
+            assert users_of(pid) == numbers
+            assert privileges_of(pid) == NOTHING
+        data = tmp_path / "data"
+        assert {path.stat().st_uid for path in (data, *data.iterdir())} == {nobody.pw_uid}
+        assert greets(low)
+
+
+def test_root_without_another_user_has_workers_without_capabilities_and_is_told_so(tmp_path: Path) -> None:
+    with started(tmp_path, low=free_low_port()) as server:
+        assert_that_a_low_port_can_be_added_and_workers_replaced(server)
+        for pid in server.worker_pids():
+            assert users_of(pid) == {"0"}
+            assert privileges_of(pid) == NOTHING
+        assert sum("--run-as" in line for line in server.log().splitlines()) == 1
+
+
+def test_a_user_with_the_right_to_bind_low_ports_keeps_it_in_the_supervisor(tmp_path: Path) -> None:
+    _give_data_directory_to_nobody(tmp_path)
+    low, python = free_low_port(), python_for("nobody")
+    with started(tmp_path, low=low, python=python, launcher=WITH_LOW_PORTS) as server:
+        may = privileges_of(server.process.pid)
+        assert (may.permitted, may.effective, may.ambient, may.no_new_privileges) == (LOW_PORTS, LOW_PORTS, 0, True)
+        assert_that_a_low_port_can_be_added_and_workers_replaced(server)
+        for pid in server.worker_pids():
+            may = privileges_of(pid)
+            assert (may.permitted, may.effective, may.inheritable, may.ambient) == (0, 0, 0, 0)
+            assert may.no_new_privileges
+
+
+def test_a_user_without_that_right_is_refused_low_ports_with_the_reason(tmp_path: Path) -> None:
+    _give_data_directory_to_nobody(tmp_path)
+    low, python = free_low_port(), python_for("nobody")
+    with started(tmp_path, low=low, python=python, launcher=AS_NOBODY) as server:
+        assert "EACCES" in server.status("low")["reason"]
+        address = f"127.0.0.1:{free_low_port()}"
+        lower = {"name": "lower", "protocol": "http", "bind": [address], "useTls": False}
+        refused = server.call("x:NetworkListener/set", create={"l": lower})["notCreated"]["l"]
+        assert refused["properties"] == ["bind"]
+        assert "EACCES" in refused["validationErrors"][0]["description"]
+        assert address in refused["validationErrors"][0]["description"]
+
+
+def _give_data_directory_to_nobody(directory: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    (directory / "data").mkdir(mode=0o700)
+    os.chown(directory / "data", nobody.pw_uid, nobody.pw_gid)
