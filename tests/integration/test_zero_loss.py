@@ -7,12 +7,17 @@ disturb it belongs there.
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -221,6 +226,57 @@ def test_no_attempt_is_lost_and_no_session_is_cut_by(
 def _has_connections(server: RunningServer, name: str, expected: int) -> bool:
     connections: int = server.status(f"door-{name}")["connections"]
     return connections == expected
+
+
+def test_who_waits_in_the_queue_of_a_busy_worker_is_served_although_its_socket_is_given_up(
+    server: RunningServer, doors: Doors
+) -> None:
+    door = doors["v4"]
+    with visitors_at([door.target("v4")], clients=200) as visitors:
+        for pid in server.worker_pids():
+            _change_while_busy(server, pid, door, socketReusePort=False)
+            server.update_listener(door.id, socketReusePort=True)
+            server.update_listener(door.id, socketReceiveBufferSize=65536)
+            _change_while_busy(server, pid, door, socketReceiveBufferSize=None)
+    assert visitors.outcomes["v4"].keys() == {GREETED}, visitors.outcomes
+
+
+def _change_while_busy(server: RunningServer, pid: int, door: Door, **patch: Any) -> None:
+    """The worker stands still until more clients wait than it accepts in a row, and the change has come to it."""
+    while _worker_of_the_api(server) == pid:
+        server.http.get("/healthz/live", headers={"connection": "close"})
+    changing = Thread(target=server.update_listener, args=(door.id,), kwargs=patch)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: _accept_queue(door.port) > 100)
+        changing.start()
+        eventually(lambda: _has_unread_message(pid))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    changing.join(60)
+    assert not changing.is_alive()
+
+
+def _worker_of_the_api(server: RunningServer) -> int:
+    """Who serves the connection that the test's calls go through."""
+    server.http.get("/healthz/live")
+    (pid,) = re.findall(r"pid=(\d+)", _ss("-tnp", f"sport = :{server.ports['http']}"))
+    return int(pid)
+
+
+def _accept_queue(port: int) -> int:
+    """How many connections wait at the port, in the longest queue."""
+    return max(int(line.split()[1]) for line in _ss("-ltn", f"sport = :{port}").splitlines())
+
+
+def _has_unread_message(pid: int) -> bool:
+    """Whether something waits for the process in a UNIX socket: that of its supervisor."""
+    lines = _ss("-xnp").splitlines()
+    return any(f"pid={pid}," in line and line.startswith("u_str") and int(line.split()[2]) > 0 for line in lines)
+
+
+def _ss(*arguments: str) -> str:
+    return subprocess.check_output(["ss", "-H", *arguments], text=True)
 
 
 # --- processes come and go --------------------------------------------------------------------------------------------

@@ -54,6 +54,8 @@ async def _attempt(target: Target, *, is_tls: bool) -> str:
             await loop.sock_connect(sock, (target.host, target.port))
         except ConnectionRefusedError:
             return REFUSED
+        except ConnectionResetError:
+            return ENDED_BEFORE_GREETING
         try:
             await loop.sock_sendall(sock, target.header)
             if is_tls:
