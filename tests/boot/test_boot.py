@@ -133,6 +133,7 @@ def test_plain_http_and_lmtp_are_for_this_machine_only() -> None:
 def test_the_certificate_of_its_own_names_the_host_and_this_machine() -> None:
     now = datetime(2026, 5, 1, tzinfo=UTC)
     made = make_self_signed("mail.example.org", now)
+    assert made.certificate is not None
     parsed = x509.load_pem_x509_certificate(made.certificate.encode())
     names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["mail.example.org", "localhost"]

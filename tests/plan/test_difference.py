@@ -64,6 +64,7 @@ PLANS = st.builds(
     max_message_size=st.integers(1, 2),
     listeners=LISTENERS,
     certificates=st.sampled_from([(), (CERTIFICATE,)]),
+    watched_files=st.sampled_from([(), ("/chain.pem", "/key.pem")]),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gatepost.boot.administrator import Administrator, UnfitAdministratorError
@@ -11,7 +12,9 @@ from gatepost.boot.first_objects import FirstObjects
 from gatepost.boot.messages import BootAnswer, BootRequest
 from gatepost.config.plan_file import Operation, PlanError
 from gatepost.config.read_plans import UnreadablePlanError, read_plans
+from gatepost.management.certificate_files import read_files
 from gatepost.management.stored_configuration import load_configuration
+from gatepost.plan.certificate_files import files_of, pairs_in_use
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
 from gatepost.store.interface import StoreError
@@ -81,11 +84,15 @@ async def _apply(operations: Sequence[Operation], store: SqlStore) -> tuple[str,
 
 
 async def stored_plan(store: SqlStore) -> Plan:
-    """The plan of what is stored."""
+    """The plan of what is stored. A certificate whose files cannot be used is not in it; the workers look again when they
+    start, say what is wrong, and serve it as soon as it is right."""
     revision, configuration = await load_configuration(store.configuration)
+    certificates = configuration.certificates
+    files = await read_files(files_of(certificates.values()))
     return derive(
         revision=revision,
         settings=configuration.settings,
         listeners=configuration.listeners,
-        certificates=configuration.certificates,
+        certificates=certificates,
+        pairs=pairs_in_use(certificates, files, (), datetime.now(UTC)),
     )

@@ -1,50 +1,103 @@
-"""Bringing what runs back to what is stored: after a crash between the two, or when somebody asks for it."""
+"""Bringing what runs back to what is stored: after a crash between the two, when certificates' files have changed, or when
+somebody asks for it (SIGHUP)."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from msgspec import structs
 
+from gatepost.compose.certificates_in_files import FilesRead, read_again
 from gatepost.management.applying import ApplyError
+from gatepost.management.certificate_files import read_files
 from gatepost.management.stored_configuration import load_configuration
+from gatepost.plan.certificate_files import files_of
 from gatepost.plan.derive import derive
-from gatepost.store.interface import ConfigurationStore, StoreError
+from gatepost.plan.plan import Plan
+from gatepost.registry.certificate import CERTIFICATE, Certificate
+from gatepost.registry.configuration import Configuration
+from gatepost.store.interface import ConfigurationStore, ObjectWrite, StoreError, Taken
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
+from gatepost.values.ids import Id
 from gatepost.worker.applier import ChannelApplier
 
 
 class Reconciler:
-    """One per worker; the supervisor asks one of them."""
+    """One per worker; the supervisor asks one of them, and each watches the files of certificates."""
 
     def __init__(self, store: ConfigurationStore, applier: ChannelApplier) -> None:
         self._store = store
         self._applier = applier
         self._task: asyncio.Task[None] | None = None
+        self._has_to_look_again = False
 
     def start(self) -> None:
-        """Look, in a task of its own; not twice at the same time."""
+        """Look, in a task of its own. Where one is looking already, it looks once more: it may have seen the old state."""
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._reconcile())
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        else:
+            self._has_to_look_again = True
+
+    async def _run(self) -> None:
+        self._has_to_look_again = True
+        while self._has_to_look_again:
+            self._has_to_look_again = False
+            try:
+                await self._reconcile()
+            except (ApplyError, StoreError, Taken) as error:
+                events.error(Event.PLAN_NOT_APPLIED, reason=str(error))
 
     async def _reconcile(self) -> None:
-        try:
-            async with self._applier.change() as change:
-                revision, configuration = await load_configuration(self._store)
-                plan = derive(
-                    revision=revision,
-                    settings=configuration.settings,
-                    listeners=configuration.listeners,
-                    certificates=configuration.certificates,
-                )
-                if structs.replace(plan, revision=change.running_plan.revision) == change.running_plan:
-                    return
-                failures = await change.prepare(plan, is_stored=True)
-                if failures:
-                    reasons = [failure.description for failure in failures]
-                    events.error(Event.PLAN_NOT_APPLIED, revision=revision, reasons=reasons)
-                    return
+        async with self._applier.change() as change:
+            revision, configuration = await load_configuration(self._store)
+            files = await read_files(files_of(configuration.certificates.values()))
+            read = read_again(configuration.certificates, files, change.running_plan.certificates, datetime.now(UTC))
+            plan = _plan_of(configuration, revision, read)
+            is_running = structs.replace(plan, revision=change.running_plan.revision) == change.running_plan
+            if not is_running and (failures := await change.prepare(plan, is_stored=True)):
+                reasons = [failure.description for failure in failures]
+                events.error(Event.PLAN_NOT_APPLIED, revision=revision, reasons=reasons)
+                return
+            if read.changed:
+                revision = await self._store.commit(_writes(read.changed))
+            if not is_running:
                 await change.activate(revision)
-        except (ApplyError, StoreError) as error:
-            events.error(Event.PLAN_NOT_APPLIED, reason=str(error))
+            _tell(configuration.certificates, read)
+
+
+def _plan_of(configuration: Configuration, revision: int, read: FilesRead) -> Plan:
+    return derive(
+        revision=revision,
+        settings=configuration.settings,
+        listeners=configuration.listeners,
+        certificates={**configuration.certificates, **read.changed},
+        pairs=read.pairs,
+    )
+
+
+def _writes(changed: Mapping[Id, Certificate]) -> list[ObjectWrite]:
+    return [
+        ObjectWrite(CERTIFICATE.name, certificate_id, CERTIFICATE.to_stored(value), CERTIFICATE.unique_key(value))
+        for certificate_id, value in changed.items()
+    ]
+
+
+def _tell(before: Mapping[Id, Certificate], read: FilesRead) -> None:
+    """One line for what has become of each certificate, and none for one whose state is as it was."""
+    for certificate_id in read.loaded:
+        certificate = read.changed.get(certificate_id, before[certificate_id])
+        name, files = certificate.name or certificate_id, sorted(set(certificate.files or ()))
+        until = None if certificate.not_valid_after is None else certificate.not_valid_after.isoformat()
+        events.info(Event.CERTIFICATE_LOADED, certificate=name, files=files, not_valid_after=until)
+    for certificate_id, certificate in read.changed.items():
+        if certificate.file_problem is not None:
+            served = "what was served before" if certificate_id in read.pairs else "another certificate"
+            events.error(
+                Event.CERTIFICATE_NOT_LOADED,
+                certificate=certificate.name or certificate_id,
+                reason=certificate.file_problem,
+                served_meanwhile=served,
+            )

@@ -24,6 +24,7 @@ from gatepost.store.sql_store import SqlStore
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import LineAccessLog
 from gatepost.transport.counter_page import CounterPage
+from gatepost.worker.file_watch import watch_files
 from gatepost.worker.sessions import ProtocolSessions, Services
 from gatepost.worker.worker import Worker
 
@@ -62,6 +63,7 @@ async def _work(start: WorkerStart) -> None:
         )
     )
     worker.reconcile = Reconciler(store.configuration, worker.applier).start
+    watching = asyncio.create_task(watch_files(lambda: _watched_files(worker), worker.reconcile))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _drain, worker)
     gc.collect()
     gc.set_threshold(10_000, 20, 20)  # connections leave no cycles behind, so there is little to find
@@ -70,9 +72,14 @@ async def _work(start: WorkerStart) -> None:
     try:
         await worker.is_finished.wait()
     finally:
+        watching.cancel()
         worker.byte_meter.stop()
         await store.close()
         worker.access_log.flush()
+
+
+def _watched_files(worker: Worker) -> tuple[str, ...]:
+    return () if worker.plan is None else worker.plan.watched_files
 
 
 def _process_name(start: WorkerStart) -> str:

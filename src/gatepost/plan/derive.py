@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gatepost.plan.certificate_files import NO_PAIRS, NamedPair, files_of
 from gatepost.plan.plan import CertificatePlan, ListenerPlan, Plan, ProtocolName, SocketPlan, TlsPlan
 from gatepost.registry.certificate import Certificate
 from gatepost.registry.network_listener import DEFAULT_BACKLOG, NetworkListener, usable_suites
@@ -21,8 +22,10 @@ def derive(
     settings: SystemSettings,
     listeners: Mapping[Id, NetworkListener],
     certificates: Mapping[Id, Certificate],
+    pairs: Mapping[Id, NamedPair] = NO_PAIRS,
 ) -> Plan:
-    """The plan of a configuration that has passed the rules."""
+    """The plan of a configuration that has passed the rules. `pairs`: of the certificates that are in files; one that is not
+    there is not served."""
     by_name = sorted(listeners.items(), key=lambda entry: entry[1].name)
     return Plan(
         revision=revision,
@@ -35,7 +38,8 @@ def derive(
         may_log_in_over_clear_http=settings.allow_clear_http_login,
         max_message_size=settings.max_message_size,
         listeners=tuple(_listener_plan(listener_id, listener, settings) for listener_id, listener in by_name),
-        certificates=_certificate_plans(settings.default_certificate_id, certificates),
+        certificates=_certificate_plans(settings.default_certificate_id, certificates, pairs),
+        watched_files=tuple(sorted(files_of(certificates.values()))),
     )
 
 
@@ -74,20 +78,34 @@ def _tls_plan(listener: NetworkListener) -> TlsPlan:
     )
 
 
-def _certificate_plans(default_id: Id | None, certificates: Mapping[Id, Certificate]) -> tuple[CertificatePlan, ...]:
+def _certificate_plans(
+    default_id: Id | None, certificates: Mapping[Id, Certificate], pairs: Mapping[Id, NamedPair]
+) -> tuple[CertificatePlan, ...]:
     """By id, so that the order in which they were made does not matter. The self-signed certificate goes by no name: it is
-    served where no other fits and no default is set, and never in the place of one that an operator has given."""
-    has_default = default_id in certificates
+    served where no other fits and no default is set (or can be served), and never in the place of one that an operator has
+    given."""
+    usable = {
+        certificate_id: (certificate, pair)
+        for certificate_id, certificate in sorted(certificates.items())
+        if (pair := _named_pair(certificate, pairs.get(certificate_id))) is not None
+    }
+    has_default = default_id in usable
     return tuple(
         CertificatePlan(
             id=certificate_id,
-            chain_pem=certificate.certificate,
-            private_key_pem=certificate.private_key.reveal(),
-            names=() if certificate.is_self_signed else tuple(map(str.lower, certificate.subject_alternative_names)),
+            chain_pem=pair.chain_pem,
+            private_key_pem=pair.private_key_pem,
+            names=() if certificate.is_self_signed else tuple(map(str.lower, pair.names)),
             is_fallback=certificate_id == default_id or (certificate.is_self_signed and not has_default),
         )
-        for certificate_id, certificate in sorted(certificates.items())
+        for certificate_id, (certificate, pair) in usable.items()
     )
+
+
+def _named_pair(certificate: Certificate, in_files: NamedPair | None) -> NamedPair | None:
+    if certificate.certificate is None or certificate.private_key is None:
+        return in_files
+    return NamedPair(certificate.certificate, certificate.private_key.reveal(), certificate.subject_alternative_names)
 
 
 def _seconds(milliseconds: int | None) -> float | None:

@@ -46,6 +46,7 @@ _SERVER_FIELDS_NEXT = (
     "may_log_in_over_clear_http",
     "max_message_size",
     "certificates",
+    "watched_files",
 )
 
 

@@ -91,6 +91,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     max_message_size: int  # octets
     listeners: tuple[ListenerPlan, ...]  # by name
     certificates: tuple[CertificatePlan, ...]
+    watched_files: tuple[str, ...] = ()  # paths that certificates are read from, those that could not be used included
 
     @property
     def drain_timeout_at_exit(self) -> float:

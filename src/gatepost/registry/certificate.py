@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from gatepost.registry.certificate_pair import PairError, read_pair
+from gatepost.registry.certificate_pair import PairError, PairFacts, pair_in_files, read_pair
 from gatepost.registry.declaration import (
     Effect,
     FormSection,
@@ -22,6 +22,7 @@ from gatepost.registry.declaration import (
     Update,
     declared_properties,
 )
+from gatepost.registry.file_path import NO_FILES, FilePath, FileTexts
 from gatepost.registry.kinds import Boolean, Choice, SecretText, SetOf, Text, UtcDateTime
 from gatepost.registry.problem import Problem, ProblemType
 from gatepost.registry.tls import KeyType
@@ -32,31 +33,49 @@ _KEY_TYPE_LABELS = {KeyType.ECDSA: "ECDSA", KeyType.RSA: "RSA", KeyType.ED25519:
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A certificate. What is server-set is read out of the chain; `subject_alternative_names` are DNS names and IP
-    addresses, lower-case."""
+    """A certificate, as text or in files: `certificate` and `private_key` or `certificate_file` and `private_key_file`. What is
+    server-set is read out of the chain; `subject_alternative_names` are DNS names and IP addresses, lower-case."""
 
     name: Annotated[
         str | None,
         Property(kind=Text(1, 64), label="Name", help="For people; unique where given."),
     ] = None
     certificate: Annotated[
-        str,
+        str | None,
         Property(
             kind=Text(1, _MAX_PEM, has_lines=True, format="text"),
             label="Certificate chain",
-            help="PEM text: the server's certificate first, then the intermediate ones.",
+            help="PEM text: the server's certificate first, then the intermediate ones. Null where it is in a file.",
             effect=Effect.NEXT,
         ),
-    ]
+    ] = None
     private_key: Annotated[
-        Secret,
+        Secret | None,
         Property(
             kind=SecretText(1, _MAX_PEM, has_lines=True),
             label="Private key",
-            help="PEM text, not encrypted. It cannot be read back.",
+            help="PEM text, not encrypted. It cannot be read back. Null where it is in a file.",
             effect=Effect.NEXT,
         ),
-    ]
+    ] = None
+    certificate_file: Annotated[
+        str | None,
+        Property(
+            kind=FilePath(),
+            label="Certificate file",
+            help="Path of the chain on the server, in place of the text. It is read again when it changes, and at SIGHUP.",
+            effect=Effect.NEXT,
+        ),
+    ] = None
+    private_key_file: Annotated[
+        str | None,
+        Property(
+            kind=FilePath(),
+            label="Private key file",
+            help="Path of the key on the server, readable for the user that the workers run as. May be the same file.",
+            effect=Effect.NEXT,
+        ),
+    ] = None
     subject_alternative_names: Annotated[
         tuple[str, ...],
         Property(
@@ -96,11 +115,29 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             update=Update.SERVER_SET,
         ),
     ] = False
+    file_problem: Annotated[
+        str | None,
+        Property(
+            kind=Text(0, 8192),
+            label="Problem with the files",
+            help="Why the files as they are now cannot be used; what they held before is served as long as the server runs.",
+            update=Update.SERVER_SET,
+        ),
+    ] = None
+
+    @property
+    def files(self) -> tuple[str, str] | None:
+        """The paths of chain and key; None for a certificate that is kept as text."""
+        if self.certificate_file is None or self.private_key_file is None:
+            return None
+        return self.certificate_file, self.private_key_file
 
 
-def _examine(certificate: Certificate, now: datetime) -> tuple[Certificate, Sequence[Problem]]:
+def _examine(certificate: Certificate, now: datetime, texts: FileTexts) -> tuple[Certificate, Sequence[Problem]]:
+    if problems := _missing_or_double(certificate):
+        return certificate, problems
     try:
-        facts = read_pair(certificate.certificate, certificate.private_key.reveal())
+        facts = _facts_of(certificate, texts)
     except PairError as error:
         return certificate, [Problem(error.property_name, ProblemType.INVALID, str(error))]
     completed = msgspec.structs.replace(
@@ -110,16 +147,46 @@ def _examine(certificate: Certificate, now: datetime) -> tuple[Certificate, Sequ
         not_valid_before=facts.not_valid_before,
         not_valid_after=facts.not_valid_after,
         key_type=facts.key_type,
+        file_problem=None,
     )
     if facts.not_valid_after <= now:
         words = f"expired at {facts.not_valid_after:%Y-%m-%dT%H:%M:%SZ}; give one that is valid"
-        return completed, [Problem("certificate", ProblemType.INVALID, words)]
+        name = "certificate" if certificate.certificate_file is None else "certificateFile"
+        return completed, [Problem(name, ProblemType.INVALID, words)]
     return completed, ()
 
 
+def _facts_of(certificate: Certificate, texts: FileTexts) -> PairFacts:
+    if certificate.files is not None:
+        return pair_in_files(*certificate.files, texts)[1]
+    assert certificate.certificate is not None and certificate.private_key is not None  # noqa: S101 - looked at before
+    return read_pair(certificate.certificate, certificate.private_key.reveal())
+
+
+def _missing_or_double(certificate: Certificate) -> list[Problem]:
+    """Chain and key are both text, or both in files."""
+    texts = {"certificate": certificate.certificate, "privateKey": certificate.private_key}
+    paths = {"certificateFile": certificate.certificate_file, "privateKeyFile": certificate.private_key_file}
+    if not any(paths.values()):
+        words = "must be given, or the path of its file"
+        return [Problem(name, ProblemType.REQUIRED, words) for name, value in texts.items() if value is None]
+    missing = [
+        Problem(name, ProblemType.REQUIRED, "must be given too: chain and key are both in files, or both text")
+        for name, value in paths.items()
+        if value is None
+    ]
+    double = [
+        Problem(name, ProblemType.CONFLICT, f"must be null where {name}File is given")
+        for name, value in texts.items()
+        if value is not None
+    ]
+    return missing + double
+
+
 def complete_certificate(certificate: Certificate, now: datetime) -> Certificate:
-    """The certificate with what the server sets filled in from its chain. Raises ValueError for a pair that is refused."""
-    completed, problems = _examine(certificate, now)
+    """The certificate, kept as text, with what the server sets filled in from its chain. Raises ValueError for a pair that
+    is refused."""
+    completed, problems = _examine(certificate, now, NO_FILES)
     if problems:
         raise ValueError("; ".join(f"{problem.property}: {problem.description}" for problem in problems))
     return completed
@@ -132,6 +199,7 @@ CERTIFICATE = ObjectType(
     description="A certificate chain with its private key, for TLS.",
     form=(
         FormSection("Certificate", ("name", "certificate", "privateKey")),
+        FormSection("In files", ("certificateFile", "privateKeyFile", "fileProblem")),
         FormSection(
             "What it says",
             ("subjectAlternativeNames", "issuer", "notValidBefore", "notValidAfter", "keyType", "isSelfSigned"),
@@ -143,7 +211,15 @@ CERTIFICATE = ObjectType(
         singular="certificate",
         plural="certificates",
         label_property="name",
-        columns=("name", "subjectAlternativeNames", "issuer", "notValidAfter", "keyType", "isSelfSigned"),
+        columns=(
+            "name",
+            "subjectAlternativeNames",
+            "issuer",
+            "notValidAfter",
+            "keyType",
+            "isSelfSigned",
+            "fileProblem",
+        ),
         filters=("name", "subjectAlternativeNames", "issuer"),
     ),
     menu=MenuPlace("Settings", "settings", "Network", "network", "Certificates"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtensionOID, NameOID
 
+from gatepost.registry.file_path import FileTexts, Unreadable
 from gatepost.registry.tls import KeyType
 
 _MIN_RSA_BITS = 2048
@@ -29,6 +31,16 @@ class PairError(ValueError):
     def __init__(self, property_name: str, message: str) -> None:
         super().__init__(message)
         self.property_name = property_name
+
+
+class Pair(NamedTuple):
+    """A chain and its key, both in PEM form."""
+
+    chain_pem: str
+    private_key_pem: str
+
+    def __repr__(self) -> str:
+        return "Pair(...)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,25 @@ def read_pair(chain_pem: str, private_key_pem: str) -> PairFacts:
         not_valid_after=leaf.not_valid_after_utc,
         key_type=key_type,
     )
+
+
+def pair_in_files(chain_path: str, key_path: str, texts: FileTexts) -> tuple[Pair, PairFacts]:
+    """What the two files hold, which may be one and the same. Raises PairError with the wire names of the paths."""
+    chain = _text_of(chain_path, "certificateFile", texts)
+    key = _text_of(key_path, "privateKeyFile", texts)
+    try:
+        return Pair(chain, key), read_pair(chain, key)
+    except PairError as error:
+        is_key = error.property_name == "privateKey"
+        name, path = ("privateKeyFile", key_path) if is_key else ("certificateFile", chain_path)
+        raise PairError(name, f"{path}: {error}") from None
+
+
+def _text_of(path: str, property_name: str, texts: FileTexts) -> str:
+    text = texts.get(path, Unreadable("was not read"))
+    if isinstance(text, Unreadable):
+        raise PairError(property_name, f"{path}: {text.reason}")
+    return text
 
 
 def _leaf_of(chain_pem: str) -> x509.Certificate:

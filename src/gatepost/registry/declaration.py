@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from gatepost.registry.file_path import FileTexts
 from gatepost.registry.kinds import Kind, SecretText
 from gatepost.registry.problem import Problem
 from gatepost.values.ids import Id
@@ -113,14 +114,15 @@ class MenuPlace:
     name: str
 
 
-Examination = Callable[[T, datetime], tuple[T, Sequence[Problem]]]
+Examination = Callable[[T, datetime, FileTexts], tuple[T, Sequence[Problem]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectType(Generic[T]):
     """One type of configuration object. `name` is without the `x:` that it carries on the wire.
 
-    `examine(object, now)` fills in what the server sets and reports what is wrong between the properties of one object.
+    `examine(object, now, files)` fills in what the server sets and reports what is wrong between the properties of one
+    object; `files` holds what was read of the files that it names.
     `unique_key(object)`: no two objects of the type share it.
     """
 
@@ -133,7 +135,7 @@ class ObjectType(Generic[T]):
     menu: MenuPlace
     is_singleton: bool = False
     unique_key: Callable[[T], str | None] = lambda _: None
-    examine: Examination[T] = lambda candidate, _: (candidate, ())
+    examine: Examination[T] = lambda candidate, _now, _files: (candidate, ())
 
     @property
     def wire_name(self) -> str:

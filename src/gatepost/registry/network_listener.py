@@ -23,6 +23,7 @@ from gatepost.registry.declaration import (
     Update,
     declared_properties,
 )
+from gatepost.registry.file_path import FileTexts
 from gatepost.registry.kinds import (
     Boolean,
     Choice,
@@ -260,7 +261,7 @@ def usable_suites(listener: NetworkListener, version: TlsVersion) -> tuple[TlsCi
     )
 
 
-def _examine(listener: NetworkListener, _now: datetime) -> tuple[NetworkListener, Sequence[Problem]]:
+def _examine(listener: NetworkListener, _now: datetime, _files: FileTexts) -> tuple[NetworkListener, Sequence[Problem]]:
     return listener, [*_tls_problems(listener), *_port_problems(listener)]
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gatepost.registry.declaration import DeclaredProperty, ObjectType, Update
+from gatepost.registry.file_path import NO_FILES, FileTexts
 from gatepost.registry.kinds import SetOf
 from gatepost.registry.problem import Fault, Problem, ProblemType, UnfitValueError, as_text
 from gatepost.registry.validation import Candidate, complete, parse_property
@@ -29,9 +30,14 @@ class InvalidPatchError(ValueError):
 
 
 def candidate_of_update(
-    object_type: ObjectType[T], object_id: Id, current: T, patch: Mapping[str, object], now: datetime
+    object_type: ObjectType[T],
+    object_id: Id,
+    current: T,
+    patch: Mapping[str, object],
+    now: datetime,
+    files: FileTexts = NO_FILES,
 ) -> Candidate[T]:
-    """The object that `patch` makes of `current`. Raises InvalidPatchError."""
+    """The object that `patch` makes of `current`; `files`: what was read of those that it names. Raises InvalidPatchError."""
     whole, members = _split(object_type, patch)
     fields = msgspec.structs.asdict(current)
     values = {name: fields[declared.field_name] for name, declared in object_type.properties.items()}
@@ -44,7 +50,7 @@ def candidate_of_update(
             _replace(declared, wire, values, problems)
     for name, changes in members.items():
         _change_members(object_type.properties[name], changes, values, problems)
-    return complete(object_type, values, problems, frozenset(whole) | frozenset(members), now)
+    return complete(object_type, values, problems, frozenset(whole) | frozenset(members), now, files)
 
 
 def _split(

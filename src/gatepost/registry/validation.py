@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from gatepost.registry.declaration import DeclaredProperty, ObjectType, Update
+from gatepost.registry.file_path import NO_FILES, FileTexts
 from gatepost.registry.problem import Problem, ProblemType, UnfitValueError, as_text
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -30,8 +31,10 @@ class Candidate(Generic[T]):
     given: frozenset[str]
 
 
-def candidate_of_create(object_type: ObjectType[T], wire: Mapping[str, object], now: datetime) -> Candidate[T]:
-    """The object that a create asks for, with defaults filled in."""
+def candidate_of_create(
+    object_type: ObjectType[T], wire: Mapping[str, object], now: datetime, files: FileTexts = NO_FILES
+) -> Candidate[T]:
+    """The object that a create asks for, with defaults filled in. `files`: what was read of those that it names."""
     problems = [_unknown(name) for name in wire if name not in object_type.properties]
     values: dict[str, Any] = {}
     for name, declared in object_type.properties.items():
@@ -47,7 +50,7 @@ def candidate_of_create(object_type: ObjectType[T], wire: Mapping[str, object], 
             problems.append(Problem(name, ProblemType.REQUIRED, words))
             continue
         parse_property(declared, wire[name], values, problems)
-    return complete(object_type, values, problems, frozenset(wire), now)
+    return complete(object_type, values, problems, frozenset(wire), now, files)
 
 
 def parse_property(declared: DeclaredProperty, wire: object, values: dict[str, Any], problems: list[Problem]) -> None:
@@ -59,7 +62,12 @@ def parse_property(declared: DeclaredProperty, wire: object, values: dict[str, A
 
 
 def complete(
-    object_type: ObjectType[T], values: Mapping[str, Any], problems: list[Problem], given: frozenset[str], now: datetime
+    object_type: ObjectType[T],
+    values: Mapping[str, Any],
+    problems: list[Problem],
+    given: frozenset[str],
+    now: datetime,
+    files: FileTexts,
 ) -> Candidate[T]:
     """The candidate made of parsed values: the rest filled in, what the server sets computed, and what is wrong between
     properties added, as far as it is not a consequence of a property that is wrong by itself."""
@@ -67,7 +75,7 @@ def complete(
         declared.field_name: values[name] if name in values else _fill_in(declared)
         for name, declared in object_type.properties.items()
     }
-    candidate, between = object_type.examine(object_type.struct(**fields), now)
+    candidate, between = object_type.examine(object_type.struct(**fields), now, files)
     faulty = {problem.property for problem in problems}
     return Candidate(candidate, (*problems, *(each for each in between if each.property not in faulty)), given)
 

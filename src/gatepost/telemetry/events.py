@@ -28,6 +28,8 @@ class Event(Enum):
     PLAN_APPLIED = "plan.applied"
     PLAN_NOT_APPLIED = "plan.not_applied"
     CHANGE_ABANDONED = "change.abandoned"
+    CERTIFICATE_LOADED = "certificate.loaded"
+    CERTIFICATE_NOT_LOADED = "certificate.not_loaded"
     CONNECTION_CLOSED = "connection.closed"  # written by access_log
     CONNECTION_REFUSED = "connection.refused"
     CONNECTION_RELAYED = "connection.relayed"

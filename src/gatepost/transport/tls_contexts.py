@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
@@ -81,6 +82,19 @@ class TlsContexts:
                 return
 
 
+def check_pair(chain_pem: str, private_key_pem: str) -> None:
+    """Whether OpenSSL takes a chain with its key. Raises UnusableTls."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    try:
+        _use(
+            context,
+            x509.load_pem_x509_certificates(chain_pem.encode()),
+            load_pem_private_key(private_key_pem.encode(), None),
+        )
+    except (ValueError, TypeError, SSL.Error) as error:
+        raise UnusableTls(f"the TLS library cannot use it: {error}") from None
+
+
 def _build(policy: TlsPlan, protocol: ProtocolName, certificates: Sequence[CertificatePlan]) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION if policy.is_tls12_enabled else SSL.TLS1_3_VERSION)
@@ -114,12 +128,16 @@ def _add_certificates(context: SSL.Context, certificates: Sequence[CertificatePl
             if type(key) in chains:
                 continue
             chains[type(key)] = chain
-            context.use_certificate(chain[0])
-            context.use_privatekey(key)  # type: ignore[arg-type]  # what load_pem gives is what the library takes
-            context.check_privatekey()
+            _use(context, chain, key)
         except (ValueError, TypeError, SSL.Error) as error:
             raise UnusableTls(f"certificate {certificate.id} cannot be used: {error}") from None
     _add_intermediates(context, list(chains.values()))
+
+
+def _use(context: SSL.Context, chain: Sequence[x509.Certificate], key: PrivateKeyTypes) -> None:
+    context.use_certificate(chain[0])
+    context.use_privatekey(key)  # type: ignore[arg-type]  # what load_pem gives is what the library takes
+    context.check_privatekey()
 
 
 def _add_intermediates(context: SSL.Context, chains: Sequence[Sequence[x509.Certificate]]) -> None:

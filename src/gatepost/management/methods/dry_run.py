@@ -33,6 +33,7 @@ _PROPERTIES = {  # of the plan's fields; wire names
     "may_log_in_over_clear_http": "allowClearHttpLogin",
     "max_message_size": "maxMessageSize",
     "certificates": "certificates",
+    "watched_files": "files of certificates",
 }
 
 

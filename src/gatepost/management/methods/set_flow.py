@@ -6,13 +6,14 @@ turn → what is stored → candidates and rules → derived plan → prepare (d
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from gatepost.management.applying import Applier, ApplyError, ApplyFailure, Change
+from gatepost.management.certificate_files import read_files
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.dry_run import dry_run_report
@@ -21,8 +22,10 @@ from gatepost.management.methods.set_error import SetError, invalid_properties, 
 from gatepost.management.methods.set_request import Item, Operation, SetRequest, read_set
 from gatepost.management.methods.set_work import (
     RequestOrigin,
+    Surroundings,
     answer_of_create,
     answer_of_update,
+    files_named,
     plan_of,
     settle,
 )
@@ -32,6 +35,7 @@ from gatepost.plan.plan import Plan
 from gatepost.registry.account import ACCOUNT
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
+from gatepost.registry.file_path import NO_FILES
 from gatepost.registry.kinds import SecretText
 from gatepost.store.interface import ConfigurationStore, ObjectWrite, StoreError, Taken
 from gatepost.values.ids import Id
@@ -101,14 +105,16 @@ class SetMethod:
             raise MethodError("stateMismatch", "the objects have changed since that state: read them again")
         revision, before = await load_configuration(parts.store)
         origin = RequestOrigin(context.caller.listener_id, context.caller.source_address)
-        proposal = settle(request, before, origin, parts.now())
-        old_plan = plan_of(before, revision)
+        files = await read_files(files_named(request, before))
+        surroundings = Surroundings(parts.now(), files, change.running_plan)
+        proposal = settle(request, before, origin, surroundings)
+        old_plan = plan_of(before, revision, replace(surroundings, files=NO_FILES))
         must_activate = False
-        while (plan := plan_of(proposal.after, revision)) != old_plan:
+        while (plan := plan_of(proposal.after, revision, surroundings)) != old_plan:
             must_activate = True
             if not _blame(request, await change.prepare(plan), proposal):
                 break
-            proposal = settle(request, before, origin, parts.now())
+            proposal = settle(request, before, origin, surroundings)
             must_activate = False
         if request.is_dry_run:
             return self._tried(request, proposal, old_state, old_plan, plan)

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from gatepost.management.methods.set_error import NOT_FOUND, SetError, error_of
 from gatepost.management.methods.set_request import Item, Operation, SetRequest
+from gatepost.plan.certificate_files import pairs_in_use
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import ObjectType
+from gatepost.registry.file_path import FilePath, FileTexts
 from gatepost.registry.patch import InvalidPatchError, candidate_of_update
 from gatepost.registry.rules.every_rule import findings
 from gatepost.registry.rules.finding import Finding
@@ -30,13 +34,37 @@ class RequestOrigin:
     source_address: IpAddress | None
 
 
-def settle(request: SetRequest, before: Configuration, origin: RequestOrigin, now: datetime) -> Proposal:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a change is judged by beside the objects: the time, in UTC, what was read of the files that it names, and what
+    runs."""
+
+    now: datetime
+    files: FileTexts
+    running_plan: Plan
+
+
+def files_named(request: SetRequest, before: Configuration) -> set[str]:
+    """The paths that objects have before or after an operation of the request, as far as they can be paths."""
+    named: set[str] = set()
+    for item in request.items:
+        current = before.find(item.ref)
+        for name, declared in OBJECT_TYPES[item.ref.object_type].properties.items():
+            if isinstance(declared.kind, FilePath):
+                present = None if current is None else msgspec.structs.asdict(current)[declared.field_name]
+                given = item.wire.get(name, present)
+                if isinstance(given, str) and given.startswith("/") and "\0" not in given:
+                    named.add(given)
+    return named
+
+
+def settle(request: SetRequest, before: Configuration, origin: RequestOrigin, surroundings: Surroundings) -> Proposal:
     """The change that is left when every operation that cannot be done has its error.
 
     Dropping one may make another impossible (a create that relied on a destroy), so it goes on until nothing is found.
     """
     while True:
-        proposal = _propose(request, before, origin, now)
+        proposal = _propose(request, before, origin, surroundings)
         found = findings(proposal)
         unfit = [item for item in request.items if item.error is None and item.problems]
         if not _drop(unfit or [item for item in request.items if item.error is None], found):
@@ -54,12 +82,12 @@ def _drop(items: list[Item], found: list[Finding]) -> bool:
     return dropped
 
 
-def _propose(request: SetRequest, before: Configuration, origin: RequestOrigin, now: datetime) -> Proposal:
+def _propose(request: SetRequest, before: Configuration, origin: RequestOrigin, surroundings: Surroundings) -> Proposal:
     after = before
     touched: dict[ObjectRef, None] = {}
     for item in request.items:
         if item.error is None:
-            after = _apply(item, after, now)
+            after = _apply(item, after, surroundings)
         if item.error is None:
             touched[item.ref] = None
     return Proposal(
@@ -72,11 +100,12 @@ def _propose(request: SetRequest, before: Configuration, origin: RequestOrigin, 
     )
 
 
-def _apply(item: Item, configuration: Configuration, now: datetime) -> Configuration:
+def _apply(item: Item, configuration: Configuration, surroundings: Surroundings) -> Configuration:
+    now, files = surroundings.now, surroundings.files
     object_type: ObjectType[Any] = OBJECT_TYPES[item.ref.object_type]
     current = configuration.find(item.ref)
     if item.operation is Operation.CREATE:
-        item.candidate = candidate_of_create(object_type, item.resolved, now)
+        item.candidate = candidate_of_create(object_type, item.resolved, now, files)
     elif current is None:
         item.error = NOT_FOUND
         return configuration
@@ -84,7 +113,7 @@ def _apply(item: Item, configuration: Configuration, now: datetime) -> Configura
         return configuration.replace(item.ref, None)
     else:
         try:
-            item.candidate = candidate_of_update(object_type, item.ref.id, current, item.resolved, now)
+            item.candidate = candidate_of_update(object_type, item.ref.id, current, item.resolved, now, files)
         except InvalidPatchError as error:
             item.error = SetError("invalidPatch", str(error))
             return configuration
@@ -92,13 +121,15 @@ def _apply(item: Item, configuration: Configuration, now: datetime) -> Configura
     return configuration.replace(item.ref, item.candidate.object)
 
 
-def plan_of(configuration: Configuration, revision: int) -> Plan:
-    """The plan that a configuration makes."""
+def plan_of(configuration: Configuration, revision: int, surroundings: Surroundings) -> Plan:
+    """The plan that a configuration makes. Certificates in files that were not read are served as they are now."""
+    running = surroundings.running_plan.certificates
     return derive(
         revision=revision,
         settings=configuration.settings,
         listeners=configuration.listeners,
         certificates=configuration.certificates,
+        pairs=pairs_in_use(configuration.certificates, surroundings.files, running, surroundings.now),
     )
 
 
