@@ -15,9 +15,10 @@ import httpx
 import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 
+from gatepost.control.connection_report import ConnectionReport
 from gatepost.mail.directory import DirectoryAccount
 from gatepost.management.app import make_app
-from gatepost.management.applying import ApplyFailure, ListenerCounts, ListenerStatus
+from gatepost.management.applying import ApplyError, ApplyFailure, ListenerCounts, ListenerStatus
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.parts import ManagementParts
 from gatepost.plan.derive import derive
@@ -183,6 +184,49 @@ class FakeServer:
         ]
 
 
+class FakeConnections:
+    """management.open_connections.OpenConnections over a list, two at a time."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, ConnectionReport] = {}
+        self.ended: list[str] = []
+        self.failure: ApplyError | None = None
+
+    def add(self, connection_id: str, **facts: Any) -> None:
+        usual: dict[str, Any] = {
+            "listener_id": Id("mx"),
+            "listener_name": "mx",
+            "protocol": "smtp",
+            "source": "192.0.2.1:4000",
+            "destination": "192.0.2.25:25",
+            "peer": "192.0.2.1:4000",
+            "since": 1_900_000_000.9,
+            "state": "no mail transaction",
+            "bytes_received": 10,
+            "bytes_sent": 20,
+            "tls_version": None,
+            "cipher_suite": None,
+            "key_exchange_group": None,
+            "server_name": None,
+            "proxy": None,
+            "account_id": None,
+            "login_name": None,
+            "worker": 1,
+        }
+        self.open[connection_id] = ConnectionReport(**{**usual, "id": connection_id, **facts})
+
+    async def reports(
+        self, ids: Collection[str] | None = None, *, is_to_end: bool = False
+    ) -> AsyncIterator[Sequence[ConnectionReport]]:
+        wanted = [report for key, report in self.open.items() if ids is None or key in ids]
+        for start in range(0, len(wanted), 2):
+            yield wanted[start : start + 2]
+        if self.failure is not None:
+            raise self.failure
+        if is_to_end:
+            self.ended += [report.id for report in wanted]
+
+
 class FakeAuthenticator:
     """session.reactions.Authenticator: the password of everybody is `secret`, the hash `hash of <password>`."""
 
@@ -231,6 +275,7 @@ class Api:
             account = Account(name=name, domain_id=domain_id, password=Secret("hash of secret"), role=role)
             self.store.put(ACCOUNT, f"id-{name}", account)
         self.server = FakeServer(self.store)
+        self.connections = FakeConnections()
         self.authenticator = FakeAuthenticator(self.store)
         self.deleted_mail: list[Id] = []
         self.held_while_hashing: list[bool] = []
@@ -239,6 +284,7 @@ class Api:
         self.parts = ManagementParts(
             store=self.store,
             applier=self.server,
+            connections=self.connections,
             authenticator=self.authenticator,
             hash_to_store=self._hash,
             delete_account_mail=self._delete_mail,

@@ -162,7 +162,7 @@ def test_a_slot_is_empty_for_its_next_owner(page: CounterPage) -> None:
     counter = ConnectionCounter(page, SLOT, 0)
     page.set_cap(SLOT, 5)
     counter.admit()
-    counter.count(Cell.TLS_FAILURES)
+    counter.count(Cell.TLS_FAILED_CLOSED)
     neighbour = ConnectionCounter(page, SLOT + 1, 0)
     neighbour.admit()
     page.clear_slot(SLOT)

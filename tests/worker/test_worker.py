@@ -138,7 +138,7 @@ async def test_tls_that_cannot_be_built_is_told_and_never_served_as_clear_text(w
     assert "no certificate" in (answer.error or "")
     client = world.connect(address)
     assert await rest_of(client) == b""
-    assert world.count("a", Cell.TLS_FAILURES) == 1
+    assert world.count("a", Cell.TLS_FAILED_UNUSABLE) == 1
 
 
 async def test_the_supervisor_may_ask_to_compare_with_the_store(world: WorkerWorld) -> None:
@@ -269,7 +269,7 @@ async def test_handshakes_are_counted_by_how_they_end(world: WorkerWorld) -> Non
     assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
     clear = world.connect(address)
     clear.sendall(b"EHLO client.example.org\r\n")
-    await until(lambda: world.count("a", Cell.TLS_FAILURES) == 1)
+    await until(lambda: world.count("a", Cell.TLS_FAILED_NOT_TLS) == 1)
     assert world.count("a", Cell.TLS_HANDSHAKES) == 1
     client.close()
 

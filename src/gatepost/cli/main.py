@@ -11,6 +11,7 @@ import typer
 from gatepost import __version__
 from gatepost.cli.apply_command import apply
 from gatepost.cli.client_command import client_command, takes_client_options
+from gatepost.cli.connections_command import connections
 from gatepost.cli.describe_command import describe
 from gatepost.cli.object_commands import create, delete, get, query, update
 from gatepost.cli.status_command import status
@@ -42,7 +43,7 @@ def _root(
 
 
 app.callback()(takes_client_options(_root))
-for _command in (get, query, create, update, delete, describe, apply, status):
+for _command in (get, query, create, update, delete, describe, apply, status, connections):
     app.command(rich_help_panel=_CLIENTS)(client_command(_command))
 
 

@@ -29,6 +29,7 @@ async def management_application(store: SqlStore, worker: Worker, authenticator:
         ManagementParts(
             store=store.configuration,
             applier=worker.applier,
+            connections=worker.connections,
             authenticator=authenticator,
             hash_to_store=hash_to_store,
             delete_account_mail=store.mail.delete_account,

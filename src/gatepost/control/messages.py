@@ -75,8 +75,33 @@ class StatusQuestion(_Message, frozen=True, kw_only=True):
     number: int
 
 
+class ConnectionsQuestion(_Message, frozen=True, kw_only=True):
+    """Asks all workers for their connections: all, or those with these ids. `is_to_end`: and take leave of them."""
+
+    number: int
+    ids: tuple[str, ...] | None = None
+    is_to_end: bool = False
+
+
+class ConnectionsReported(_Message, frozen=True, kw_only=True):
+    """A part of the answer to ReportConnections: a MessagePack array of ConnectionReport, which the supervisor passes on
+    unread, because it holds what clients have said."""
+
+    number: int
+    reports: bytes
+    is_last: bool
+
+
 FromWorker: TypeAlias = (
-    BeginChange | PrepareChange | ActivateChange | AbandonChange | PlanApplied | SocketsReleased | StatusQuestion
+    BeginChange
+    | PrepareChange
+    | ActivateChange
+    | AbandonChange
+    | PlanApplied
+    | SocketsReleased
+    | StatusQuestion
+    | ConnectionsQuestion
+    | ConnectionsReported
 )
 
 
@@ -180,6 +205,24 @@ class StatusAnswer(_Message, frozen=True, kw_only=True):
     workers_running: int
 
 
+class ReportConnections(_Message, frozen=True, kw_only=True):
+    """See ConnectionsQuestion."""
+
+    number: int
+    ids: tuple[str, ...] | None
+    is_to_end: bool
+
+
+class ConnectionsPart(_Message, frozen=True, kw_only=True):
+    """A part of the answer to ConnectionsQuestion, from one of the workers; the last one is empty. `is_complete`: no worker
+    has failed to answer."""
+
+    number: int
+    reports: bytes = b""
+    is_last: bool = False
+    is_complete: bool = True
+
+
 class Reconcile(_Message, frozen=True, kw_only=True):
     """What runs may differ from what is stored (a worker died between commit and activation, files changed): read the
     store, and make a change when it differs."""
@@ -218,6 +261,8 @@ FromSupervisor: TypeAlias = (
     | ChangePrepared
     | ChangeEnded
     | StatusAnswer
+    | ReportConnections
+    | ConnectionsPart
     | Reconcile
     | NeighbourCame
     | NeighbourLeft

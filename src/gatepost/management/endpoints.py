@@ -17,6 +17,7 @@ from gatepost.management.jmap.engine import JmapEngine
 from gatepost.management.jmap.failure import over_limit
 from gatepost.management.jmap.i_json import parse_i_json
 from gatepost.management.jmap.session_object import session_object, session_state
+from gatepost.management.methods.connections import TYPE_NAME as CONNECTION
 from gatepost.management.methods.listener_status import TYPE_NAME as LISTENER_STATUS
 from gatepost.management.methods.set_flow import SetParts
 from gatepost.management.methods.table import method_table
@@ -30,7 +31,7 @@ from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
 _MAX_LOGIN_BODY = 16 * 1024
-_TYPE_NAMES = [*OBJECT_TYPES, LISTENER_STATUS]
+_TYPE_NAMES = [*OBJECT_TYPES, LISTENER_STATUS, CONNECTION]
 
 
 class Endpoints:
@@ -47,7 +48,7 @@ class Endpoints:
             make_id=parts.make_id,
             now=parts.now,
         )
-        self._engine = JmapEngine(method_table(set_parts), parts.limits)
+        self._engine = JmapEngine(method_table(set_parts, parts.connections), parts.limits)
         self._schema = SchemaResource(OBJECT_TYPES.values())
         self._requests_under_way: Counter[Id] = Counter()
 

@@ -15,6 +15,7 @@ from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.methods.set_flow import SetParts
 from gatepost.management.methods.table import method_table
+from gatepost.management.open_connections import NoConnections
 from gatepost.registry.account import Role
 from gatepost.session.password_hash import hash_to_store
 from gatepost.store.interface import ConfigurationStore
@@ -38,7 +39,7 @@ class LocalCalls:
             make_id=_new_id,
             now=lambda: datetime.now(UTC),
         )
-        self._table = method_table(parts)
+        self._table = method_table(parts, NoConnections())
         self._context = MethodContext(
             caller=Caller(account_id=Id("local"), login_name="local", role=Role.ADMIN),
             using=frozenset({CONFIGURATION, GATEPOST}),

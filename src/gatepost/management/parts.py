@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gatepost.management.applying import Applier
 from gatepost.management.jmap.limits import Limits
+from gatepost.management.open_connections import OpenConnections
 from gatepost.plan.plan import Plan
 from gatepost.session.reactions import Authenticator
 from gatepost.store.interface import ConfigurationStore
@@ -25,6 +26,7 @@ class ManagementParts:
 
     store: ConfigurationStore
     applier: Applier
+    connections: OpenConnections
     authenticator: Authenticator
     hash_to_store: Callable[[Secret, Secret | None], Awaitable[Secret]]
     delete_account_mail: Callable[[Id], Awaitable[None]]

@@ -22,6 +22,7 @@ from gatepost.session.http_framing import MAX_HEAD, RequestConnection
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.ending import Ending
+from gatepost.values.ids import Id
 
 if TYPE_CHECKING:
     from gatepost.transport.descriptor_transport import DescriptorTransport
@@ -115,7 +116,8 @@ class HttpSession(H11Protocol):
     transport: DescriptorTransport
     conn: RequestConnection
     server_state: _DatedState
-    login_name: str | None = None  # each request says for itself who makes it
+    account_id: Id | None = None  # each request says for itself who makes it
+    login_name: str | None = None
 
     def __init__(self, config: Config, server_state: _DatedState, app_state: dict[str, Any]) -> None:
         super().__init__(config, server_state, app_state)

@@ -13,6 +13,8 @@ from gatepost.control.messages import (
     AbandonChange,
     ActivateChange,
     BeginChange,
+    ConnectionsQuestion,
+    ConnectionsReported,
     FromWorker,
     PrepareChange,
     StatusAnswer,
@@ -20,6 +22,7 @@ from gatepost.control.messages import (
 )
 from gatepost.plan.plan import Plan
 from gatepost.supervisor.changes import Changes
+from gatepost.supervisor.connection_rounds import ConnectionRounds
 from gatepost.supervisor.counter_slots import CounterSlots
 from gatepost.supervisor.fleet import Fleet
 from gatepost.supervisor.readiness import notify_service_manager, table_of_listeners
@@ -51,9 +54,8 @@ class Supervisor:
         self._slots = CounterSlots(page)
         self._table = SocketTable(worker_count, inherited)
         self._changes = Changes(plan, self._table, self._slots)
-        self._fleet = Fleet(
-            command, worker_count, page, self._slots, self._table, self._request, self._changes.worker_died
-        )
+        self._fleet = Fleet(command, worker_count, page, self._slots, self._table, self._request, self._worker_died)
+        self._connections = ConnectionRounds(lambda: self._fleet.living)
         self._changes.attach(self._fleet)
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -127,6 +129,10 @@ class Supervisor:
         self._fleet.close()
         events.info(Event.SERVER_STOPPED)
 
+    def _worker_died(self, worker: WorkerProcess) -> None:
+        self._connections.worker_died(worker)
+        self._changes.worker_died(worker)
+
     def _request(self, worker: WorkerProcess, message: FromWorker) -> None:
         match message:
             case BeginChange(number=number):
@@ -137,6 +143,10 @@ class Supervisor:
                 self._changes.activate(worker, number, revision)
             case AbandonChange():
                 self._changes.abandon(worker)
+            case ConnectionsQuestion():
+                self._connections.ask(worker, message)
+            case ConnectionsReported():
+                self._connections.reported(worker, message)
             case StatusQuestion(number=number):
                 self._fleet.answer(worker, self._status(number))
 

@@ -32,7 +32,7 @@ class Cell(IntEnum):
     REFUSED_SERVER_CAP = 4
     PROXY_MISSING = 5  # connections without an acceptable PROXY header, by ProxyFailure
     TLS_HANDSHAKES = 6
-    TLS_FAILURES = 7
+    TLS_FAILED_TIMEOUT = 7  # handshakes that were not completed, by TlsFailure
     REFUSED_ADDRESS_CAP = 8
     ACCEPT_PAUSES = 9  # accepting stopped for a moment: no descriptors, no memory
     BYTES_RECEIVED = 10  # octets of the protocol, without TLS's own; at most a second old
@@ -65,6 +65,17 @@ class Cell(IntEnum):
     PROXY_BAD_CHECKSUM = 37
     PROXY_TIMEOUT = 38
     PROXY_CLOSED = 39
+    TLS_FAILED_CLOSED = 40
+    TLS_FAILED_NOT_TLS = 41
+    TLS_FAILED_NO_COMMON_VERSION = 42
+    TLS_FAILED_NO_COMMON_SUITE = 43
+    TLS_FAILED_NO_COMMON_GROUP = 44
+    TLS_FAILED_NO_COMMON_SIGNATURE = 45
+    TLS_FAILED_NO_COMMON_PROTOCOL = 46
+    TLS_FAILED_CLIENT_ALERT = 47
+    TLS_FAILED_MALFORMED = 48
+    TLS_FAILED_UNUSABLE = 49
+    TLS_FAILED_OTHER = 50
 
 
 _HEADER = 8  # numbers before the caps

@@ -358,6 +358,11 @@ class DescriptorTransport(asyncio.Transport):
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the descriptor is closed."""
+        return not self._is_open
+
     def is_closing(self) -> bool:
         """Whether close or abort was called."""
         return self._is_closing

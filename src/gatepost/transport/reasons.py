@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gatepost.protocols.proxy_header.header import ProxyFailure
 from gatepost.transport.counter_page import Cell
 from gatepost.transport.ending import Ending
+from gatepost.transport.tls_failure import TlsFailure
 
 REFUSALS: Mapping[Cell, str] = {
     Cell.REFUSED_LISTENER_CAP: "maxConnections",
@@ -35,6 +36,21 @@ CELL_OF_ENDING: Mapping[Ending, Cell] = {
     Ending.SHUT_DOWN: Cell.ENDED_SHUT_DOWN,
     Ending.OPERATOR: Cell.ENDED_OPERATOR,
     Ending.FAULT: Cell.ENDED_FAULT,
+}
+
+CELL_OF_TLS_FAILURE: Mapping[TlsFailure, Cell] = {
+    TlsFailure.TIMEOUT: Cell.TLS_FAILED_TIMEOUT,
+    TlsFailure.CLOSED: Cell.TLS_FAILED_CLOSED,
+    TlsFailure.NOT_TLS: Cell.TLS_FAILED_NOT_TLS,
+    TlsFailure.NO_COMMON_VERSION: Cell.TLS_FAILED_NO_COMMON_VERSION,
+    TlsFailure.NO_COMMON_SUITE: Cell.TLS_FAILED_NO_COMMON_SUITE,
+    TlsFailure.NO_COMMON_GROUP: Cell.TLS_FAILED_NO_COMMON_GROUP,
+    TlsFailure.NO_COMMON_SIGNATURE: Cell.TLS_FAILED_NO_COMMON_SIGNATURE,
+    TlsFailure.NO_COMMON_PROTOCOL: Cell.TLS_FAILED_NO_COMMON_PROTOCOL,
+    TlsFailure.CLIENT_ALERT: Cell.TLS_FAILED_CLIENT_ALERT,
+    TlsFailure.MALFORMED: Cell.TLS_FAILED_MALFORMED,
+    TlsFailure.UNUSABLE: Cell.TLS_FAILED_UNUSABLE,
+    TlsFailure.OTHER: Cell.TLS_FAILED_OTHER,
 }
 
 CELL_OF_TLS_VERSION: Mapping[str, Cell] = {"TLSv1.2": Cell.TLS_1_2, "TLSv1.3": Cell.TLS_1_3}  # OpenSSL's names

@@ -15,13 +15,13 @@ from gatepost.session.reactions import ProtocolParts
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.connection_info import ConnectionInfo
-from gatepost.transport.counter_page import Cell
 from gatepost.transport.descriptor_transport import DescriptorTransport, StreamProtocol
 from gatepost.transport.ending import Ending
 from gatepost.transport.poller import Poller
-from gatepost.transport.reasons import CELL_OF_PROXY_FAILURE
+from gatepost.transport.reasons import CELL_OF_PROXY_FAILURE, CELL_OF_TLS_FAILURE
 from gatepost.transport.stages import ProxyHeaderStage, TlsHandshakeStage
 from gatepost.transport.tls_failure import TlsFailure
+from gatepost.values.ids import Id
 from gatepost.worker.closing_report import count_handshake
 
 if TYPE_CHECKING:
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 
     from gatepost.worker.listener import Listener, ListenerPolicy
 
-_PROCESS = os.getpid()
+ID_PREFIX = f"w{os.getpid()}-"
 _serials = itertools.count(1)
 
 
 class Session(StreamProtocol, Protocol):
     """A conversation, or an HTTP session."""
 
-    login_name: str | None  # who the client is, once that is known for the whole connection
+    account_id: Id | None  # who the client is, once that is known for the whole connection
+    login_name: str | None
 
     @property
     def state_name(self) -> str:
@@ -50,7 +51,6 @@ class Connection:
     """Counted by its listener from accept on, until its descriptor is closed."""
 
     __slots__ = (
-        "_serial",
         "accepted_at",
         "address",
         "address_entry",
@@ -58,6 +58,7 @@ class Connection:
         "is_told",
         "listener",
         "policy",
+        "serial",
         "session",
         "surplus",
         "transport",
@@ -74,7 +75,7 @@ class Connection:
         is_refused: bool,
     ) -> None:
         self.accepted_at = time.monotonic()
-        self._serial = next(_serials)
+        self.serial = next(_serials)  # tells it from all others of this process
         self.listener = listener
         self.policy = policy
         self.address = address  # the listening address
@@ -88,7 +89,7 @@ class Connection:
     @property
     def id(self) -> str:
         """Of this connection alone, over all workers; process and number in it."""
-        return f"w{_PROCESS}-{self._serial}"
+        return f"{ID_PREFIX}{self.serial}"
 
     def start(self) -> None:
         """The first stage."""
@@ -163,7 +164,7 @@ class Connection:
             done()
 
         def handshake_failed(failure: TlsFailure, reason: str) -> None:
-            self.listener.counter.count(Cell.TLS_FAILURES)
+            self.listener.counter.count(CELL_OF_TLS_FAILURE[failure])
             transport.note_ending(Ending.TLS_FAILED)
             source = str(transport.info.source_address[0])
             name = self.policy.plan.name

@@ -11,6 +11,7 @@ from gatepost.transport.counter_page import Cell, CounterPage
 from gatepost.transport.reasons import (
     CELL_OF_ENDING,
     CELL_OF_PROXY_FAILURE,
+    CELL_OF_TLS_FAILURE,
     CELL_OF_TLS_VERSION,
     HANDSHAKE_BUCKETS,
     REFUSALS,
@@ -87,7 +88,7 @@ def counts_of(page: CounterPage, slot: int) -> ListenerCounts:
         proxy_rejected=proxy_rejected,
         ended=named({ending.value: cell for ending, cell in CELL_OF_ENDING.items()}),
         tls_handshakes=named(CELL_OF_TLS_VERSION),
-        tls_failures={"other": page.total(slot, Cell.TLS_FAILURES)},
+        tls_failures=named({failure.value: cell for failure, cell in CELL_OF_TLS_FAILURE.items()}),
         handshakes_within=[(bound, page.total(slot, cell)) for bound, cell in HANDSHAKE_BUCKETS],
         handshake_seconds=page.total(slot, Cell.TLS_MICROSECONDS) / 1_000_000,
         bytes_received=page.total(slot, Cell.BYTES_RECEIVED),

@@ -17,6 +17,7 @@ from gatepost.control.messages import (
     ChangeEnded,
     ChangeGranted,
     ChangePrepared,
+    ConnectionsPart,
     Drain,
     FromSupervisor,
     NeighbourCame,
@@ -24,6 +25,7 @@ from gatepost.control.messages import (
     PlanApplied,
     Reconcile,
     ReleaseSockets,
+    ReportConnections,
     Retire,
     SocketsReleased,
     StatusAnswer,
@@ -41,6 +43,8 @@ from gatepost.transport.tls_contexts import TlsContexts
 from gatepost.values.ids import Id
 from gatepost.worker.applier import ChannelApplier
 from gatepost.worker.byte_meter import ByteMeter
+from gatepost.worker.connection_questions import ConnectionQuestions
+from gatepost.worker.connection_reports import ConnectionReports
 from gatepost.worker.listener import Listener, ListenerPolicy, Sessions
 
 _SHARED_BATCH = 4  # connections accepted in a row from a socket that all workers share
@@ -75,6 +79,8 @@ class Worker:
         self._control = control
         self._channel: Channel[FromSupervisor]
         self.applier = ChannelApplier(self._send, page)
+        self.connections = ConnectionQuestions(self._send)
+        self._reports = ConnectionReports(self._all_listeners, self._send)
 
     def begin(self) -> None:
         """Read what the supervisor says. `sessions` has to be set."""
@@ -99,6 +105,10 @@ class Worker:
                 self._channel.send(SocketsReleased(number=number))
             case ChangeGranted() | ChangePrepared() | ChangeEnded() | StatusAnswer():
                 self.applier.answered(message)
+            case ReportConnections():
+                self._reports.answer(message)
+            case ConnectionsPart():
+                self.connections.answered(message)
             case Reconcile():
                 self.reconcile()
             case NeighbourCame(row=row):

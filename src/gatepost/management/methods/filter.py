@@ -13,6 +13,7 @@ from gatepost.management.jmap.failure import MethodError, invalid_arguments
 
 Wire = Mapping[str, object]
 Predicate = Callable[[Wire], bool]
+ValueTest = Callable[[object], bool]
 
 _OPERATORS: Mapping[str, Callable[[list[bool]], bool]] = {
     "AND": all,
@@ -21,12 +22,20 @@ _OPERATORS: Mapping[str, Callable[[list[bool]], bool]] = {
 }
 _DEEPEST = 16
 ANY_COLUMN = "text"
+NO_VALUE_TESTS: Mapping[str, Callable[[object], ValueTest]] = {}
 
 
 def compile_filter(
-    wire: object, properties: Collection[str], exact: Collection[str], columns: Collection[str], depth: int = 0
+    wire: object,
+    properties: Collection[str],
+    exact: Collection[str],
+    columns: Collection[str],
+    depth: int = 0,
+    *,
+    value_tests: Mapping[str, Callable[[object], ValueTest]] = NO_VALUE_TESTS,
 ) -> Predicate:
-    """Whether an object in its wire form matches. `exact`: text properties that are compared as a whole (enums, ids).
+    """Whether an object in its wire form matches. `exact`: text properties that are compared as a whole (enums, ids);
+    `value_tests`: those that are compared in a way of their own, which makes a test of what is looked for.
 
     Raises MethodError unsupportedFilter, invalidArguments."""
     if wire is None:
@@ -34,29 +43,42 @@ def compile_filter(
     if not isinstance(wire, dict) or depth > _DEEPEST:
         raise invalid_arguments("filter must be an object, not nested too deeply")
     if "operator" not in wire:
-        return _condition(wire, properties, exact, columns)
+        return _condition(wire, properties, exact, columns, value_tests)
     combine = _OPERATORS.get(str(wire["operator"]))
     conditions = wire.get("conditions")
     if combine is None or not isinstance(conditions, list) or wire.keys() != {"operator", "conditions"}:
         raise invalid_arguments("a filter operator has the members operator (AND, OR, NOT) and conditions (an array)")
     if any(condition is None for condition in conditions):
         raise invalid_arguments("a condition must be an object")
-    parts = [compile_filter(condition, properties, exact, columns, depth + 1) for condition in conditions]
+    parts = [
+        compile_filter(condition, properties, exact, columns, depth + 1, value_tests=value_tests)
+        for condition in conditions
+    ]
     return lambda value: combine([part(value) for part in parts])
 
 
 def _condition(
-    wire: Mapping[str, Any], properties: Collection[str], exact: Collection[str], columns: Collection[str]
+    wire: Mapping[str, Any],
+    properties: Collection[str],
+    exact: Collection[str],
+    columns: Collection[str],
+    value_tests: Mapping[str, Callable[[object], ValueTest]],
 ) -> Predicate:
     tests: list[Predicate] = []
     for name, wanted in wire.items():
         if name == ANY_COLUMN and name not in properties:
             tests.append(_any_column(wanted, columns))
+        elif name in value_tests:
+            tests.append(_own_test(name, value_tests[name](wanted)))
         elif name in properties:
             tests.append(_property_test(name, wanted, is_exact=name in exact))
         else:
             raise MethodError("unsupportedFilter", f"there is no filter on {name[:64]!r}")
     return lambda value: all(test(value) for test in tests)
+
+
+def _own_test(name: str, test: ValueTest) -> Predicate:
+    return lambda value: test(value.get(name))
 
 
 def _any_column(wanted: object, columns: Collection[str]) -> Predicate:

@@ -9,11 +9,14 @@ from typing import Any
 from gatepost.management.jmap.capabilities import CONFIGURATION, GATEPOST
 from gatepost.management.jmap.engine import Method, MethodContext
 from gatepost.management.methods.changes import changes
+from gatepost.management.methods.connections import TYPE_NAME as CONNECTION
+from gatepost.management.methods.connections import ConnectionMethods
 from gatepost.management.methods.get import get
 from gatepost.management.methods.listener_status import TYPE_NAME, StatusMethods
 from gatepost.management.methods.query import query, query_changes
 from gatepost.management.methods.reading import TypeReader
 from gatepost.management.methods.set_flow import SetMethod, SetParts
+from gatepost.management.open_connections import OpenConnections
 from gatepost.registry.catalogue import OBJECT_TYPES
 
 ReadingMethod = Callable[[TypeReader, Mapping[str, Any], MethodContext], Awaitable[dict[str, Any]]]
@@ -26,7 +29,7 @@ _READING: Mapping[str, ReadingMethod] = {
 }
 
 
-def method_table(parts: SetParts) -> dict[str, Method]:
+def method_table(parts: SetParts, connections: OpenConnections) -> dict[str, Method]:
     """All methods but Core/echo, which the engine has itself."""
     table: dict[str, Method] = {}
     for object_type in OBJECT_TYPES.values():
@@ -37,4 +40,8 @@ def method_table(parts: SetParts) -> dict[str, Method]:
     status = StatusMethods(parts.applier, parts.store.revision)
     table[f"x:{TYPE_NAME}/get"] = Method(GATEPOST, status.get)
     table[f"x:{TYPE_NAME}/query"] = Method(GATEPOST, status.query)
+    open_connections = ConnectionMethods(connections)
+    table[f"x:{CONNECTION}/get"] = Method(GATEPOST, open_connections.get)
+    table[f"x:{CONNECTION}/query"] = Method(GATEPOST, open_connections.query)
+    table[f"x:{CONNECTION}/set"] = Method(GATEPOST, open_connections.set)
     return table

@@ -1,0 +1,112 @@
+"""connections: who is connected to the node that answers (object type Connection), and ending single connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from gatepost.cli.client_command import Invocation
+from gatepost.cli.failure import CommandError
+from gatepost.cli.jmap_client import JmapClient
+from gatepost.cli.output import Output
+
+Kill = Annotated[
+    list[str] | None,
+    typer.Option("--kill", metavar="ID", help="Have this client take its leave; may be repeated."),
+]
+OfListener = Annotated[str | None, typer.Option("--listener", metavar="NAME", help="Of this listener.")]
+OfSource = Annotated[
+    str | None, typer.Option("--source", metavar="NETWORK", help="From this address or network, as 192.0.2.0/24.")
+]
+OfAccount = Annotated[
+    str | None, typer.Option("--account", metavar="NAME", help="Of accounts with this in their name.")
+]
+OfProtocol = Annotated[str | None, typer.Option("--protocol", metavar="NAME", help="Of this protocol, as imap.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Show so many, the oldest first.")]
+
+
+def connections(
+    invocation: Invocation,
+    kill: Kill = None,
+    listener: OfListener = None,
+    source: OfSource = None,
+    account: OfAccount = None,
+    protocol: OfProtocol = None,
+    limit: Limit = 1000,
+) -> None:
+    """Show the open connections, or end some of them."""
+    if kill:
+        _end(invocation, kill)
+        return
+    conditions = {"listener": listener, "source": source, "account": account, "protocol": protocol}
+    filter_ = {name: value for name, value in conditions.items() if value is not None}
+    found, total = _read(invocation.client, filter_, limit)
+    invocation.output.result(found)
+    _print(invocation.output, found, total)
+
+
+def _read(client: JmapClient, filter_: Mapping[str, str], limit: int) -> tuple[list[Mapping[str, Any]], int]:
+    """The oldest ones, and how many there are."""
+    most = client.limit("maxObjectsInGet", 500)
+    found: list[Mapping[str, Any]] = []
+    total = limit
+    while len(found) < min(limit, total):
+        sort = [{"property": "since", "isAscending": True}, {"property": "source", "isAscending": True}]
+        page = {"position": len(found), "limit": min(most, limit - len(found)), "calculateTotal": True}
+        answer = client.call("x:Connection/query", {"filter": dict(filter_) or None, "sort": sort, **page})
+        total, ids = int(answer.get("total", 0)), list(answer.get("ids", ()))
+        if not ids:
+            break
+        by_id = {each["id"]: each for each in client.call("x:Connection/get", {"ids": ids}).get("list", ())}
+        found += [by_id[each] for each in ids if each in by_id]  # some have ended meanwhile
+        if len(by_id) < len(ids):
+            break
+    return found, total
+
+
+def _print(output: Output, found: Sequence[Mapping[str, Any]], total: int) -> None:
+    if not found:
+        output.line("no connections")
+        return
+    titles = ["Id", "Listener", "Source", "Proxy", "Open for", "TLS", "Account", "State", "Received", "Sent"]
+    output.table(titles, [_cells(each) for each in found])
+    if len(found) < total:
+        output.line(f"{len(found)} of {total} connections; narrow the choice, or raise --limit")
+
+
+def _cells(connection: Mapping[str, Any]) -> list[str]:
+    peer = connection.get("peer") if connection.get("proxy") else None
+    tls = " ".join(str(connection[name]) for name in ("tlsVersion", "keyExchangeGroup") if connection.get(name))
+    return [
+        str(connection.get("id")),
+        str(connection.get("listener")),
+        str(connection.get("source")),
+        str(peer or "-"),
+        _open_for(str(connection.get("since"))),
+        tls or "-",
+        str(connection.get("account") or "-"),
+        str(connection.get("state")),
+        str(connection.get("bytesReceived", 0)),
+        str(connection.get("bytesSent", 0)),
+    ]
+
+
+def _open_for(since: str) -> str:
+    try:
+        began = datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return since
+    return str(max(timedelta(0), timedelta(seconds=int((datetime.now(UTC) - began).total_seconds()))))
+
+
+def _end(invocation: Invocation, ids: Sequence[str]) -> None:
+    answer = invocation.client.call("x:Connection/set", {"destroy": list(ids)})
+    invocation.output.result(answer)
+    for each in answer.get("destroyed") or ():
+        invocation.output.line(f"ended {each}")
+    missing = list(answer.get("notDestroyed") or ())
+    if missing:
+        raise CommandError(f"there is no connection {', '.join(missing)}; it may have ended by itself")

@@ -1,0 +1,182 @@
+"""x:Connection/get, /query and /set: the open connections of this node. They are asked of all workers when somebody wants to
+know; nothing is kept of them. Destroying one has its client take its leave in the words of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from gatepost.control.connection_report import ConnectionReport, ProxyFacts
+from gatepost.management.access import Caller, Scope, Verb, permission_name, scope
+from gatepost.management.applying import ApplyError
+from gatepost.management.jmap.arguments import Arguments
+from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.failure import MethodError, invalid_arguments
+from gatepost.management.methods.filter import Predicate, ValueTest, compile_filter
+from gatepost.management.methods.get import answer_get, check_properties, check_size
+from gatepost.management.methods.query import answer_query, read_window
+from gatepost.management.methods.set_error import NOT_FOUND, SetError
+from gatepost.management.methods.sort import parse_sort, sorted_ids
+from gatepost.management.open_connections import OpenConnections
+from gatepost.values.ids import Id
+from gatepost.values.ip_mask import IpMask
+
+TYPE_NAME = "Connection"
+_TEXTS = (
+    "listener",
+    "listenerId",
+    "protocol",
+    "source",
+    "destination",
+    "peer",
+    "since",
+    "state",
+    "tlsVersion",
+    "cipherSuite",
+    "keyExchangeGroup",
+    "serverName",
+    "account",
+    "accountId",
+)
+_NUMBERS = ("bytesReceived", "bytesSent", "worker")
+_SEARCHED = (*_TEXTS, *_NUMBERS)
+_PROPERTIES = (*_SEARCHED, "proxy")
+_EXACT = ("listener", "listenerId", "protocol", "accountId", "tlsVersion")
+_READ_ONLY = SetError("forbidden", "connections are made by clients; they can only be destroyed")
+
+
+class ConnectionMethods:
+    """The three methods."""
+
+    def __init__(self, connections: OpenConnections) -> None:
+        self._connections = connections
+
+    async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.1."""
+        _allow(context.caller, Verb.GET)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        wanted_ids, properties = arguments.optional_texts("ids"), arguments.optional_texts("properties")
+        arguments.finish()
+        check_properties(properties, _PROPERTIES)
+        check_size(wanted_ids, context)
+        found = await self._matching(lambda _: True, wanted_ids)
+        return answer_get(context, _state(), wanted_ids, properties, found)
+
+    async def query(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.5. A condition on `source` is an address or a network."""
+        _allow(context.caller, Verb.QUERY)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        matches = compile_filter(
+            arguments.anything("filter"), _SEARCHED, _EXACT, _TEXTS, value_tests={"source": _in_network}
+        )
+        comparators = parse_sort(arguments.anything("sort"), _SEARCHED)
+        window = read_window(arguments)
+        arguments.finish()
+        found = await self._matching(matches, None)
+        return answer_query(context, _state(), sorted_ids(found, comparators), window, can_calculate_changes=False)
+
+    async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.3: `destroy` alone does something. Answered when every worker has told its clients; a client
+        that does not go is cut off ten seconds later."""
+        _allow(context.caller, Verb.DESTROY)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        creates, updates = arguments.objects("create"), arguments.objects("update")
+        destroys = arguments.optional_texts("destroy") or []
+        arguments.finish()
+        most = context.limits.max_objects_in_set
+        if len(creates) + len(updates) + len(destroys) > most:
+            raise MethodError("requestTooLarge", f"at most {most} objects can be changed in one call")
+        ended = await self._matching(lambda _: True, destroys, is_to_end=True) if destroys else {}
+        refused = _READ_ONLY.to_wire()
+        state = _state()
+        return {
+            "accountId": context.caller.account_id,
+            "oldState": state,
+            "newState": state,
+            "created": None,
+            "updated": None,
+            "destroyed": [each for each in destroys if each in ended],
+            "notCreated": dict.fromkeys(creates, refused) or None,
+            "notUpdated": dict.fromkeys(updates, refused) or None,
+            "notDestroyed": {each: NOT_FOUND.to_wire() for each in destroys if each not in ended} or None,
+        }
+
+    async def _matching(
+        self, matches: Predicate, ids: Collection[str] | None, *, is_to_end: bool = False
+    ) -> dict[Id, dict[str, object]]:
+        """In wire form. Others have their turn on the loop while there are many to look at."""
+        found: dict[Id, dict[str, object]] = {}
+        try:
+            async for reports in self._connections.reports(ids, is_to_end=is_to_end):
+                for report in reports:
+                    wire = _to_wire(report)
+                    if matches(wire):
+                        found[Id(report.id)] = wire
+                await asyncio.sleep(0)
+        except ApplyError as error:
+            raise MethodError("serverUnavailable", str(error)) from None
+        return found
+
+
+def _to_wire(report: ConnectionReport) -> dict[str, object]:
+    return {
+        "listenerId": report.listener_id,
+        "listener": report.listener_name,
+        "protocol": report.protocol,
+        "source": report.source,
+        "destination": report.destination,
+        "peer": report.peer,
+        "since": datetime.fromtimestamp(int(report.since), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "state": report.state,
+        "tlsVersion": report.tls_version,
+        "cipherSuite": report.cipher_suite,
+        "keyExchangeGroup": report.key_exchange_group,
+        "serverName": report.server_name,
+        "proxy": None if report.proxy is None else _proxy_to_wire(report.proxy),
+        "accountId": report.account_id,
+        "account": report.login_name,
+        "bytesReceived": report.bytes_received,
+        "bytesSent": report.bytes_sent,
+        "worker": report.worker,
+    }
+
+
+def _proxy_to_wire(proxy: ProxyFacts) -> dict[str, object]:
+    return {
+        "version": proxy.version,
+        "command": proxy.command,
+        "authority": proxy.authority,
+        "uniqueId": proxy.unique_id,
+        "alpn": proxy.alpn,
+        "tlsVersion": proxy.tls_version,
+        "cipherSuite": proxy.tls_cipher,
+        "certificateName": proxy.certificate_name,
+    }
+
+
+def _in_network(wanted: object) -> ValueTest:
+    if not isinstance(wanted, str):
+        raise invalid_arguments("the condition on source must be an address or a network")
+    try:
+        network = IpMask.parse(wanted)
+    except ValueError as error:
+        raise invalid_arguments(f"source: {error}") from None
+    return lambda source: network.contains(ip_address(str(source).rpartition(":")[0].strip("[]")))
+
+
+def _state() -> str:
+    """Connections change without anybody's doing, so no two answers are known to be of the same state."""
+    return secrets.token_hex(8)
+
+
+def _allow(caller: Caller, verb: Verb) -> None:
+    if scope(caller.role, TYPE_NAME, verb) is not Scope.ALL:
+        name = permission_name(TYPE_NAME, verb)
+        raise MethodError("forbidden", f"the permission {name} is needed, and the account does not have it")
