@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,3 +22,11 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
     """A server of the test's own."""
     with running_server(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def public_directory() -> Iterator[Path]:
+    """A directory that other users get into; pytest's own are for nobody else."""
+    with tempfile.TemporaryDirectory(prefix="gatepost-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

@@ -112,6 +112,7 @@ class RunningServer:
         *,
         python: str = sys.executable,
         launcher: Sequence[str] = (),
+        descriptors: Sequence[socket.socket] = (),
     ) -> None:
         self.directory = directory
         self.ports = ports
@@ -121,6 +122,7 @@ class RunningServer:
             [*launcher, python, "-m", "gatepost", "serve", "--log-level", "debug", *arguments],
             stdout=subprocess.PIPE,
             stderr=self._log,
+            pass_fds=[sock.fileno() for sock in descriptors],
             text=True,
             env={
                 **os.environ,

@@ -43,8 +43,6 @@ def started(
     directory: Path, *arguments: str, low: int, python: str = sys.executable, launcher: Sequence[str] = ()
 ) -> Iterator[RunningServer]:
     """A server with the API on a high port and a listener on a low one. The plan file is readable to root alone."""
-    for each in (directory, *directory.parents[:2]):
-        each.chmod(0o755)
     ports = {"http": free_port(), "low": low}
     listeners = {
         name: {"name": name, "protocol": "http", "bind": [f"127.0.0.1:{port}"], "useTls": False}
@@ -84,24 +82,24 @@ def assert_that_a_low_port_can_be_added_and_workers_replaced(server: RunningServ
     assert greets(lower)
 
 
-def test_root_becomes_the_user_that_was_asked_for_and_keeps_nothing_but_low_ports(tmp_path: Path) -> None:
+def test_root_becomes_the_user_that_was_asked_for_and_keeps_nothing_but_low_ports(public_directory: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     numbers = {str(nobody.pw_uid), str(nobody.pw_gid)}
     low = free_low_port()
-    with started(tmp_path, "--run-as", "nobody", low=low, python=python_for("nobody")) as server:
+    with started(public_directory, "--run-as", "nobody", low=low, python=python_for("nobody")) as server:
         assert users_of(server.process.pid) == numbers
         assert privileges_of(server.process.pid) == LOW_PORTS_ALONE
         assert_that_a_low_port_can_be_added_and_workers_replaced(server)
         for pid in server.worker_pids():
             assert users_of(pid) == numbers
             assert privileges_of(pid) == NOTHING
-        data = tmp_path / "data"
+        data = public_directory / "data"
         assert {path.stat().st_uid for path in (data, *data.iterdir())} == {nobody.pw_uid}
         assert greets(low)
 
 
-def test_root_without_another_user_has_workers_without_capabilities_and_is_told_so(tmp_path: Path) -> None:
-    with started(tmp_path, low=free_low_port()) as server:
+def test_root_without_another_user_has_workers_without_capabilities_and_is_told_so(public_directory: Path) -> None:
+    with started(public_directory, low=free_low_port()) as server:
         assert_that_a_low_port_can_be_added_and_workers_replaced(server)
         for pid in server.worker_pids():
             assert users_of(pid) == {"0"}
@@ -109,10 +107,10 @@ def test_root_without_another_user_has_workers_without_capabilities_and_is_told_
         assert sum("--run-as" in line for line in server.log().splitlines()) == 1
 
 
-def test_a_user_with_the_right_to_bind_low_ports_keeps_it_in_the_supervisor(tmp_path: Path) -> None:
-    _give_data_directory_to_nobody(tmp_path)
+def test_a_user_with_the_right_to_bind_low_ports_keeps_it_in_the_supervisor(public_directory: Path) -> None:
+    _give_data_directory_to_nobody(public_directory)
     low, python = free_low_port(), python_for("nobody")
-    with started(tmp_path, low=low, python=python, launcher=WITH_LOW_PORTS) as server:
+    with started(public_directory, low=low, python=python, launcher=WITH_LOW_PORTS) as server:
         may = privileges_of(server.process.pid)
         assert (may.permitted, may.effective, may.ambient, may.no_new_privileges) == (LOW_PORTS, LOW_PORTS, 0, True)
         assert_that_a_low_port_can_be_added_and_workers_replaced(server)
@@ -122,10 +120,10 @@ def test_a_user_with_the_right_to_bind_low_ports_keeps_it_in_the_supervisor(tmp_
             assert may.no_new_privileges
 
 
-def test_a_user_without_that_right_is_refused_low_ports_with_the_reason(tmp_path: Path) -> None:
-    _give_data_directory_to_nobody(tmp_path)
+def test_a_user_without_that_right_is_refused_low_ports_with_the_reason(public_directory: Path) -> None:
+    _give_data_directory_to_nobody(public_directory)
     low, python = free_low_port(), python_for("nobody")
-    with started(tmp_path, low=low, python=python, launcher=AS_NOBODY) as server:
+    with started(public_directory, low=low, python=python, launcher=AS_NOBODY) as server:
         assert "EACCES" in server.status("low")["reason"]
         address = f"127.0.0.1:{free_low_port()}"
         lower = {"name": "lower", "protocol": "http", "bind": [address], "useTls": False}

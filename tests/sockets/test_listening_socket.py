@@ -201,16 +201,17 @@ from gatepost.sockets.listening_socket import inherited_sockets
 moved = [os.dup2(int(number), 100 + position) for position, number in enumerate(sys.argv[1:])]
 for position, number in enumerate(moved):
     os.dup2(number, 3 + position)
-environment = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(moved))}
+environment = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(moved)), "LISTEN_FDNAMES": "a:b:c:d:e:f:g:h"}
 found = inherited_sockets(environment, os.getpid())
-print(json.dumps([str(address) for address in found]))
+print(json.dumps([[str(address) for address in found.by_address], found.left_alone]))
 for position in range(len(moved)):
     os.fstat(3 + position)
 """
 
 
-def found_by_a_process(descriptors: list[int]) -> list[str]:
-    """The addresses that a process finds whose descriptors from 3 on are these. It fails when one of them is closed."""
+def found_by_a_process(descriptors: list[int]) -> tuple[list[str], list[str]]:
+    """The addresses that a process finds whose descriptors from 3 on are these, and what it says of the others. It fails
+    when one of them is closed."""
     finished = subprocess.run(
         [sys.executable, "-c", _PROGRAM, *map(str, descriptors)],
         check=False,
@@ -220,20 +221,27 @@ def found_by_a_process(descriptors: list[int]) -> list[str]:
         env=python_environment(),
     )
     assert finished.returncode == 0, finished.stderr
-    found: list[str] = json.loads(finished.stdout)
-    return found
+    addresses, left_alone = json.loads(finished.stdout)
+    return addresses, left_alone
 
 
-def test_listening_sockets_of_the_service_manager_are_found_and_others_left_alone() -> None:
+def test_listening_sockets_of_the_service_manager_are_found_and_others_left_alone_with_a_word() -> None:
     ipv4, ipv6 = bind(address("127.0.0.1"), PLAN), bind(address("[::]"), PLAN)
     bound_only, udp = bind(address("127.0.0.1"), PLAN), socket.socket(type=socket.SOCK_DGRAM)
+    ipv6_only = socket.create_server(("::", free_port()), family=socket.AF_INET6)
     unix, pipe = socket.socket(socket.AF_UNIX), os.pipe()
     ipv4.listen()
     ipv6.listen()
     expected = [str(bound_address(ipv4)), str(bound_address(ipv6))]
-    descriptors = [sock.fileno() for sock in (udp, ipv4, bound_only, unix, ipv6)]
-    assert found_by_a_process([*descriptors, pipe[0]]) == expected
-    for sock in (ipv4, ipv6, bound_only, udp, unix):
+    descriptors = [sock.fileno() for sock in (udp, ipv4, bound_only, unix, ipv6, ipv6_only, ipv4)]
+    addresses, left_alone = found_by_a_process([*descriptors, pipe[0]])
+    assert addresses == expected
+    reasons = {words.split()[2]: words for words in left_alone}
+    assert list(reasons) == ["'a'", "'c'", "'d'", "'f'", "'g'", "'h'"]
+    words = ("SOCK_DGRAM", "not listening", "AF_UNIX", "BindIPv6Only=both", "passed before", "no socket")
+    for name, wanted in zip(reasons, words, strict=True):
+        assert wanted in reasons[name]
+    for sock in (ipv4, ipv6, bound_only, udp, unix, ipv6_only):
         sock.close()
     os.close(pipe[0])
     os.close(pipe[1])
@@ -243,7 +251,7 @@ def test_listening_sockets_of_the_service_manager_are_found_and_others_left_alon
     "environment", [{}, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}, {"LISTEN_PID": "77", "LISTEN_FDS": "many"}]
 )
 def test_what_is_not_for_this_process_is_not_looked_at(environment: dict[str, str]) -> None:
-    assert listening_socket.inherited_sockets(environment, 77) == {}
+    assert listening_socket.inherited_sockets(environment, 77) == listening_socket.InheritedSockets()
 
 
 def test_an_inherited_socket_can_be_used_again_after_it_was_given_up() -> None:

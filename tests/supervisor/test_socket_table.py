@@ -236,3 +236,17 @@ def test_an_inherited_socket_is_taken_given_up_and_taken_again() -> None:
     table.close()
     inherited.close()
     assert open_descriptors() == before
+
+
+def test_an_inherited_socket_stays_the_only_one_whatever_its_listener_says() -> None:
+    inherited = socket.create_server(("127.0.0.1", 0))
+    address = bound_address(inherited)
+    table = SocketTable(WORKERS, {address: inherited})
+    for reuse_port, receive_buffer in ((True, None), (False, None), (True, 9000), (True, None)):
+        run(table, listener("a", str(address), reuse_port=reuse_port, receive_buffer=receive_buffer))
+        assert len(set(numbers(table, str(address)))) == 1
+        assert is_connectable(str(address))
+    kept = table.for_worker(0)[0][2]
+    assert os.fstat(kept.sock.fileno()).st_ino == os.fstat(inherited.fileno()).st_ino
+    table.close()
+    inherited.close()

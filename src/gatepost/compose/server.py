@@ -14,7 +14,8 @@ import msgspec
 
 from gatepost.boot import messages as boot_messages
 from gatepost.boot.messages import BootAnswer, BootRequest
-from gatepost.sockets.listening_socket import inherited_sockets
+from gatepost.plan.plan import Plan
+from gatepost.sockets.listening_socket import InheritedSockets, inherited_sockets
 from gatepost.supervisor import privileges
 from gatepost.supervisor.supervisor import Supervisor
 from gatepost.supervisor.worker_process import WorkerCommand
@@ -77,10 +78,18 @@ def serve(options: ServeOptions) -> int:
 
 async def _supervise(answer: BootAnswer, command: WorkerCommand, worker_count: int) -> int:
     assert answer.plan is not None  # noqa: S101 - serve() has looked
-    inherited = inherited_sockets(dict(os.environ), os.getpid())
+    inherited = inherited_sockets(os.environ, os.getpid())
+    for reason in (*inherited.left_alone, *_not_listened_on(inherited, answer.plan)):
+        events.warning(Event.SOCKET_LEFT_ALONE, reason=reason)
     for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
         os.environ.pop(name, None)  # not for workers
-    return await Supervisor(answer.plan, command, worker_count, inherited, _announce).run()
+    return await Supervisor(answer.plan, command, worker_count, inherited.by_address, _announce).run()
+
+
+def _not_listened_on(inherited: InheritedSockets, plan: Plan) -> list[str]:
+    bound = {address for listener in plan.listeners for address in listener.addresses}
+    words = "was passed by the service manager, and clients wait in it until a listener binds it"
+    return [f"{address} {words}" for address in inherited.by_address if str(address) not in bound]
 
 
 def _announce(text: str) -> None:

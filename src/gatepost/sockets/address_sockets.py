@@ -20,6 +20,7 @@ from gatepost.values.socket_address import SocketAddress
 
 _socket_numbers = itertools.count(1)
 _IPPROTO_TCP_REPAIR = 19  # tcp(7) TCP_REPAIR: with CAP_NET_ADMIN a bind is not checked for conflicts
+_CANNOT_BIND = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT)
 
 
 class KeptSocket:
@@ -239,7 +240,7 @@ def make_port_exclusive(address: SocketAddress) -> bool:
                 probe.bind((str(candidate.ip), candidate.port))
                 return True
             except OSError as error:
-                if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EPERM, errno.EAFNOSUPPORT):
+                if error.errno not in _CANNOT_BIND:
                     raise
     return False
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address
+
+from msgspec import structs
 
 from gatepost.plan.plan import SocketPlan
 from gatepost.sockets import options, packet_filter
 from gatepost.values.socket_address import SocketAddress
 
 _LISTEN_FDS_START = 3  # sd_listen_fds(3)
+_SO_PROTOCOL = 38  # socket(7); Python does not name it everywhere
 _SO_MEMINFO = 55  # asm-generic/socket.h
 _SK_MEMINFO_DROPS = 8  # linux/sock_diag.h: place among its numbers
 
@@ -67,39 +71,67 @@ def bound_address(sock: socket.socket) -> SocketAddress:
     return SocketAddress.parse(f"[{host}{scope}]:{port}")
 
 
-def inherited_sockets(environment: dict[str, str], pid: int) -> dict[SocketAddress, socket.socket]:
-    """Listening TCP sockets passed by the service manager (sd_listen_fds(3)), by address. Others are left alone."""
+@dataclass(frozen=True, slots=True)
+class InheritedSockets:
+    """What the service manager has passed: listening sockets by address, and words for each descriptor that is left alone."""
+
+    by_address: Mapping[SocketAddress, socket.socket] = field(default_factory=dict)
+    left_alone: Sequence[str] = ()
+
+
+def inherited_sockets(environment: Mapping[str, str], pid: int) -> InheritedSockets:
+    """Listening TCP sockets passed by the service manager (sd_listen_fds(3)). Whatever else it has passed stays as it is:
+    it is not ours to close."""
     count = environment.get("LISTEN_FDS", "")
     if environment.get("LISTEN_PID") != str(pid) or not count.isdecimal():
-        return {}
+        return InheritedSockets()
+    names = environment.get("LISTEN_FDNAMES", "").split(":")
     sockets: dict[SocketAddress, socket.socket] = {}
-    for descriptor in range(_LISTEN_FDS_START, _LISTEN_FDS_START + int(count)):
-        try:
-            sock = socket.socket(fileno=descriptor)
-        except OSError:
-            continue  # a pipe, a file: not ours to close
-        if not _is_listening_on_tcp(sock):
-            sock.detach()
-            continue
-        sock.setblocking(False)
-        sock.set_inheritable(False)
-        sockets[bound_address(sock)] = sock
-    return sockets
+    left_alone: list[str] = []
+    for position in range(int(count)):
+        descriptor, name = _LISTEN_FDS_START + position, names[position] if position < len(names) else ""
+        reason = _take_over(descriptor, sockets)
+        if reason is not None:
+            left_alone.append(f"descriptor {descriptor} {name!r} of the service manager: {reason}")
+    return InheritedSockets(sockets, left_alone)
 
 
-def _is_listening_on_tcp(sock: socket.socket) -> bool:
-    return (
-        sock.family in (socket.AF_INET, socket.AF_INET6)
-        and sock.type == socket.SOCK_STREAM
-        and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
-    )
+def _take_over(descriptor: int, sockets: dict[SocketAddress, socket.socket]) -> str | None:
+    """Add it to `sockets`, or say why it is of no use and leave it as it is."""
+    try:
+        sock = socket.socket(fileno=descriptor)
+    except OSError as error:
+        return f"is no socket ({error.strerror})"
+    reason = _unfit(sock)
+    if reason is None and bound_address(sock) in sockets:
+        reason = f"{bound_address(sock)} was passed before, and clients wait in this one: pass it once, without ReusePort=yes"
+    if reason is not None:
+        sock.detach()
+        return reason
+    sock.setblocking(False)
+    sock.set_inheritable(False)
+    sockets[bound_address(sock)] = sock
+    return None
+
+
+def _unfit(sock: socket.socket) -> str | None:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
+        return f"listeners are TCP, this is {sock.family.name} {sock.type.name}"
+    if sock.getsockopt(socket.SOL_SOCKET, _SO_PROTOCOL) != socket.IPPROTO_TCP:
+        return "listeners are TCP, this is another protocol (SocketProtocol=)"
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) != 1:
+        return "is not listening (Accept=yes passes connections, which are not taken)"
+    if bound_address(sock).is_dual_stack and sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1:
+        return f"{bound_address(sock)} takes no IPv4, as a listener does: set BindIPv6Only=both"
+    return None
 
 
 def take_inherited(inherited: socket.socket, plan: SocketPlan) -> socket.socket:
-    """A descriptor of our own of an inherited socket, with the options of the plan; usable again after it was given up."""
+    """A descriptor of our own of an inherited socket, with the options of the plan; usable again after it was given up. It
+    is the only one of its address, so nobody may join it."""
     sock = inherited.dup()
     packet_filter.let_new_connections_in(sock)
-    options.set_before_bind(sock, plan)
+    options.set_before_bind(sock, structs.replace(plan, reuse_port=False))
     return sock
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from gatepost.control.messages import BindFailure, QueueStatus, SocketStatus
@@ -65,7 +65,7 @@ class Retirement:
 class SocketTable:
     """The listening sockets of the node, by listener and address."""
 
-    def __init__(self, worker_count: int, inherited: dict[SocketAddress, socket.socket]) -> None:
+    def __init__(self, worker_count: int, inherited: Mapping[SocketAddress, socket.socket]) -> None:
         self._default_worker_count = worker_count
         self._inherited = inherited
         self._open: dict[Place, AddressSockets] = {}
@@ -100,17 +100,14 @@ class SocketTable:
         open_ = self._open.get(place) or self._handed_over(prepared, place, leaving)
         if open_ is None:
             prepared.opened[place] = self._bind(prepared, plan, SocketAddress.parse(place[1]), leaving)
-        elif buffers_given_back(open_.plan, plan) and open_.address not in self._inherited:
+        elif open_.address in self._inherited:
+            pass  # one socket, which all workers share: the service manager's, to whom none can be added or taken away
+        elif buffers_given_back(open_.plan, plan):
             open_.let_join()
             prepared.joined.append(open_)
             prepared.replacing[place] = AddressSockets.bind(open_.address, plan, prepared.worker_count, is_joining=True)
-        elif plan.reuse_port and self._needs_more(open_, prepared.worker_count):
+        elif plan.reuse_port and (not open_.plan.reuse_port or len(open_.sockets) < prepared.worker_count):
             prepared.spread[place] = open_.bind_more(plan, prepared.worker_count)
-
-    def _needs_more(self, open_: AddressSockets, worker_count: int) -> bool:
-        if not open_.plan.reuse_port:
-            return True
-        return len(open_.sockets) < worker_count and open_.address not in self._inherited
 
     def _handed_over(
         self, prepared: PreparedPlan, place: Place, leaving: dict[Place, AddressSockets]
@@ -126,7 +123,7 @@ class SocketTable:
         self, prepared: PreparedPlan, plan: SocketPlan, address: SocketAddress, leaving: dict[Place, AddressSockets]
     ) -> AddressSockets:
         inherited = self._inherited.get(address)
-        if inherited is not None:
+        if inherited is not None and not self._has(address, prepared):
             return AddressSockets(address, plan, [listening_socket.take_inherited(inherited, plan)])
         is_shared = plan.reuse_port and not self._covers(address, prepared) and is_listened_to(address, plan)
         try:
@@ -143,6 +140,9 @@ class SocketTable:
             open_.let_join()
             prepared.joined.append(open_)
         return AddressSockets.bind(address, plan, prepared.worker_count, is_joining=True)
+
+    def _has(self, address: SocketAddress, prepared: PreparedPlan) -> bool:
+        return any(open_.address == address for open_ in (*self._open.values(), *prepared.opened.values()))
 
     def _covers(self, address: SocketAddress, prepared: PreparedPlan) -> bool:
         ours = (*self._open.values(), *prepared.opened.values())
@@ -191,7 +191,7 @@ class SocketTable:
             retirement.gathered.append(replacing)
             self._open[place] = replacing
             return
-        could_be_joined = open_.plan.reuse_port
+        could_be_joined = open_.plan.reuse_port and open_.address not in self._inherited
         open_.set_live(plan)
         if place in prepared.spread:
             open_.spread(prepared.spread.pop(place))

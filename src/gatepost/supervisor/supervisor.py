@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gatepost.control.messages import (
     AbandonChange,
@@ -46,7 +46,7 @@ class Supervisor:
         plan: Plan,
         command: WorkerCommand,
         worker_count: int,
-        inherited: dict[SocketAddress, socket.socket],
+        inherited: Mapping[SocketAddress, socket.socket],
         announce: Callable[[str], None],
     ) -> None:
         page = CounterPage.create(worker_count)

@@ -24,6 +24,7 @@ class Event(Enum):
     WORKER_RETIRED = "worker.retired"
     LISTENER_FAILED = "listener.failed"
     LISTENER_SHARED = "listener.shared"
+    SOCKET_LEFT_ALONE = "socket.left_alone"
     LISTENER_OPENED = "listener.opened"
     PLAN_APPLIED = "plan.applied"
     PLAN_NOT_APPLIED = "plan.not_applied"
