@@ -395,7 +395,7 @@ class ScriptedChannel(TlsChannel):
     def has_decrypted(self) -> bool:
         return bool(self.reads)
 
-    def send(self, data: bytes | memoryview) -> int:
+    def send(self, data: bytes | bytearray | memoryview) -> int:
         return min(len(data), 10)
 
     def send_close_notify(self) -> None:

@@ -247,7 +247,7 @@ def test_the_name_that_was_asked_for_is_known_whichever_certificate_is_served(
 async def ends() -> AsyncIterator[tuple[ssl.SSLSocket, TlsChannel]]:
     """A client and the server's channel, the handshake done; the server does not block."""
     sock, accepted = connected_pair()
-    channel = TlsChannel(TlsContexts(BOTH).context(policy(), ProtocolName.IMAP), accepted)
+    channel = TlsChannel(TlsContexts(BOTH).context(policy(), ProtocolName.IMAP), accepted.fileno())
     wrapping = asyncio.create_task(asyncio.to_thread(client_context().wrap_socket, sock))
     while True:
         try:
@@ -303,7 +303,7 @@ async def test_the_end_of_what_the_client_says_is_an_empty_read(ends: tuple[ssl.
 
 async def test_garbage_instead_of_a_handshake_is_a_failure_with_a_reason() -> None:
     client, accepted = connected_pair()
-    channel = TlsChannel(TlsContexts(BOTH).context(policy(), ProtocolName.IMAP), accepted)
+    channel = TlsChannel(TlsContexts(BOTH).context(policy(), ProtocolName.IMAP), accepted.fileno())
     client.sendall(b"EHLO mail.example.org\r\n")
     with pytest.raises(TlsFailed, match="did not speak TLS"):
         channel.handshake()

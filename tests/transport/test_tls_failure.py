@@ -119,7 +119,7 @@ def channel_and_client():  # type: ignore[no-untyped-def]  # two ends of a socke
     client, accepted = socket.socketpair()
     accepted.setblocking(False)
     with client, accepted:
-        yield TlsChannel(CONTEXT, accepted), client
+        yield TlsChannel(CONTEXT, accepted.fileno()), client
 
 
 def go_on(channel: TlsChannel) -> bool:

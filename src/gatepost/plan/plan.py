@@ -5,14 +5,14 @@ Supervisor and workers exchange plans as MessagePack; all fields are therefore p
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 import msgspec
 
 from gatepost.values.ids import Id
 
 
-class ProtocolName(Enum):
+class ProtocolName(StrEnum):
     """What a listener speaks; the wire names of the registry."""
 
     SMTP = "smtp"

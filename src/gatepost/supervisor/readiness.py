@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 
 from gatepost.control.messages import BindFailure
-from gatepost.plan.plan import ListenerPlan, Plan
+from gatepost.plan.plan import ListenerPlan, Plan, ProtocolName
 
 _HEADINGS = ("NAME", "PROTOCOL", "ADDRESS", "TLS", "STATE")
 
@@ -20,7 +20,7 @@ def table_of_listeners(plan: Plan, failures: Sequence[BindFailure]) -> str:
         for address in listener.addresses:
             failure = failed.get((listener.id, address))
             state = f"failed: {failure.errno_name} ({failure.text})" if failure else "active"
-            rows.append((listener.name, listener.protocol.value, address, _tls(listener), state))
+            rows.append((listener.name, listener.protocol, address, _tls(listener), state))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -32,7 +32,7 @@ def _tls(listener: ListenerPlan) -> str:
         return "none"
     if listener.is_tls_implicit:
         return "implicit"
-    return "none" if listener.protocol.value == "http" else "starttls"
+    return "none" if listener.protocol is ProtocolName.HTTP else "starttls"
 
 
 def notify_service_manager(state: str) -> None:

@@ -42,6 +42,6 @@ def alpn_choice(protocol: ProtocolName) -> Callable[[SSL.Connection, Sequence[by
             if name in offered:
                 return name
         named = ", ".join(name.decode("ascii", "backslashreplace") for name in offered[:8])
-        raise NoCommonProtocol(f"the client wants to speak {named}; this is {protocol.value}")
+        raise NoCommonProtocol(f"the client wants to speak {named}; this is {protocol}")
 
     return choose

@@ -241,6 +241,16 @@ class ConnectionCounter:
         """Add to what `cell` counts."""
         self._numbers[self._first + cell] += by
 
+    def count_handshake(self, microseconds: int, within: Cell | None, version: Cell | None) -> None:
+        """A TLS handshake is complete; `within` and `version` are the cells of its duration and its version."""
+        numbers, first = self._numbers, self._first
+        numbers[first + Cell.TLS_HANDSHAKES] += 1
+        numbers[first + Cell.TLS_MICROSECONDS] += microseconds
+        if within is not None:
+            numbers[first + within] += 1
+        if version is not None:
+            numbers[first + version] += 1
+
 
 def _numbers_size(rows: int) -> int:
     return (_FIRST_CELL + MAX_SLOTS * rows * _ROW) * _OCTETS

@@ -60,8 +60,6 @@ class DescriptorTransport(asyncio.Transport):
         "_is_open",
         "_is_paused_reading",
         "_is_producer_paused",
-        "_is_reading",
-        "_is_writing",
         "_may_be_sending",
         "_on_closed",
         "_on_sent",
@@ -70,6 +68,7 @@ class DescriptorTransport(asyncio.Transport):
         "_reader",
         "_sock",
         "_tls",
+        "_wanted",
         "_writer",
         "bytes_received",
         "bytes_sent",
@@ -96,9 +95,10 @@ class DescriptorTransport(asyncio.Transport):
         self._on_sent: Callable[[], None] | None = None
         self._close_timer: asyncio.TimerHandle | None = None
         self._events = 0  # that the poller reports
+        self._wanted = 0  # events that somebody waits for
         self._reader: Callable[[], None] | None = None
         self._writer: Callable[[], None] | None = None
-        self._is_reading = self._is_writing = self._is_paused_reading = self._is_producer_paused = False
+        self._is_paused_reading = self._is_producer_paused = False
         self._is_closing = self._is_lingering = self._may_be_sending = False
         self._has_eof = False
         self.bytes_received = self.bytes_sent = 0
@@ -116,18 +116,23 @@ class DescriptorTransport(asyncio.Transport):
             self._sock = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, self._fd)
         return self._sock
 
+    @property
+    def descriptor(self) -> int:
+        """The descriptor, as long as the connection is open."""
+        return self._fd
+
     def watch_reading(self, callback: Callable[[], None] | None = None) -> None:
         """Call `callback` when the descriptor is readable, instead of whatever was called before; None: read for the
         protocol."""
         self._reader = callback
-        self._is_reading = True
+        self._wanted |= READABLE
         if not self._events & READABLE:
             self._watch(READABLE)
 
     def watch_writing(self, callback: Callable[[], None] | None = None) -> None:
         """Call `callback` when the descriptor is writable; None: send what is queued."""
         self._writer = callback
-        self._is_writing = True
+        self._wanted |= WRITABLE
         if not self._events & WRITABLE:
             self._watch(WRITABLE)
 
@@ -140,28 +145,25 @@ class DescriptorTransport(asyncio.Transport):
 
     def unwatch(self) -> None:
         """Neither."""
-        self._stop_reading()
-        self._stop_writing()
+        self._wanted = 0
+        self._reader = self._writer = None
 
     def ready(self, events: int, /) -> None:
         """See Poller. What nobody waits for any more is taken out of the poller only now: often somebody does again."""
-        if events & READABLE and self._is_reading:
+        if events & self._wanted & READABLE:
             if self._reader is not None:
                 self._reader()
             else:
                 self._read_ready()
-        if events & WRITABLE and self._is_writing:
+        if events & self._wanted & WRITABLE:
             if self._writer is not None:
                 self._writer()
             else:
                 self._write_ready()
-        if self._events & events & self._unwanted:
-            self._events &= ~self._unwanted
+        unwanted = self._events & events & ~self._wanted
+        if unwanted:
+            self._events &= ~unwanted
             self._poller.change(self._fd, self._events)
-
-    @property
-    def _unwanted(self) -> int:
-        return (0 if self._is_reading else READABLE) | (0 if self._is_writing else WRITABLE)
 
     def begin(self, protocol: StreamProtocol, surplus: bytes = b"") -> None:
         """The stages are done: hand octets to `protocol` from now on, first what a stage has read beyond its own."""
@@ -197,7 +199,7 @@ class DescriptorTransport(asyncio.Transport):
             self._read_tls()
 
     def _read_clear(self) -> None:
-        if not self._is_reading:
+        if not self._wanted & READABLE:
             return
         try:
             data = os.read(self._fd, _READ_SIZE)
@@ -211,7 +213,7 @@ class DescriptorTransport(asyncio.Transport):
     def _read_tls(self) -> None:
         for _ in range(_READS_PER_TURN):
             tls = self._tls
-            if not self._is_reading or tls is None:
+            if not self._wanted & READABLE or tls is None:
                 return
             try:
                 data = tls.receive()
@@ -272,12 +274,11 @@ class DescriptorTransport(asyncio.Transport):
 
     def is_reading(self) -> bool:
         """Whether octets are being taken from the client."""
-        return self._is_reading
+        return bool(self._wanted & READABLE)
 
     def _stop_reading(self) -> None:
-        if self._is_reading:
-            self._is_reading = False
-            self._reader = None
+        self._wanted &= ~READABLE
+        self._reader = None
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -293,7 +294,7 @@ class DescriptorTransport(asyncio.Transport):
         if self._buffer is None:
             self._buffer = bytearray()
         self._buffer += data
-        if not self._is_writing:
+        if not self._wanted & WRITABLE:
             self.watch_writing()
         if len(self._buffer) > _HIGH_WATER and not self._is_producer_paused and self._protocol is not None:
             self._is_producer_paused = True
@@ -308,9 +309,9 @@ class DescriptorTransport(asyncio.Transport):
             if self._tls is None:
                 taken = os.write(self._fd, data)
             else:
-                view = memoryview(data)
-                while taken < len(view):
-                    taken += self._tls.send(view[taken:])
+                taken = self._tls.send(data)
+                while taken < len(data):
+                    taken += self._tls.send(memoryview(data)[taken:])
         except (BlockingIOError, InterruptedError, WouldBlockOnRead, WouldBlockOnWrite):
             pass
         except (OSError, TlsFailed) as error:
@@ -344,9 +345,8 @@ class DescriptorTransport(asyncio.Transport):
             self._protocol.resume_writing()
 
     def _stop_writing(self) -> None:
-        if self._is_writing:
-            self._is_writing = False
-            self._writer = None
+        self._wanted &= ~WRITABLE
+        self._writer = None
 
     def get_write_buffer_size(self) -> int:
         """Octets that are queued."""
@@ -435,7 +435,8 @@ class DescriptorTransport(asyncio.Transport):
         self._is_closing = True
         if not self._is_open:
             return
-        self._is_open = self._is_reading = self._is_writing = False
+        self._is_open = False
+        self._wanted = 0
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None

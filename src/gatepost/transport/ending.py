@@ -5,10 +5,10 @@ The values are the names in the access log, in the status of a listener and in t
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Ending(Enum):
+class Ending(StrEnum):
     """One for each connection that was admitted. Refused ones are counted by the cap that refused them instead."""
 
     COMPLETED = "completed"  # the protocol's own end: QUIT, LOGOUT, the last response

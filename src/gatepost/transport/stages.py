@@ -145,7 +145,7 @@ class TlsHandshakeStage:
 
     def _go_on(self) -> None:
         if self._channel is None:
-            self._channel = TlsChannel(self._context, self._transport.sock)
+            self._channel = TlsChannel(self._context, self._transport.descriptor)
         try:
             self._channel.handshake()
         except WouldBlockOnRead:
@@ -162,8 +162,9 @@ class TlsHandshakeStage:
     def _wait(self, *, is_writing: bool) -> None:
         if self._is_writing == is_writing:
             return
+        if self._is_writing is not None:
+            self._transport.unwatch()
         self._is_writing = is_writing
-        self._transport.unwatch()
         if is_writing:
             self._transport.watch_writing(self._go_on)
         else:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-from typing import cast
-
 from OpenSSL import SSL
 
 from gatepost.transport.alpn import NoCommonProtocol
 from gatepost.transport.tls_failure import TlsFailure, failure_of
 
-_CHUNK = 16384  # octets; the largest TLS record's content (RFC 8446 section 5.1)
+_CHUNK = 16384  # octets; the largest content of a TLS record (RFC 8446 section 5.1)
 
 
 class TlsFailed(Exception):
@@ -21,31 +18,27 @@ class TlsFailed(Exception):
         self.failure = failure
 
 
-class WouldBlockOnRead(Exception):
-    """Try again when the descriptor is readable."""
-
-
-class WouldBlockOnWrite(Exception):
-    """Try again when the descriptor is writable."""
+# Raised on the way of every connection, so they are the library's own: try again when the descriptor is readable, writable.
+WouldBlockOnRead = SSL.WantReadError
+WouldBlockOnWrite = SSL.WantWriteError
 
 
 class TlsChannel:
     """The server side of one TLS connection. The descriptor stays owned by the transport."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_version")
 
-    def __init__(self, context: SSL.Context, sock: socket.SocketType) -> None:
-        self._connection = SSL.Connection(context, cast(socket.socket, sock))  # it only asks for the descriptor
+    def __init__(self, context: SSL.Context, descriptor: int) -> None:
+        self._connection = SSL.Connection(context, descriptor)  # type: ignore[arg-type]  # it asks a socket for no more
+        self._version: str | None = None
         self._connection.set_accept_state()
 
     def handshake(self) -> None:
         """Go on with the handshake; returns when it is complete. Raises WouldBlockOnRead/Write, TlsFailed."""
         try:
             self._connection.do_handshake()
-        except SSL.WantReadError:
-            raise WouldBlockOnRead from None
-        except SSL.WantWriteError:
-            raise WouldBlockOnWrite from None
+        except (WouldBlockOnRead, WouldBlockOnWrite):
+            raise
         except NoCommonProtocol as error:
             raise TlsFailed(TlsFailure.NO_COMMON_PROTOCOL, str(error)) from None
         except SSL.Error as error:
@@ -57,24 +50,20 @@ class TlsChannel:
         """Some octets; empty at the end of the stream. Raises WouldBlockOnRead/Write, TlsFailed."""
         try:
             return self._connection.recv(_CHUNK)
-        except SSL.WantReadError:
-            raise WouldBlockOnRead from None
-        except SSL.WantWriteError:
-            raise WouldBlockOnWrite from None
+        except (WouldBlockOnRead, WouldBlockOnWrite):
+            raise
         except (SSL.ZeroReturnError, SSL.SysCallError):
             return b""
         except SSL.Error as error:
             raise _failed(error) from None
 
-    def send(self, data: bytes | memoryview) -> int:
-        """The number of octets taken. Raises WouldBlockOnRead/Write, TlsFailed. After a WouldBlock the next call must
+    def send(self, data: bytes | bytearray | memoryview) -> int:
+        """The number of octets taken, a record at most. Raises WouldBlockOnRead/Write, TlsFailed. The call after a WouldBlock must
         begin with the same octets."""
         try:
-            return self._connection.send(bytes(data[:_CHUNK]))
-        except SSL.WantWriteError:
-            raise WouldBlockOnWrite from None
-        except SSL.WantReadError:
-            raise WouldBlockOnRead from None
+            return self._connection.send(data)
+        except (WouldBlockOnRead, WouldBlockOnWrite):
+            raise
         except SSL.Error as error:
             raise _failed(error) from None
 
@@ -93,7 +82,9 @@ class TlsChannel:
     @property
     def version(self) -> str:
         """`TLSv1.3`"""
-        return self._connection.get_protocol_version_name()
+        if self._version is None:
+            self._version = self._connection.get_protocol_version_name()
+        return self._version
 
     @property
     def cipher_suite(self) -> str:

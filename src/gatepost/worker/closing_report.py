@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gatepost.telemetry.access_log import ClosedConnection
-from gatepost.transport.counter_page import Cell, ConnectionCounter
+from gatepost.transport.counter_page import ConnectionCounter
 from gatepost.transport.ending import Ending
 from gatepost.transport.reasons import CELL_OF_TLS_VERSION, HANDSHAKE_BUCKETS
 
@@ -19,15 +19,8 @@ if TYPE_CHECKING:
 
 def count_handshake(counter: ConnectionCounter, channel: TlsChannel, seconds: float) -> None:
     """A handshake is complete; `seconds` since the server was ready for it, the client's own time included."""
-    counter.count(Cell.TLS_HANDSHAKES)
-    counter.count(Cell.TLS_MICROSECONDS, int(seconds * 1_000_000))
-    for bound, cell in HANDSHAKE_BUCKETS:
-        if seconds <= bound:
-            counter.count(cell)
-            break
-    version = CELL_OF_TLS_VERSION.get(channel.version)
-    if version is not None:
-        counter.count(version)
+    within = next((cell for bound, cell in HANDSHAKE_BUCKETS if seconds <= bound), None)
+    counter.count_handshake(int(seconds * 1_000_000), within, CELL_OF_TLS_VERSION.get(channel.version))
 
 
 def closed_connection(connection: Connection) -> ClosedConnection:
@@ -38,7 +31,7 @@ def closed_connection(connection: Connection) -> ClosedConnection:
     return ClosedConnection(
         id=connection.id,
         listener=plan.name,
-        protocol=plan.protocol.value,
+        protocol=plan.protocol,
         source=info.source_text,
         destination=info.destination_text or connection.address,
         peer=None if info.proxy_header is None else info.peer_text,
@@ -49,5 +42,5 @@ def closed_connection(connection: Connection) -> ClosedConnection:
         cipher_suite=None if tls is None else tls.cipher_suite,
         server_name=None if tls is None else tls.server_name,
         account=None if session is None else session.login_name,
-        ending=(transport.ending or Ending.COMPLETED).value,
+        ending=transport.ending or Ending.COMPLETED,
     )

@@ -189,7 +189,7 @@ class Connection:
             surplus, self.surplus = self.surplus, b""
             self.transport.begin(self.session, surplus)
         except Exception as error:  # it must not stay open, and counted, with nobody who looks after it
-            events.error(Event.CONVERSATION_FAILED, failure=error, protocol=self.policy.plan.protocol.value)
+            events.error(Event.CONVERSATION_FAILED, failure=error, protocol=self.policy.plan.protocol)
             self.transport.note_ending(Ending.FAULT)
             self.transport.abort()
 

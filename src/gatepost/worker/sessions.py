@@ -63,7 +63,7 @@ class ProtocolSessions:
         opening = policy.openings.get(may_log_in_in_clear)
         if opening is None:
             opening = policy.openings[may_log_in_in_clear] = self._opening(connection)
-        return Conversation(plan.protocol.value, opening, connection)
+        return Conversation(plan.protocol, opening, connection)
 
     def _opening(self, connection: Connection) -> Opening:
         engine = self.parts(connection).engine
