@@ -12,6 +12,8 @@ from tests.transport.loopback import some_turns, until
 
 from gatepost.transport.poller import READABLE, WRITABLE, Poller
 
+_MORE_THAN_ONE_POLL_REPORTS = 400
+
 
 class Owner:
     def __init__(self) -> None:
@@ -105,3 +107,28 @@ async def test_a_callback_that_fails_is_reported_and_harms_nobody_else(world: Wo
     assert len(complaints) == 1
     another.close()
     peer.close()
+
+
+async def test_everybody_who_is_ready_is_dealt_with_before_anything_else_gets_its_turn() -> None:
+    poller, order, loop = Poller(asyncio.get_running_loop()), list[str](), asyncio.get_running_loop()
+
+    class One:
+        def __init__(self, sock: socket.socket) -> None:
+            self._sock = sock
+
+        def ready(self, events: int, /) -> None:
+            if not order:
+                loop.call_soon(order.append, "something else")
+            order.append("connection")
+            self._sock.recv(1)
+
+    pairs = [socket.socketpair() for _ in range(_MORE_THAN_ONE_POLL_REPORTS)]
+    for ours, theirs in pairs:
+        theirs.send(b"x")
+        poller.watch(ours.fileno(), One(ours), READABLE)
+    await until(lambda: "something else" in order)
+    assert order.index("something else") == len(pairs)
+    poller.close()
+    for ours, theirs in pairs:
+        ours.close()
+        theirs.close()

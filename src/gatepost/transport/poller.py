@@ -14,7 +14,8 @@ from typing import Protocol
 READABLE = select.EPOLLIN
 WRITABLE = select.EPOLLOUT
 _EXPECTED = frozenset({READABLE, WRITABLE, READABLE | WRITABLE})
-_EVENTS_PER_TURN = 128  # then timers and everything else on the loop get their turn
+_EVENTS_PER_POLL = 256
+_POLLS_PER_TURN = 16  # then timers and everything else on the loop get their turn
 
 
 class Watched(Protocol):
@@ -59,14 +60,22 @@ class Poller:
             self._watched.clear()
 
     def _turn(self) -> None:
-        watched = self._watched
-        for descriptor, events in self._epoll.poll(0, _EVENTS_PER_TURN):
-            owner = watched.get(descriptor)
-            if owner is None:
-                continue
-            try:
-                # EPOLLHUP or EPOLLERR: reading and writing both find out what has happened.
-                owner.ready(events if events in _EXPECTED else READABLE | WRITABLE)
-            except Exception as error:  # the others must not suffer
-                context = {"message": "a connection's callback failed", "exception": error}
-                self._loop.call_exception_handler(context)
+        """Everybody who is ready is dealt with before new connections are accepted: a flood of them would else keep those
+        who are there already waiting, the longer the more have come."""
+        for _ in range(_POLLS_PER_TURN):
+            reported = self._epoll.poll(0, _EVENTS_PER_POLL)
+            for descriptor, events in reported:
+                self._report(descriptor, events)
+            if len(reported) < _EVENTS_PER_POLL or self._epoll.closed:
+                return
+
+    def _report(self, descriptor: int, events: int) -> None:
+        owner = self._watched.get(descriptor)
+        if owner is None:
+            return
+        try:
+            # EPOLLHUP or EPOLLERR: reading and writing both find out what has happened.
+            owner.ready(events if events in _EXPECTED else READABLE | WRITABLE)
+        except Exception as error:  # the others must not suffer
+            context = {"message": "a connection's callback failed", "exception": error}
+            self._loop.call_exception_handler(context)
