@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.accepting import accepting, handshaking, sharing
+from bench.allowances import allow_descriptors
 from bench.changing import changing
 from bench.delivering import delivering
 from bench.idling import IN_CLEAR, IN_IDLE, UNDER_TLS, idling
@@ -59,8 +59,7 @@ _ONLY_IN_FULL = ("idle-login", "deliver-1", "deliver-16")  # or when named
 def main() -> int:
     """The exit code: 1 when a line is no result."""
     options = _options()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # servers and client inherit it
+    allow_descriptors()
     chosen = FULL if options.full else QUICK
     names = options.only or [name for name in chosen if options.full or name not in _ONLY_IN_FULL]
     rows: list[Row] = []

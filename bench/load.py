@@ -45,17 +45,20 @@ class Seen(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`connections` of them, `at_a_time`, each doing what the script says (`c/load_client.c`)."""
+    """`connections` of them, `at_a_time`, each doing what the script says (`c/load_client.c`). `deadline` in seconds;
+    `nice` lets other clients on the same core go first."""
 
     script: Script
     connections: int
     at_a_time: int
     is_tls: bool = False
+    deadline: int = _DEADLINE
+    nice: int = 0
 
     def run(self, rig: Rig, port: int) -> Seen:
         """Do it. Errors of single connections are counted in what comes back."""
         finished = subprocess.run(
-            self._command(rig, port, _DEADLINE), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
+            self._command(rig, port, self.deadline), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
         )
         return _seen(finished.stdout)
 
@@ -84,7 +87,8 @@ class Load:
         path.write_text("".join("\t".join(step) + "\n" for step in self.script), encoding="ascii")
         options = ("-p", str(port), "-n", str(self.connections), "-c", str(self.at_a_time), "-d", str(deadline))
         is_tls = ("-t",) if self.is_tls else ()
-        return (*rig.on_client_core(), rig.program("load_client"), *is_tls, *options, str(path))
+        politely = ("nice", "-n", str(self.nice)) if self.nice else ()
+        return (*rig.on_client_core(), *politely, rig.program("load_client"), *is_tls, *options, str(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,15 @@ class ServerProcess:
     def pss_kib(self) -> int:
         """Proportional set size of all of them: what is shared counts once."""
         self.settled_cpu_seconds()
+        return self.pss_kib_now()
+
+    def pss_kib_now(self) -> int:
+        """The same in the middle of its work."""
         return sum(_pss_kib(pid) for pid in self.pids())
+
+    def open_descriptors(self) -> int:
+        """Of all of them together."""
+        return sum(_descriptors(pid) for pid in self.pids())
 
     def stop(self) -> None:
         """End it by its id; its children end with it, or are ended by theirs."""
@@ -155,6 +163,13 @@ def _cpu_seconds_of_ended_children(pid: int) -> float:
         13:15
     ]  # proc(5): cutime and cstime are the fields 16 and 17, and field 3 is the first one here
     return (int(user) + int(system)) / _TICKS_PER_SECOND
+
+
+def _descriptors(pid: int) -> int:
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _pss_kib(pid: int) -> int:
