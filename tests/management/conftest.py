@@ -18,7 +18,15 @@ from tests.certificates import certificate_pem, key_pem, new_certificate, new_ke
 from gatepost.control.connection_report import ConnectionReport
 from gatepost.mail.directory import DirectoryAccount
 from gatepost.management.app import make_app
-from gatepost.management.applying import ApplyError, ApplyFailure, ListenerCounts, ListenerStatus
+from gatepost.management.applying import (
+    AcceptQueue,
+    AddressStatus,
+    ApplyError,
+    ApplyFailure,
+    ListenerCounts,
+    ListenerStatus,
+    NodeStatus,
+)
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.parts import ManagementParts
 from gatepost.plan.derive import derive
@@ -169,6 +177,9 @@ class FakeServer:
         self.activated.append(revision)
         self.running_plan = self.prepared[-1]
 
+    async def node_status(self) -> NodeStatus:
+        return NodeStatus(await self.statuses(), workers_running=2, connections=9, running_plan=self.running_plan)
+
     async def statuses(self) -> Sequence[ListenerStatus]:
         return [
             ListenerStatus(
@@ -176,12 +187,33 @@ class FakeServer:
                 name=listener.name,
                 state=self.listener_states.get(listener.id, "active"),
                 reason=None,
-                addresses=[],
-                counts=ListenerCounts(),
+                addresses=[
+                    AddressStatus(address, 2, [AcceptQueue(1, 1024, 0), AcceptQueue(2, 1024, 5)])
+                    for address in listener.addresses
+                ],
+                counts=SOME_COUNTS,
                 running_revision=self.running_plan.revision,
             )
             for listener in self.running_plan.listeners
         ]
+
+
+# Everything that a scrape may show, with numbers that tell one from the other.
+SOME_COUNTS = ListenerCounts(
+    connections=3,
+    connections_peak=7,
+    accepted=40,
+    refused={"maxConnections": 2, "proxyHeader": 4},
+    proxy_rejected={"missing": 4, "timeout": 0},
+    ended={"completed": 30, "idle": 3},
+    tls_handshakes={"TLSv1.2": 1, "TLSv1.3": 5},
+    tls_failures={"timeout": 6, "notTls": 1},
+    handshakes_within=[(0.001, 0), (0.01, 4), (1.0, 1)],
+    handshake_seconds=12.5,
+    bytes_received=1000,
+    bytes_sent=2000,
+    accept_pauses=9,
+)
 
 
 class FakeConnections:

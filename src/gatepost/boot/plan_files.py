@@ -10,7 +10,7 @@ from typing import Any
 from gatepost.config.apply_plan import Outcome, apply_plan
 from gatepost.config.object_shape import ObjectShape, ObjectShapes, shapes_of
 from gatepost.config.plan_file import Operation, PlanError
-from gatepost.management.applying import ApplyFailure, ListenerStatus
+from gatepost.management.applying import ApplyError, ApplyFailure, ListenerStatus, NodeStatus
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.local_calls import LocalCalls
 from gatepost.plan.plan import Plan
@@ -45,6 +45,10 @@ class NothingRuns:
     async def statuses(self) -> Sequence[ListenerStatus]:
         """None runs."""
         return ()
+
+    async def node_status(self) -> NodeStatus:
+        """Nobody asks."""
+        raise ApplyError("no server runs")
 
 
 class _Store:

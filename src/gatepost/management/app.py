@@ -35,6 +35,7 @@ def make_app(parts: ManagementParts) -> ASGIApp:
         Route("/api/logout", endpoints.log_out, methods=["POST"]),
         Route("/healthz/live", endpoints.live),
         Route("/healthz/ready", endpoints.ready),
+        Route("/metrics", endpoints.metrics),
         Route("/", endpoints.home),
         Route("/admin", endpoints.home),
         Mount("/admin", WebUiFiles(parts.web_ui)),

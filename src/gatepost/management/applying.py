@@ -102,6 +102,16 @@ class ListenerStatus:
     running_revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What the node as a whole does now."""
+
+    listeners: Sequence[ListenerStatus]
+    workers_running: int
+    connections: int  # of all listeners together, those of removed ones included
+    running_plan: Plan
+
+
 class Applier(Protocol):
     """The running server, as the API sees it."""
 
@@ -110,3 +120,6 @@ class Applier(Protocol):
 
     async def statuses(self) -> Sequence[ListenerStatus]:
         """All listeners of this node, by name."""
+
+    async def node_status(self) -> NodeStatus:
+        """The same, with what is not a listener's alone."""

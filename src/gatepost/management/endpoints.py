@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,8 +11,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from gatepost.management.access import permissions
-from gatepost.management.client import is_tls
+from gatepost.management.access import Scope, Verb, permissions, scope
+from gatepost.management.applying import NodeStatus
+from gatepost.management.client import is_tls, peer_of
 from gatepost.management.credentials import Credentials, Identity
 from gatepost.management.jmap.engine import JmapEngine
 from gatepost.management.jmap.failure import over_limit
@@ -30,6 +32,7 @@ from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
+_RELAYED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})  # what proxies add to a request
 _MAX_LOGIN_BODY = 16 * 1024
 _TYPE_NAMES = [*OBJECT_TYPES, LISTENER_STATUS, CONNECTION]
 
@@ -131,6 +134,16 @@ class Endpoints:
         document = {"status": "not ready" if waiting else "ready", "notRunning": waiting}
         return _json(msgspec.json.encode(document), 503 if waiting else 200)
 
+    async def metrics(self, request: Request) -> Response:
+        """GET /metrics: for Prometheus. From this machine without credentials, unless a proxy on it passes the request on."""
+        if not peer_of(request).is_loopback or not _RELAYED.isdisjoint(request.headers.keys()):
+            caller = (await self._credentials.identify(request)).caller
+            if scope(caller.role, LISTENER_STATUS, Verb.GET) is not Scope.ALL:
+                raise HttpProblem(403, "metrics are for administrators and operators")
+        node, stored_revision = await self._parts.applier.node_status(), await self._parts.store.revision()
+        document, content_type = await asyncio.to_thread(_metrics, node, stored_revision)
+        return Response(document, headers={"cache-control": "no-store", "content-type": content_type})
+
     async def home(self, _request: Request) -> Response:
         """GET /: the web UI is elsewhere."""
         return RedirectResponse("/admin/", 302)
@@ -161,6 +174,12 @@ def _account_document(identity: Identity) -> dict[str, object]:
         "role": caller.role.value,
     }
     return document if identity.csrf_token is None else document | {"csrfToken": identity.csrf_token}
+
+
+def _metrics(node: NodeStatus, stored_revision: int) -> tuple[bytes, str]:
+    from gatepost.management import metrics  # at the first scrape: most servers start without one
+
+    return metrics.render(node, stored_revision), metrics.CONTENT_TYPE
 
 
 def _json(octets: bytes, status: int = 200) -> Response:

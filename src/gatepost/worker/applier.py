@@ -21,11 +21,11 @@ from gatepost.control.messages import (
     StatusAnswer,
     StatusQuestion,
 )
-from gatepost.management.applying import ApplyError, ApplyFailure, ListenerStatus
+from gatepost.management.applying import ApplyError, ApplyFailure, ListenerStatus, NodeStatus
 from gatepost.plan.plan import Plan
 from gatepost.transport.counter_page import CounterPage
 from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
-from gatepost.worker.listener_statuses import listener_statuses
+from gatepost.worker.listener_statuses import node_status
 
 _TURN_DEADLINE = 60.0  # seconds
 _ANSWER_DEADLINE = 45.0  # seconds
@@ -98,10 +98,14 @@ class ChannelApplier:
 
     async def statuses(self) -> Sequence[ListenerStatus]:
         """See management.applying.Applier."""
+        return (await self.node_status()).listeners
+
+    async def node_status(self) -> NodeStatus:
+        """See management.applying.Applier."""
         answer = await self.ask(lambda number: StatusQuestion(number=number), _ANSWER_DEADLINE)
         if not isinstance(answer, StatusAnswer):
             raise ApplyError(_OUT_OF_TURN)
-        return listener_statuses(answer, self._page)
+        return node_status(answer, self._page)
 
 
 class _RunningChange:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gatepost.control.messages import DrainingListener, SocketStatus, StatusAnswer
-from gatepost.management.applying import AcceptQueue, AddressStatus, ListenerCounts, ListenerStatus
+from gatepost.management.applying import AcceptQueue, AddressStatus, ListenerCounts, ListenerStatus, NodeStatus
 from gatepost.plan.plan import ListenerPlan
-from gatepost.transport.counter_page import Cell, CounterPage
+from gatepost.transport.counter_page import SERVER_SLOT, Cell, CounterPage
 from gatepost.transport.reasons import (
     CELL_OF_ENDING,
     CELL_OF_PROXY_FAILURE,
@@ -18,10 +18,15 @@ from gatepost.transport.reasons import (
 )
 
 
-def listener_statuses(answer: StatusAnswer, page: CounterPage) -> list[ListenerStatus]:
-    """Those of the plan, then those that are gone from it and still have connections."""
+def node_status(answer: StatusAnswer, page: CounterPage) -> NodeStatus:
+    """Listeners of the plan come first, then those that are gone from it and still have connections."""
     running = [_status_of(listener, answer, page) for listener in answer.plan.listeners]
-    return running + [_draining(listener, answer, page) for listener in answer.draining]
+    return NodeStatus(
+        listeners=running + [_draining(listener, answer, page) for listener in answer.draining],
+        workers_running=answer.workers_running,
+        connections=page.total(SERVER_SLOT, Cell.CONNECTIONS),
+        running_plan=answer.plan,
+    )
 
 
 def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) -> ListenerStatus:
