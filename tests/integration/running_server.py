@@ -241,18 +241,14 @@ class RunningServer:
 
 @contextmanager
 def running_server(
-    directory: Path,
-    *,
-    workers: int = 2,
-    extra_lines: list[dict[str, Any]] | None = None,
-    launcher: Sequence[str] = (),
+    directory: Path, *, workers: int = 2, extra_lines: list[dict[str, Any]] | None = None
 ) -> Iterator[RunningServer]:
-    """A server with the listeners above; stopped at the end. `launcher`: a command that starts it."""
+    """A server with the listeners above; stopped at the end."""
     ports = {name: free_port() for name in LISTENERS}
     plan = directory / "plan.ndjson"
     plan.write_text("".join(json.dumps(line) + "\n" for line in [*plan_lines(ports), *(extra_lines or [])]))
     arguments = ["--data", str(directory / "data"), "--plan", str(plan), "--workers", str(workers)]
-    server = RunningServer(directory, arguments, ports, ADMIN, launcher=launcher)
+    server = RunningServer(directory, arguments, ports, ADMIN)
     try:
         yield server
     finally:

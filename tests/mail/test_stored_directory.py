@@ -53,7 +53,7 @@ class FakeStore:
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         raise NotImplementedError
 
-    async def commit(self, writes: Sequence[ObjectWrite]) -> int:
+    async def commit(self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:
         raise NotImplementedError
 
 

@@ -39,7 +39,7 @@ from gatepost.registry.domain import DOMAIN, Domain
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.session.link import Peer
 from gatepost.session.reactions import AuthenticationFailed
-from gatepost.store.interface import ObjectChanges, ObjectWrite, StoredObject, Taken
+from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 from gatepost.values.socket_address import SocketAddress
@@ -89,10 +89,12 @@ class MemoryConfigurationStore:
         new_state = since + len(later)
         return ObjectChanges(since_state, f"s{new_state}", new_state < len(mine), **by_kind)
 
-    async def commit(self, writes: Sequence[ObjectWrite]) -> int:
+    async def commit(self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:
         if self.before_commit is not None:
             hook, self.before_commit = self.before_commit, None
             hook()
+        if if_revision not in (None, self.revisions):
+            raise Moved("somebody else was faster")
         rows, log = dict(self.rows), list(self.log)
         for write in writes:
             self._write(rows, log, write)

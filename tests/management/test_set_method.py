@@ -9,7 +9,9 @@ import pytest
 
 from gatepost.management.applying import ApplyError, ApplyFailure
 from gatepost.registry.domain import DOMAIN, Domain
+from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
 from gatepost.values.ids import Id
+from gatepost.values.socket_address import SocketAddress
 
 Api = Any
 SET = "x:NetworkListener/set"
@@ -95,6 +97,16 @@ async def test_a_name_that_another_node_takes_meanwhile_is_told_too(api: Api) ->
     api.store.before_commit = lambda: api.store.put(DOMAIN, "theirs", Domain(name="example.net"))
     error = (await api.call("x:Domain/set", create={"d": {"name": "example.net"}}))["notCreated"]["d"]
     assert (error["type"], error["existingId"]) == ("alreadyExists", "theirs")
+
+
+async def test_a_change_that_was_decided_on_what_is_no_longer_so_is_decided_again(api: Api) -> None:
+    """A worker that stood still, or another node of the store: no rule is broken by two that did not know of each other."""
+    theirs = NetworkListener(name="theirs", bind=(SocketAddress.parse("127.0.0.1:2525"),), socket_reuse_port=False)
+    api.store.before_commit = lambda: api.store.put(NETWORK_LISTENER, "theirs", theirs)
+    mine = {"name": "mine", "bind": ["127.0.0.1:2525"], "socketReusePort": False}
+    answer = await api.call(SET, create={"l": mine})
+    assert "'theirs'" in answer["notCreated"]["l"]["validationErrors"][0]["description"]
+    assert answer["created"] is None
 
 
 @pytest.mark.parametrize("key", ["nothing", "not an id", "", "#nothing"])

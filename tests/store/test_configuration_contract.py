@@ -9,6 +9,7 @@ import pytest
 from gatepost.store.interface import (
     NEVER_CHANGED,
     ConfigurationStore,
+    Moved,
     ObjectChanges,
     ObjectWrite,
     StoredObject,
@@ -119,6 +120,15 @@ async def test_the_key_of_a_destroyed_object_is_free(configuration: Configuratio
     await configuration.commit([destroy("a")])
     await configuration.commit([put("b", 1, "x")])
     assert await ids(configuration) == ["b"]
+
+
+async def test_what_was_decided_on_an_older_revision_is_not_written(configuration: ConfigurationStore) -> None:
+    revision = await configuration.commit([put("a", 1)])
+    assert await configuration.commit([put("b")], if_revision=revision) == revision + 1
+    with pytest.raises(Moved):
+        await configuration.commit([put("a", 2), put("c")], if_revision=revision)
+    assert await ids(configuration) == ["a", "b"]
+    assert await configuration.revision() == revision + 1
 
 
 async def test_the_state_changes_exactly_when_an_object_of_the_type_does(configuration: ConfigurationStore) -> None:

@@ -44,6 +44,10 @@ class Taken(StoreError):
         self.existing_id = existing_id
 
 
+class Moved(StoreError):
+    """Somebody else has committed meanwhile: what was to be written was decided on what is no longer so."""
+
+
 class Broken(StoreError):
     """The store fails: disk full, file damaged, database gone."""
 
@@ -101,8 +105,9 @@ class ConfigurationStore(Protocol):
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         """None when they cannot be calculated from `since_state` (unknown, or too old)."""
 
-    async def commit(self, writes: Sequence[ObjectWrite]) -> int:
-        """All writes in one transaction; the new revision. Raises Taken for a unique key in use; then nothing is written."""
+    async def commit(self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:
+        """All writes in one transaction; the new revision. Raises Taken for a unique key in use, Moved where the newest
+        revision is not `if_revision` any more; then nothing is written."""
 
 
 # --- mail -----------------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class Changes:
 
     def _turn_is_too_long(self, worker: WorkerProcess) -> None:
         events.warning(Event.CHANGE_ABANDONED, worker=worker.index + 1, reason=f"not activated in {_TURN_DEADLINE:g} s")
-        self.abandon(worker)
+        self._give_up_turn_of(worker)
 
     def _has_turn(self, worker: WorkerProcess) -> bool:
         return self._turn is not None and self._turn.worker is worker and not self._turn.is_activating
@@ -94,11 +94,15 @@ class Changes:
             self._end_turn()
 
     def worker_died(self, worker: WorkerProcess) -> None:
+        """Its turn is over."""
+        self._give_up_turn_of(worker)
+
+    def _give_up_turn_of(self, worker: WorkerProcess) -> None:
         """If it had prepared a change, it may have committed it to the store: somebody has to look."""
         may_be_committed = self._has_turn(worker) and self._turn is not None and self._turn.prepared is not None
         self.abandon(worker)
         if may_be_committed:
-            self._workers.reconcile()
+            self._workers.reconcile(besides=worker)
 
     # --- the two phases ---------------------------------------------------------------------------------------------
 

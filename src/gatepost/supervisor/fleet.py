@@ -355,9 +355,11 @@ class Fleet:
         if self._is_stopping and not self.living and not self.seats.earlier:
             self.is_empty.set()
 
-    def reconcile(self) -> None:
-        """Have one worker compare what runs with what is stored: now, or when there is one."""
-        worker = next((worker for worker in self._workers.values() if worker.is_ready), None)
+    def reconcile(self, besides: WorkerProcess | None = None) -> None:
+        """Have one worker compare what runs with what is stored: now, or when there is one. `besides`: a worker that hangs, to
+        be asked only where there is no other."""
+        ready = [worker for worker in self._workers.values() if worker.is_ready]
+        worker = next((worker for worker in ready if worker is not besides), besides if ready else None)
         self._has_to_reconcile = worker is None
         self._reconciling = worker
         if worker is not None:

@@ -37,14 +37,14 @@ from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.file_path import NO_FILES
 from gatepost.registry.kinds import SecretText
-from gatepost.store.interface import ConfigurationStore, ObjectWrite, StoreError, Taken
+from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, StoreError, Taken
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
 _Hashes = dict[tuple[ObjectRef, str], tuple[Secret, Secret]]  # object and property → password and hash
 
 _LONGEST_PASSWORD = 1024  # characters; longer ones are refused when the object is checked
-_ATTEMPTS = 3  # when another node takes a name between our look and our commit
+_ATTEMPTS = 3  # when another node commits between our look and our commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class SetMethod:
             try:
                 async with self._parts.applier.change() as change:
                     return await self._carry_out(request, hashes, change, context)
-            except Taken:
+            except (Taken, Moved):
                 continue
             except ApplyError as error:
                 raise MethodError("serverUnavailable", f"the change could not be carried through: {error}") from error
@@ -100,10 +100,10 @@ class SetMethod:
 
     async def _carry_out(self, request: SetRequest, hashes: _Hashes, change: Change, context: MethodContext) -> Outcome:
         parts = self._parts
+        revision, before = await load_configuration(parts.store)
         old_state = await self._reader.state()
         if request.if_in_state not in (None, old_state):
             raise MethodError("stateMismatch", "the objects have changed since that state: read them again")
-        revision, before = await load_configuration(parts.store)
         origin = RequestOrigin(context.caller.listener_id, context.caller.source_address)
         files = await read_files(files_named(request, before))
         surroundings = Surroundings(parts.now(), files, change.running_plan)
@@ -119,7 +119,7 @@ class SetMethod:
         if request.is_dry_run:
             return self._tried(request, proposal, old_state, old_plan, plan)
         after = await self._hash_secrets(request, hashes, proposal.before, proposal.after)
-        await self._commit(proposal, after, change if must_activate else None)
+        await self._commit(proposal, after, revision, change if must_activate else None)
         return Outcome(request, proposal, old_state, await self._reader.state(), None)
 
     def _tried(self, request: SetRequest, proposal: Proposal, state: str, old_plan: Plan, plan: Plan) -> Outcome:
@@ -127,11 +127,11 @@ class SetMethod:
         report = dry_run_report(_done(request), steps, proposal, self._parts.now())
         return Outcome(request, proposal, state, state, report)
 
-    async def _commit(self, proposal: Proposal, after: Configuration, change: Change | None) -> None:
+    async def _commit(self, proposal: Proposal, after: Configuration, revision: int, change: Change | None) -> None:
         writes = _writes(proposal, after)
         if not writes:
             return
-        revision = await self._parts.store.commit(writes)
+        revision = await self._parts.store.commit(writes, if_revision=revision)
         if change is None:
             return
         try:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, null, select, update
 
-from gatepost.store.interface import ObjectChanges, ObjectWrite, StoredObject, Taken
+from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
 from gatepost.store.sql.object_changes import net_changes
 from gatepost.store.sql.readers import Readers
@@ -81,8 +81,8 @@ class SqlConfigurationStore:
             return None
         return await self._readers.run(lambda connection: _changes(connection, object_type, since, max_changes))
 
-    async def commit(self, writes: Sequence[ObjectWrite]) -> int:
-        return await self._writer.run(lambda transaction: _commit(transaction, writes))
+    async def commit(self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:
+        return await self._writer.run(lambda transaction: _commit(transaction, writes, if_revision))
 
 
 def _revision(connection: SqlConnection) -> int:
@@ -107,10 +107,12 @@ def _changes(connection: SqlConnection, object_type: str, since: int, max_change
     return net_changes(since, rows, max_changes)
 
 
-def _commit(transaction: WriteTransaction, writes: Sequence[ObjectWrite]) -> int:
+def _commit(transaction: WriteTransaction, writes: Sequence[ObjectWrite], if_revision: int | None) -> int:
     """Keys are given up before any is taken, so that objects of one commit may hand them on in any order."""
     connection = transaction.connection
     revision = _revision(connection)
+    if if_revision not in (None, revision):
+        raise Moved(f"the configuration is at revision {revision}, not {if_revision} any more")
     before: dict[tuple[str, Id], Row | None] = {}
     for write in writes:
         row = connection.row(_READ, object_type=write.object_type, object_id=write.id)
