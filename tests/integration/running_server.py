@@ -241,14 +241,18 @@ class RunningServer:
 
 @contextmanager
 def running_server(
-    directory: Path, *, workers: int = 2, extra_lines: list[dict[str, Any]] | None = None
+    directory: Path,
+    *,
+    workers: int = 2,
+    extra_lines: list[dict[str, Any]] | None = None,
+    launcher: Sequence[str] = (),
 ) -> Iterator[RunningServer]:
-    """A server with the listeners above; stopped at the end."""
+    """A server with the listeners above; stopped at the end. `launcher`: a command that starts it."""
     ports = {name: free_port() for name in LISTENERS}
     plan = directory / "plan.ndjson"
     plan.write_text("".join(json.dumps(line) + "\n" for line in [*plan_lines(ports), *(extra_lines or [])]))
     arguments = ["--data", str(directory / "data"), "--plan", str(plan), "--workers", str(workers)]
-    server = RunningServer(directory, arguments, ports, ADMIN)
+    server = RunningServer(directory, arguments, ports, ADMIN, launcher=launcher)
     try:
         yield server
     finally:

@@ -38,7 +38,8 @@ def relayed(server: RunningServer) -> dict[str, int]:
 
 
 def _received_from(server: RunningServer) -> bool:
-    return "source=198.51.100.7" in server.log()
+    """Whether the access log says so, which it does a moment after the connection has ended."""
+    return bool(eventually(lambda: " source=198.51.100.7:4321 " in server.log()))
 
 
 @pytest.mark.parametrize("version", HEADERS)

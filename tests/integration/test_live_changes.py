@@ -7,10 +7,9 @@ import re
 import smtplib
 import socket
 import subprocess
-from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.integration.accepted_socket import option_of_accepted_socket
 from tests.integration.client_load import clients_in_a_loop
 from tests.integration.running_server import RunningServer, eventually, free_port, trusting_context
 
@@ -208,41 +207,10 @@ def test_socket_options_reach_the_kernel_live_and_the_status_shows_both_sides(se
     assert re.search(r"LISTEN\s+0\s+17\s", output)
     with socket.create_connection(server.address("smtp"), timeout=10) as sock:
         assert sock.recv(4096).startswith(b"220 ")
-        accepted = _option_of_accepted_socket(server, sock, socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        accepted = option_of_accepted_socket(server, sock, socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert accepted == 0
-        assert _option_of_accepted_socket(server, sock, socket.IPPROTO_IP, socket.IP_TTL) == 33
-        assert _option_of_accepted_socket(server, sock, socket.IPPROTO_IP, socket.IP_TOS) == 16
-
-
-def _option_of_accepted_socket(server: RunningServer, client: socket.socket, level: int, option: int) -> int:
-    """The option of the server's own descriptor of this connection, by pidfd_getfd(2)."""
-    import ctypes
-    import os
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    wanted = client.getsockname()
-    for pid in server.worker_pids():
-        pidfd = os.pidfd_open(pid)
-        try:
-            for entry in Path(f"/proc/{pid}/fd").iterdir():
-                if not str(entry.readlink()).startswith("socket:"):
-                    continue
-                descriptor = libc.syscall(438, pidfd, int(entry.name), 0)  # pidfd_getfd
-                if descriptor < 0:
-                    continue
-                with socket.socket(fileno=descriptor) as copy:
-                    if _peer(copy) == wanted:
-                        return copy.getsockopt(level, option)
-        finally:
-            os.close(pidfd)
-    raise AssertionError("no worker has the other end of this connection")
-
-
-def _peer(sock: socket.socket) -> Any:
-    try:
-        return sock.getpeername()
-    except OSError:
-        return None
+        assert option_of_accepted_socket(server, sock, socket.IPPROTO_IP, socket.IP_TTL) == 33
+        assert option_of_accepted_socket(server, sock, socket.IPPROTO_IP, socket.IP_TOS) == 16
 
 
 def test_the_listener_that_the_request_came_through_is_not_removed_by_mistake(server: RunningServer) -> None:

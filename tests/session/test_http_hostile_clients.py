@@ -15,6 +15,7 @@ from tests.transport.loopback import Connected, some_turns, until
 
 from gatepost.session import http_session
 from gatepost.session.http_session import HttpServer, HttpSession
+from gatepost.transport.ending import Ending
 
 CHUNKED = b"POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -153,6 +154,7 @@ async def test_a_client_that_dawdles_over_a_header_is_cut_off_however_it_drips(
     await world.send(GET[:5])
     await world.send(GET[5:9])
     assert (await world.receive_all()).startswith(b"HTTP/1.1 408 ")
+    assert world.transport.ending is Ending.IDLE
     world.end()
 
 
@@ -188,6 +190,17 @@ async def test_a_client_that_does_not_take_its_response_is_cut_off(monkeypatch: 
     world = World(receive_buffer=4096, send_buffer=4096)
     await world.send(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
     await until(lambda: world.closed)
+    assert world.transport.ending is Ending.STALLED
+    world.end()
+
+
+async def test_a_client_that_asks_for_nothing_more_has_ended_by_being_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_session, "_KEEP_ALIVE", 0)
+    world = World()
+    await world.send(GET)
+    assert (await world.receive_all()).endswith(b"hello")
+    await until(lambda: world.closed)
+    assert world.transport.ending is Ending.IDLE
     world.end()
 
 

@@ -291,7 +291,7 @@ async def test_writing_says_that_it_would_block_and_goes_on_with_what_was_not_ta
 
 async def test_the_end_of_what_the_client_says_is_an_empty_read(ends: tuple[ssl.SSLSocket, TlsChannel]) -> None:
     client, channel = ends
-    client.close()  # without a close_notify
+    client.shutdown(socket.SHUT_WR)  # without a close_notify
     await asyncio.sleep(0)
     while True:
         try:

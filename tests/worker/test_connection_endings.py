@@ -16,6 +16,7 @@ from tests.worker.worker_world import WorkerWorld, rest_of
 
 from gatepost.control.messages import Drain
 from gatepost.telemetry.access_log import ClosedConnection
+from gatepost.transport import descriptor_transport
 from gatepost.transport.counter_page import Cell
 from gatepost.transport.ending import Ending
 from gatepost.transport.reasons import CELL_OF_ENDING
@@ -70,6 +71,43 @@ async def test_a_reset(world: WorkerWorld) -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
     await ended(world, Ending.RESET)
+
+
+async def test_a_reset_inside_tls(world: WorkerWorld) -> None:
+    address = world.listen()
+    await world.apply(listener("a", address, tls=TLS, is_tls_implicit=True), certificates=CERTIFICATES)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    client = await asyncio.to_thread(context.wrap_socket, world.connect(address))
+    assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    await ended(world, Ending.RESET)
+
+
+async def test_a_client_that_leaves_tls_without_a_word(world: WorkerWorld) -> None:
+    address = world.listen()
+    await world.apply(listener("a", address, tls=TLS, is_tls_implicit=True), certificates=CERTIFICATES)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    client = await asyncio.to_thread(context.wrap_socket, world.connect(address))
+    assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
+    client.close()
+    await ended(world, Ending.CLIENT_CLOSED)
+
+
+async def test_a_client_that_does_not_take_its_farewell(world: WorkerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descriptor_transport, "_CLOSE_DEADLINE", 0.1)
+    address = world.listen()
+    await world.apply(listener("a", address))
+    client = await world.greeted(address)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    transport = world.sessions.connections[0].transport
+    transport.write(bytes(20_000_000))
+    transport.close()
+    await ended(world, Ending.STALLED)
 
 
 async def test_a_client_that_says_nothing(world: WorkerWorld) -> None:

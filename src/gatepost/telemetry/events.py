@@ -33,7 +33,6 @@ class Event(Enum):
     CERTIFICATE_NOT_LOADED = "certificate.not_loaded"
     CONNECTION_CLOSED = "connection.closed"  # written by access_log
     CONNECTION_REFUSED = "connection.refused"
-    CONNECTION_RELAYED = "connection.relayed"
     CONVERSATION_FAILED = "conversation.failed"
     PROXY_HEADER_REJECTED = "proxy_header.rejected"
     TLS_FAILED = "tls.failed"

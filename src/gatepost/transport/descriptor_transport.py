@@ -328,7 +328,7 @@ class DescriptorTransport(asyncio.Transport):
             if self._is_producer_paused and len(buffer) <= _LOW_WATER:
                 self._resume_producer()
             if self._is_closing and taken:
-                self._set_close_timer(_CLOSE_DEADLINE)
+                self._set_close_timer(_CLOSE_DEADLINE, self._stalled)
             return
         self._buffer = None
         self._stop_writing()
@@ -374,7 +374,7 @@ class DescriptorTransport(asyncio.Transport):
         self._is_closing = True
         self._stop_reading()
         if self._buffer:
-            self._set_close_timer(_CLOSE_DEADLINE)
+            self._set_close_timer(_CLOSE_DEADLINE, self._stalled)
         else:
             self._finish()
 
@@ -404,7 +404,7 @@ class DescriptorTransport(asyncio.Transport):
 
     def _linger(self) -> None:
         self._is_lingering = True
-        self._set_close_timer(_LINGER_DEADLINE)
+        self._set_close_timer(_LINGER_DEADLINE, self.abort)
         self.watch_reading(self._discard)
 
     def _discard(self) -> None:
@@ -417,10 +417,14 @@ class DescriptorTransport(asyncio.Transport):
             pass
         self._close_now(None)
 
-    def _set_close_timer(self, seconds: float) -> None:
+    def _set_close_timer(self, seconds: float, expired: Callable[[], None]) -> None:
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._close_timer = asyncio.get_running_loop().call_later(seconds, self.abort)
+        self._close_timer = asyncio.get_running_loop().call_later(seconds, expired)
+
+    def _stalled(self) -> None:
+        self.note_ending(Ending.STALLED)
+        self.abort()
 
     def note_ending(self, ending: Ending) -> None:
         """Why the connection is about to end. What was said first counts."""

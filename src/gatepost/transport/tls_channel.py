@@ -52,7 +52,11 @@ class TlsChannel:
             return self._connection.recv(_CHUNK)
         except (WouldBlockOnRead, WouldBlockOnWrite):
             raise
-        except (SSL.ZeroReturnError, SSL.SysCallError):
+        except SSL.ZeroReturnError:
+            return b""
+        except SSL.SysCallError as error:
+            if error.args[0] > 0:  # an errno: the connection is broken, and was not just ended without a close_notify
+                raise _failed(error) from None
             return b""
         except SSL.Error as error:
             raise _failed(error) from None

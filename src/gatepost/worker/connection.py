@@ -118,17 +118,8 @@ class Connection:
         self._begin_tls()
 
     def _proxy_header_read(self, header: ProxyHeader, surplus: bytes) -> None:
-        info = self.transport.info
-        info.proxy_header = header
+        self.transport.info.proxy_header = header
         self.surplus = surplus
-        events.info(
-            Event.CONNECTION_RELAYED,
-            listener=self.policy.plan.name,
-            source=str(info.source_address[0]),
-            peer=str(info.peer_address[0]),
-            version=header.version,
-            command=header.command.name,
-        )
         self._admit_address()
 
     def _proxy_header_failed(self, failure: ProxyFailure, words: str) -> None:
