@@ -246,12 +246,14 @@ def running_server(
     workers: int = 2,
     extra_lines: list[dict[str, Any]] | None = None,
     launcher: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[RunningServer]:
-    """A server with the listeners above; stopped at the end. `launcher`: a command that starts it."""
+    """A server with the listeners above; stopped at the end. `launcher`: a command that starts it; `options`: further ones of
+    `gatepost serve`."""
     ports = {name: free_port() for name in LISTENERS}
     plan = directory / "plan.ndjson"
     plan.write_text("".join(json.dumps(line) + "\n" for line in [*plan_lines(ports), *(extra_lines or [])]))
-    arguments = ["--data", str(directory / "data"), "--plan", str(plan), "--workers", str(workers)]
+    arguments = ["--data", str(directory / "data"), "--plan", str(plan), "--workers", str(workers), *options]
     server = RunningServer(directory, arguments, ports, ADMIN, launcher=launcher)
     try:
         yield server

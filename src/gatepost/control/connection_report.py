@@ -7,7 +7,7 @@ import msgspec
 from gatepost.values.ids import Id
 
 
-class ProxyFacts(msgspec.Struct, frozen=True, array_like=True):
+class ProxyFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a PROXY header said besides the addresses. `unique_id` in hexadecimal; `tls_*`: between client and proxy."""
 
     version: int
@@ -20,7 +20,7 @@ class ProxyFacts(msgspec.Struct, frozen=True, array_like=True):
     certificate_name: str | None
 
 
-class ConnectionReport(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class ConnectionReport(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
     """One open connection. Addresses as `192.0.2.1:4321`; `since` in seconds since 1970; octets without TLS's own."""
 
     id: str
