@@ -6,7 +6,7 @@ that makes contexts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -17,7 +17,8 @@ from gatepost.plan.plan import CertificatePlan, ProtocolName, TlsPlan
 from gatepost.transport.alpn import alpn_choice
 from gatepost.transport.tls_groups import NoGroups, set_groups
 
-_OPTIONS = SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_IGNORE_UNEXPECTED_EOF
+# OP_NO_TICKET is not among them, so that `_without_tickets` can set it; see there.
+_OPTIONS = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_IGNORE_UNEXPECTED_EOF
 _TLS12_NEEDS_A_LIST = b"ECDHE+AESGCM"
 
 
@@ -36,7 +37,7 @@ class TlsContexts:
                 self._by_name.setdefault(name, []).append(certificate)
             if certificate.is_fallback:
                 self._fallback.append(certificate)
-        # Looking at the name costs some microseconds of every handshake: where one answer fits all, nobody asks.
+        # Looking at the name costs some microseconds of every handshake: where one answer fits all, nobody looks.
         self._has_choice = any(named != self._fallback for named in self._by_name.values())
         self._contexts: dict[tuple[TlsPlan, ProtocolName, str], SSL.Context] = {}
 
@@ -61,10 +62,20 @@ class TlsContexts:
         context = self._contexts.get(key)
         if context is None:
             context = _build(policy, protocol, certificates)
-            if self._has_choice:
-                context.set_tlsext_servername_callback(lambda connection: self._choose(policy, protocol, connection))
+            context.set_tlsext_servername_callback(self._when_named(policy, protocol))
             self._contexts[key] = context
         return context
+
+    def _when_named(self, policy: TlsPlan, protocol: ProtocolName) -> Callable[[SSL.Connection], None]:
+        """What OpenSSL calls when it has read the ClientHello, whether a name is in it or not."""
+        if not self._has_choice:
+            return _without_tickets
+
+        def choose(connection: SSL.Connection) -> None:
+            _without_tickets(connection)
+            self._choose(policy, protocol, connection)
+
+        return choose
 
     def _choose(self, policy: TlsPlan, protocol: ProtocolName, connection: SSL.Connection) -> None:
         asked = connection.get_servername()
@@ -80,6 +91,13 @@ class TlsContexts:
                 except UnusableTls:
                     pass  # the certificate that was chosen first is served, and the client sees that it is not the right one
                 return
+
+
+def _without_tickets(connection: SSL.Connection) -> None:
+    """No session ticket is given out. Set on the context, the option only stops the tickets of TLS 1.2: in TLS 1.3 OpenSSL
+    would go on to send two of another kind, which cost 6 % of a handshake and could never be redeemed, as the session cache
+    is off. Set from this callback it stops both (ssl/statem/extensions.c, `final_server_name`). ADR 0014."""
+    connection.set_options(SSL.OP_NO_TICKET)
 
 
 def check_pair(chain_pem: str, private_key_pem: str) -> None:
@@ -102,7 +120,7 @@ def _build(policy: TlsPlan, protocol: ProtocolName, certificates: Sequence[Certi
     options = _OPTIONS | (SSL.OP_CIPHER_SERVER_PREFERENCE if policy.prefer_server_order else 0)
     context.set_options(options)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    # With tickets off, TLS 1.2 would still resume by session id from a cache that grows with each handshake.
+    # Without tickets, TLS 1.2 would still resume by session id from a cache that grows with each handshake.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     try:
         context.set_cipher_list(":".join(policy.tls12_suites).encode() or _TLS12_NEEDS_A_LIST)
