@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench bench-full lock clean
+.PHONY: run test check format bench bench-full soak lock clean
 
 run: $(VENV)/runtime-installed ## start the demonstration on loopback
 	$(BIN)/gatepost serve --demo
@@ -25,8 +25,11 @@ format: $(VENV)/dev-installed
 bench: $(VENV)/dev-installed ## the quick measurements, under five minutes
 	$(BIN)/python -m bench
 
-bench-full: $(VENV)/dev-installed
+bench-full: $(VENV)/dev-installed ## more connections, more rounds, more to measure
 	$(BIN)/python -m bench --full
+
+soak: $(VENV)/dev-installed ## bad clients of every kind at once, for three minutes
+	$(BIN)/python -m bench.soak
 
 lock: $(VENV)/dev-installed ## new exact versions for the ranges in pyproject.toml
 	$(BIN)/pip install -q uv

@@ -41,7 +41,7 @@ class Abuse:
     run: Run
     endings: frozenset[str]
     deadline: float | None = None
-    rest: float = 0.2
+    rest: float = 1.0
     listener: Mapping[str, object] = field(default_factory=dict)
     may_go_unseen: bool = False
 
@@ -87,8 +87,8 @@ def _in_clear() -> tuple[Abuse, ...]:
     half: Script = (("expect", "* OK"), ("finish",), *_UNTIL_CLOSED)
     gone, closed, silence = map(frozenset, (("reset", "clientClosed"), ("clientClosed",), ("idle", "loginDeadline")))
     return (
-        Abuse("silent", "imap", silent, silence, LOGIN_DEADLINE, 1.0),
-        Abuse("vanished without a FIN", "imap", _script(vanishing, 100), silence | {"reset"}, None, 1.0),
+        Abuse("silent", "imap", silent, silence, LOGIN_DEADLINE),
+        Abuse("vanished without a FIN", "imap", _script(vanishing, 100), silence | {"reset"}),
         Abuse("half-open: FIN, and stays", "imap", _script(half, 200), closed, 1.0),
         Abuse("RST storm at once", "smtp", _script((("reset",),), 2_000, at_a_time=_STORM), gone, may_go_unseen=True),
         Abuse(
@@ -140,13 +140,14 @@ def _cut_records(_rig: Rig, port: int) -> Seen:
     began, errors, first_error = time.monotonic(), 0, ""
     for _ in range(_CUT_SESSIONS):
         try:
-            _cut_session(port)
+            cut_session(port)
         except (OSError, AssertionError) as error:
             errors, first_error = errors + 1, first_error or repr(error)
     return Seen(_CUT_SESSIONS - errors, errors, time.monotonic() - began, first_error=first_error)
 
 
-def _cut_session(port: int) -> None:
+def cut_session(port: int) -> None:
+    """One IMAP session under TLS, every flight in pieces. Raises OSError or AssertionError where it does not succeed."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = _trusting().wrap_bio(incoming, outgoing, server_hostname="mail.example.org")
     with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT) as connection:

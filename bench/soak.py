@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.abuse import PROXY_DEADLINE, Abuse, abuses
@@ -84,10 +84,10 @@ class Done:
 class Watched:
     """The server before, meanwhile and after. Memory in KiB; `meanwhile` once a second."""
 
-    memory_before: int = 0
+    memory_before: int
+    descriptors_before: int
     memory_meanwhile: list[int] = field(default_factory=list)
     memory_after: int = 0
-    descriptors_before: int = 0
     descriptors_most: int = 0
     descriptors_after: int = 0
 
@@ -97,10 +97,10 @@ def main() -> int:
     options = _options()
     allow_descriptors()
     try:
-        kinds = tuple(abuse for abuse in abuses() if not options.only or abuse.name in options.only)
+        kinds = _chosen(options.only, is_flood=options.flood)
         with rig(options.port_base, options.directory) as made, _server(made, kinds) as (server, log):
             rows = list(_soak(made, server, kinds, options.minutes * 60))
-            rows.append(_log_row(log))
+            rows.append(log_row(log))
     except NotMeasurable as reason:
         sys.stderr.write(f"soak: {reason}\n")
         return 1
@@ -108,9 +108,15 @@ def main() -> int:
     return 1 if any(row.errors for row in rows) else 0
 
 
+def _chosen(names: Sequence[str] | None, *, is_flood: bool) -> tuple[Abuse, ...]:
+    chosen = (abuse for abuse in abuses() if not names or abuse.name in names)
+    return tuple(replace(abuse, rest=0.0) if is_flood else abuse for abuse in chosen)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description="Bad clients of every kind at once.")
     parser.add_argument("--minutes", type=float, default=3.0, help="how long new ones come; the last ones end later")
+    parser.add_argument("--flood", action="store_true", help="they do not rest: all cores are full of them")
     parser.add_argument("--only", nargs="+", choices=[abuse.name for abuse in abuses()], help="just these kinds")
     parser.add_argument("--port-base", type=int, default=21_000, help=f"the first of {Port.END} ports on 127.0.0.1")
     parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="on a disk, not in memory")
@@ -143,29 +149,30 @@ def _server(rig: Rig, kinds: Sequence[Abuse]) -> Iterator[tuple[ServerProcess, P
 
 
 def _soak(rig: Rig, server: ServerProcess, kinds: Sequence[Abuse], seconds: float) -> Iterator[Row]:
-    watched = Watched()
     before = {name: _probe(rig, name, 2) for name in _GOOD}
-    watched.memory_before, watched.descriptors_before = server.pss_kib(), server.open_descriptors()
-    stop, done = time.monotonic() + seconds, [Done() for _ in kinds]
-    is_over = threading.Event()
-    with ThreadPoolExecutor(len(kinds) + 2) as pool:
-        watching = pool.submit(_watch, server, watched, is_over)
+    watched = Watched(server.pss_kib(), server.open_descriptors())
+    done = [Done() for _ in kinds]
+    with _watching(server, watched), ThreadPoolExecutor(len(kinds)) as pool:
+        stop = time.monotonic() + seconds
         bad = [pool.submit(_abuse, rig, abuse, _port(rig, n), done[n], stop) for n, abuse in enumerate(kinds)]
-        meanwhile: dict[str, list[Seen]] = {name: [] for name in _GOOD}
-        while time.monotonic() < stop:
-            for name in _GOOD:
-                meanwhile[name].append(_probe(rig, name, 1))
+        meanwhile = _probe_until(rig, stop)
         for each in bad:
             each.result()
         statuses = _when_empty(rig)
-        is_over.set()
-        watching.result()
     watched.memory_after, watched.descriptors_after = server.pss_kib(), server.open_descriptors()
     for name, seen in meanwhile.items():
         yield _latency_row(name, before[name], seen)
     yield from _server_rows(watched)
     for abuse, what in zip(kinds, done, strict=True):
-        yield _abuse_row(abuse, what, statuses[_name(abuse)])
+        yield abuse_row(abuse, what, statuses[_name(abuse)])
+
+
+def _probe_until(rig: Rig, stop: float) -> dict[str, list[Seen]]:
+    seen: dict[str, list[Seen]] = {name: [] for name in _GOOD}
+    while time.monotonic() < stop or not all(seen.values()):
+        for name in _GOOD:
+            seen[name].append(_probe(rig, name, 1))
+    return seen
 
 
 def _probe(rig: Rig, name: str, times: int) -> Seen:
@@ -179,10 +186,22 @@ def _abuse(rig: Rig, abuse: Abuse, port: int, done: Done, stop: float) -> None:
         time.sleep(abuse.rest)
 
 
-def _watch(server: ServerProcess, watched: Watched, is_over: threading.Event) -> None:
-    while not is_over.wait(1.0):
-        watched.memory_meanwhile.append(server.pss_kib_now())
-        watched.descriptors_most = max(watched.descriptors_most, server.open_descriptors())
+@contextmanager
+def _watching(server: ServerProcess, watched: Watched) -> Iterator[None]:
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(1.0):
+            watched.memory_meanwhile.append(server.pss_kib_now())
+            watched.descriptors_most = max(watched.descriptors_most, server.open_descriptors())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def _when_empty(rig: Rig) -> dict[str, dict[str, object]]:
@@ -219,7 +238,7 @@ def _server_rows(watched: Watched) -> Iterator[Row]:
     yield Row("Descriptors of the server: before, most, after", ", ".join(map(str, counts)), errors=int(is_leaking))
 
 
-def _abuse_row(abuse: Abuse, done: Done, status: Mapping[str, object]) -> Row:
+def abuse_row(abuse: Abuse, done: Done, status: Mapping[str, object]) -> Row:
     """An error is: a client that did not get what it had to get, a deadline missed, a connection not counted, or counted
     as something else."""
     ended = status["ended"]
@@ -239,7 +258,8 @@ def _abuse_row(abuse: Abuse, done: Done, status: Mapping[str, object]) -> Row:
     return Row(abuse.name, words, f"counted as {reasons}", "", errors)
 
 
-def _log_row(log: Path) -> Row:
+def log_row(log: Path) -> Row:
+    """What events the log has; those that do not belong there are errors."""
     events = Counter(_event(line) for line in log.read_text(errors="replace").splitlines() if line)
     strangers = {event: count for event, count in events.items() if event not in _EXPECTED_EVENTS}
     for event in strangers:

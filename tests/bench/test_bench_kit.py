@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +15,15 @@ from tests.cannot_run import cannot_run
 
 sys.path.append(str(Path(__file__).parents[2]))  # `bench` is not installed with the package
 
-from bench.load import Load
+from bench.abuse import Abuse, cut_session
+from bench.load import Load, Seen
 from bench.pairs import Contestant, interleave, ratios
 from bench.peer_servers import greeting_floor
 from bench.ports import Port
 from bench.processes import running
 from bench.relaying import escaped, version2_header
 from bench.rig import NotMeasurable, Rig, rig
+from bench.soak import Done, abuse_row, log_row
 from bench.table import Row, comparison, percentile, render
 
 
@@ -125,3 +128,64 @@ def test_a_script_sends_any_octet(small_rig: Rig) -> None:
 def test_a_percentile_is_one_of_the_values() -> None:
     values = [5.0, 1.0, 4.0, 2.0, 3.0]
     assert [percentile(values, share) for share in (0.2, 0.5, 0.99, 1.0)] == [1.0, 3.0, 5.0, 5.0]
+
+
+def test_a_client_waits_until_the_server_closes(small_rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as pool:
+        port = int(listening.getsockname()[1])
+        waiting = pool.submit(Load((("finish",), ("closed",), ("end",)), 1, 1).run, small_rig, port)
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.recv(1) == b""  # the client said that it will send no more
+            assert not waiting.done()
+        assert (waiting.result().done, waiting.result().samples) == (1, 1)
+
+
+def test_a_client_can_end_a_connection_with_a_reset(small_rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as pool:
+        port = int(listening.getsockname()[1])
+        resetting = pool.submit(Load((("expect", "220"), ("reset",)), 1, 1).run, small_rig, port)
+        accepted, _ = listening.accept()
+        with accepted:
+            accepted.sendall(b"220 hello\r\n")
+            with pytest.raises(ConnectionResetError):
+                accepted.recv(1)
+        assert resetting.result().done == 1
+
+
+def test_a_session_cut_anywhere_is_whole_for_the_server(small_rig: Rig) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(small_rig.certificate, small_rig.private_key)
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as pool:
+        port = int(listening.getsockname()[1])
+        session = pool.submit(cut_session, port)
+        accepted, _ = listening.accept()
+        with context.wrap_socket(accepted, server_side=True) as connection:
+            connection.sendall(b"* OK ready\r\n")
+            assert connection.recv(100) == b"a LOGOUT\r\n"
+            connection.sendall(b"* BYE\r\n")
+        session.result()
+
+
+SLOW = Abuse("slow", "smtp", lambda *_: Seen(0, 0, 0.0), frozenset({"proxyRejected"}), deadline=5.0)
+
+
+@pytest.mark.parametrize(
+    ("came", "latest", "ended", "errors"),
+    [
+        (10, 5.1, {"proxyRejected": 10, "idle": 0}, 0),
+        (10, 9.0, {"proxyRejected": 10}, 1),  # late
+        (10, 5.1, {"proxyRejected": 7}, 3),  # not counted
+        (10, 5.1, {"proxyRejected": 7, "idle": 3}, 3),  # counted as something else
+    ],
+)
+def test_a_bad_client_has_to_be_closed_in_time_and_counted_under_its_reason(
+    came: int, latest: float, ended: dict[str, int], errors: int
+) -> None:
+    assert abuse_row(SLOW, Done(connections=came, latest=latest), {"ended": ended}).errors == errors
+
+
+def test_what_the_log_should_not_have_is_an_error(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text('{"event": "server.ready"}\n{"event": "loop.error"}\nTraceback (most recent call last):\n')
+    assert log_row(log).errors == 2
