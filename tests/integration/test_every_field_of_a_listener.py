@@ -116,6 +116,33 @@ def context(version: ssl.TLSVersion, suites: str | None = None) -> ssl.SSLContex
     return made
 
 
+MOST = 2**31 - 1
+LIMITS = {
+    "socketBacklog": (1, MOST),
+    "socketReceiveBufferSize": (1, MOST),
+    "socketSendBufferSize": (1, MOST),
+    "socketTosV4": (1, 255),
+    "socketTtl": (1, 255),
+    "tlsTimeout": (1, None),
+    "maxConnections": (1, None),
+}
+
+
+@pytest.mark.parametrize("field", LIMITS)
+def test_every_field_takes_its_limits_and_nothing_beyond(server: RunningServer, field: str) -> None:
+    listener = Listener(server, WAYS["dual stack over IPv6"])
+    least, most = LIMITS[field]
+    beyond = [least - 1, -1, "1", 1.5, True] + ([] if most is None else [most + 1])
+    for value in beyond:
+        answer = server.call("x:NetworkListener/set", update={listener.id: {field: value}})
+        refused = answer["notUpdated"][listener.id]
+        assert refused["properties"] == [field]
+        assert refused["validationErrors"][0]["property"] == field
+    for value in (least, most, None):
+        listener.change(**{field: value})
+        assert server.status(listener.name)["state"] == "active"
+
+
 # --- what it is, and where ------------------------------------------------------------------------------------------------
 
 
@@ -404,6 +431,12 @@ def test_a_handshake_that_stalls_is_closed_when_its_time_is_over(server: Running
         with pytest.raises(BlockingIOError):
             without_end.recv(4096)
     assert eventually(lambda: server.status(listener.name)["tlsFailures"])
+    listener.change(tlsImplicit=False)
+    with listener.connect() as stalling:
+        assert b"STARTTLS" in asked(stalling, b"EHLO client.example\r\n", has_greeting=False)
+        assert asked(stalling, b"STARTTLS\r\n").startswith(b"220 ")
+        stalling.sendall(b"\x16\x03\x01")
+        assert stalling.recv(4096) == b""
 
 
 # --- limits ---------------------------------------------------------------------------------------------------------------

@@ -125,12 +125,13 @@ def test_a_user_without_that_right_is_refused_low_ports_with_the_reason(public_d
     low, python = free_low_port(), python_for("nobody")
     with started(public_directory, low=low, python=python, launcher=AS_NOBODY) as server:
         assert "EACCES" in server.status("low")["reason"]
-        address = f"127.0.0.1:{free_low_port()}"
-        lower = {"name": "lower", "protocol": "http", "bind": [address], "useTls": False}
-        refused = server.call("x:NetworkListener/set", create={"l": lower})["notCreated"]["l"]
-        assert refused["properties"] == ["bind"]
-        assert "EACCES" in refused["validationErrors"][0]["description"]
-        assert address in refused["validationErrors"][0]["description"]
+        for host in ("127.0.0.1", "[::1]", "[::]"):
+            address = f"{host}:{free_low_port()}"
+            lower = {"name": "lower", "protocol": "http", "bind": [address], "useTls": False}
+            refused = server.call("x:NetworkListener/set", create={"l": lower})["notCreated"]["l"]
+            assert refused["properties"] == ["bind"]
+            assert "EACCES" in refused["validationErrors"][0]["description"]
+            assert address in refused["validationErrors"][0]["description"]
 
 
 def _give_data_directory_to_nobody(directory: Path) -> None:
