@@ -17,13 +17,15 @@ from typing import Protocol
 
 import msgspec
 
+from gatepost.telemetry.events import Event
+
 _FLUSH_AFTER = 0.1  # seconds that a line may wait for others
 _MOST_IN_ONE_WRITE = (
     4096  # octets: PIPE_BUF of Linux; a longer write to a pipe may be torn by another process's (pipe(7))
 )
 _MOST_WAITING = 4_000_000  # octets that are kept for a log that cannot be written to at the moment
 _PLAIN = re.compile(r"[\w.@:+/\[\]-]+", re.ASCII)
-EVENT = "connection.closed"
+_EVENT = Event.CONNECTION_CLOSED.value
 
 
 class ClosedConnection(msgspec.Struct, gc=False):
@@ -113,24 +115,23 @@ class LineAccessLog:
         lines, self._waiting = self._waiting, []
         data = self._unwritten + "".join(lines).encode()
         self._unwritten = b""
-        while data:
-            end = _end_of_first_lines(data)
+        position = 0
+        while position < len(data):
             try:
-                written = self._write(data[:end])
+                position += self._write(data[position : _end_of_lines(data, position)])
             except BlockingIOError:
-                self._unwritten = data if len(data) <= _MOST_WAITING else b""
+                self._unwritten = data[position:] if len(data) - position <= _MOST_WAITING else b""
                 return
             except OSError:  # a broken pipe, a full disk: a log that nobody reads must not keep the server from serving
                 return
-            data = data[written:]
 
 
-def _end_of_first_lines(data: bytes) -> int:
-    """Where to cut: as many whole lines as one write may hold, at least one."""
-    if len(data) <= _MOST_IN_ONE_WRITE:
+def _end_of_lines(data: bytes, start: int) -> int:
+    """Where to cut: behind as many whole lines as one write may hold, at least one."""
+    if len(data) - start <= _MOST_IN_ONE_WRITE:
         return len(data)
-    end = data.rfind(b"\n", 0, _MOST_IN_ONE_WRITE)
-    return (end if end >= 0 else data.index(b"\n")) + 1
+    end = data.rfind(b"\n", start, start + _MOST_IN_ONE_WRITE)
+    return (end if end >= 0 else data.index(b"\n", start)) + 1
 
 
 def _write_to_standard_error(data: bytes) -> int:
@@ -149,7 +150,7 @@ def _as_json(c: ClosedConnection, timestamp: str, process: str) -> str:
     return (
         f'{{"id":"{c.id}","listener":"{c.listener}","protocol":"{c.protocol}","source":"{c.source}",'
         f'"destination":"{c.destination}"{optional},"seconds":{c.seconds:.3f},"received":{c.received},"sent":{c.sent},'
-        f'"ending":"{c.ending}","process":"{process}","event":"{EVENT}","level":"info","timestamp":"{timestamp}"}}\n'
+        f'"ending":"{c.ending}","process":"{process}","event":"{_EVENT}","level":"info","timestamp":"{timestamp}"}}\n'
     )
 
 
@@ -162,7 +163,7 @@ def _as_text(c: ClosedConnection, timestamp: str, process: str) -> str:
     if c.account is not None:
         optional += f" account={_quoted(c.account)}"
     return (
-        f"{timestamp} [info     ] {EVENT:<26} id={c.id} listener={c.listener} protocol={c.protocol} source={c.source}"
+        f"{timestamp} [info     ] {_EVENT:<26} id={c.id} listener={c.listener} protocol={c.protocol} source={c.source}"
         f" destination={c.destination}{optional} seconds={c.seconds:.3f} received={c.received} sent={c.sent}"
         f" ending={c.ending} process={process}\n"
     )
