@@ -127,7 +127,9 @@ class RunningServer:
             env={
                 **os.environ,
                 "GATEPOST_ADMIN": ":".join(admin),
-                "PYTHONPATH": PACKAGE_PATH,
+                "PYTHONPATH": os.pathsep.join(
+                    [str(directory / "overlay"), PACKAGE_PATH]
+                ),  # a test may put modules there
             },
         )
         try:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.cannot_run import cannot_run
 from tests.integration.running_server import ADMIN, RunningServer, eventually, free_port
+from tests.integration.upgrades import Upgrades, children
 from tests.process_privileges import LOW_PORTS, Privileges, privileges_of, python_for
 
 NOTHING = Privileges(permitted=0, effective=0, inheritable=0, ambient=0, bounding=0, no_new_privileges=True)
@@ -96,6 +97,30 @@ def test_root_becomes_the_user_that_was_asked_for_and_keeps_nothing_but_low_port
         data = public_directory / "data"
         assert {path.stat().st_uid for path in (data, *data.iterdir())} == {nobody.pw_uid}
         assert greets(low)
+
+
+@pytest.mark.parametrize("arguments", [("--run-as", "nobody"), ()], ids=["becomes nobody", "starts as nobody"])
+def test_a_server_that_takes_over_has_what_the_one_before_had(
+    public_directory: Path, arguments: tuple[str, ...]
+) -> None:
+    if not arguments:
+        _give_data_directory_to_nobody(public_directory)
+    low, python, launcher = free_low_port(), python_for("nobody"), () if arguments else WITH_LOW_PORTS
+    with started(public_directory, *arguments, low=low, python=python, launcher=launcher) as server:
+        before = privileges_of(server.process.pid)
+        users = users_of(server.process.pid)
+        upgrades = Upgrades(server)
+        try:
+            upgrades.succeed()
+            assert users_of(upgrades.pid) == users
+            assert privileges_of(upgrades.pid) == before
+            assert {privileges_of(pid).permitted for pid in children(upgrades.pid)} == {0}
+            lower = free_low_port()
+            server.create_listener(name="lower", protocol="http", bind=[f"127.0.0.1:{lower}"], useTls=False)
+            assert greets(lower)
+            assert greets(low)
+        finally:
+            upgrades.end()
 
 
 def test_root_without_another_user_has_workers_without_capabilities_and_is_told_so(public_directory: Path) -> None:

@@ -48,6 +48,8 @@ def _wrong_configuration(*problems: str, notes: Sequence[str] = ()) -> BootAnswe
 async def _boot(request: BootRequest, operations: Sequence[Operation], admin: Administrator | None) -> BootAnswer:
     store = SqlStore.open(request.database)
     try:
+        if request.is_upgrade:
+            return BootAnswer(plan=await stored_plan(store))
         first = await FirstObjects.begin(store)
         await _add_what_is_missing(first, request, admin)
         problems = await _apply(operations, store)

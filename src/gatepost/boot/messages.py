@@ -18,6 +18,7 @@ class BootRequest(msgspec.Struct, frozen=True, kw_only=True):
     plan_files: tuple[str, ...]
     plan_descriptors: tuple[int | None, ...] = ()
     is_demo: bool
+    is_upgrade: bool = False  # another server runs on this store: bring its schema up to date, change nothing else
     admin: str | None
 
 

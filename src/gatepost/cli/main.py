@@ -97,6 +97,22 @@ def serve(
     raise typer.Exit(run_server(options))
 
 
+@app.command()
+def upgrade(
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", envvar="GATEPOST_DATA", help="Data directory of the server. Default: that of serve."),
+    ] = None,
+    is_demo: Annotated[bool, typer.Option("--demo", help="The server that was started with --demo.")] = False,
+) -> None:
+    """Have the server on this machine go over to the code that is installed now; no connection is lost."""
+    from gatepost.cli.upgrade_command import upgrade as run_upgrade
+    from gatepost.compose.server import default_data_directory
+
+    raise typer.Exit(run_upgrade(data or default_data_directory(is_demo=is_demo)))
+
+
 def _one_of(option: str, given: str, known: Sequence[str]) -> str:
     if given.casefold() not in known:
         raise typer.BadParameter(f"{given!r} is not one of {', '.join(known)}", param_hint=f"'{option}'")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -16,11 +19,13 @@ from gatepost.boot import messages as boot_messages
 from gatepost.boot.messages import BootAnswer, BootRequest
 from gatepost.plan.plan import Plan
 from gatepost.sockets.listening_socket import InheritedSockets, inherited_sockets
-from gatepost.supervisor import privileges
-from gatepost.supervisor.supervisor import Supervisor
+from gatepost.supervisor import control_socket, privileges
+from gatepost.supervisor.predecessor import PredecessorGone, predecessor_in, receive_legacy
+from gatepost.supervisor.supervisor import Openings, Supervisor
 from gatepost.supervisor.worker_process import WorkerCommand
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
+from gatepost.values.socket_address import SocketAddress
 
 _RUN_TIME_FAILURE, _WRONG_USAGE = 1, 2
 
@@ -44,6 +49,9 @@ class ServeOptions:
 def serve(options: ServeOptions) -> int:
     """Run a server until it is told to stop; the exit code (0 fine, 1 failed at run time, 2 wrong configuration)."""
     events.configure(log_format=options.log_format, log_level=options.log_level, process="supervisor")
+    predecessor = predecessor_in(cast(dict[str, str], os.environ))
+    if predecessor is not None:  # it has become that user already, and what is in plan files is in the store
+        options = replace(options, run_as=None, plan_files=())
     if options.run_as is not None and os.geteuid() != 0:
         return _complain("--run-as needs the server to be started as root", _WRONG_USAGE)
     if options.run_as is not None and not _is_user(options.run_as):
@@ -57,9 +65,13 @@ def serve(options: ServeOptions) -> int:
         _give_up_privileges(options.run_as)
     except privileges.PrivilegesKept as error:
         return _complain(str(error), _RUN_TIME_FAILURE)
+    try:
+        legacy = None if predecessor is None else receive_legacy(predecessor)
+    except PredecessorGone as error:
+        return _complain(str(error), _RUN_TIME_FAILURE)
     database = os.environ.get("GATEPOST_DATABASE_URL") or str(data_directory)
     try:
-        answer = _boot(options, data_directory, database, plan_files)
+        answer = _boot(options, data_directory, database, plan_files, is_upgrade=legacy is not None)
     except OSError as error:
         who = f"the user {options.run_as}" if options.run_as else "this user"
         return _complain(f"{who} cannot run {sys.executable}: {error.strerror}", _RUN_TIME_FAILURE)
@@ -73,23 +85,45 @@ def serve(options: ServeOptions) -> int:
         arguments=(*_PROCESS, "worker"),
         settings={"database": database, "log_format": options.log_format, "log_level": options.log_level},
     )
-    return asyncio.run(_supervise(answer, command, options.workers or len(os.sched_getaffinity(0))))
+    os.environ["GATEPOST_DATA"] = str(data_directory)  # the default of a server that takes over may be another one
+    openings = Openings(
+        upgrade_command=(sys.executable, "-P", "-m", "gatepost", *sys.argv[1:]),
+        control=_control_socket(data_directory) if legacy is None else legacy.control,
+        passed=_passed_sockets(answer.plan),
+        predecessor=predecessor,
+        legacy=legacy,
+    )
+    return asyncio.run(_supervise(answer.plan, command, options.workers or len(os.sched_getaffinity(0)), openings))
 
 
-async def _supervise(answer: BootAnswer, command: WorkerCommand, worker_count: int) -> int:
-    assert answer.plan is not None  # noqa: S101 - serve() has looked
+async def _supervise(plan: Plan, command: WorkerCommand, worker_count: int, openings: Openings) -> int:
+    return await Supervisor(plan, command, worker_count, openings, _announce).run()
+
+
+def _passed_sockets(plan: Plan) -> Mapping[SocketAddress, socket.socket]:
     inherited = inherited_sockets(os.environ, os.getpid())
-    for reason in (*inherited.left_alone, *_not_listened_on(inherited, answer.plan)):
+    for reason in (*inherited.left_alone, *_not_listened_on(inherited, plan)):
         events.warning(Event.SOCKET_LEFT_ALONE, reason=reason)
     for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
         os.environ.pop(name, None)  # not for workers
-    return await Supervisor(answer.plan, command, worker_count, inherited.by_address, _announce).run()
+    return inherited.by_address
 
 
 def _not_listened_on(inherited: InheritedSockets, plan: Plan) -> list[str]:
     bound = {address for listener in plan.listeners for address in listener.addresses}
     words = "was passed by the service manager, and clients wait in it until a listener binds it"
     return [f"{address} {words}" for address in inherited.by_address if str(address) not in bound]
+
+
+def _control_socket(data_directory: Path) -> socket.socket | None:
+    try:
+        control = control_socket.listen(data_directory)
+        reason = "another server has the data directory too, and `gatepost upgrade` reaches that one"
+    except OSError as error:
+        control, reason = None, f"no socket for `gatepost upgrade` in the data directory: {error}"
+    if control is None:
+        events.warning(Event.UPGRADE_UNREACHABLE, reason=f"{reason}; SIGUSR2 works")
+    return control
 
 
 def _announce(text: str) -> None:
@@ -111,7 +145,7 @@ def _is_user(name: str) -> bool:
 
 
 def _prepare_data_directory(options: ServeOptions) -> Path:
-    directory = options.data_directory or _default_data_directory(is_demo=options.is_demo)
+    directory = options.data_directory or default_data_directory(is_demo=options.is_demo)
     directory = directory.expanduser().absolute()
     is_new = not directory.exists()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -121,7 +155,8 @@ def _prepare_data_directory(options: ServeOptions) -> Path:
     return directory
 
 
-def _default_data_directory(*, is_demo: bool) -> Path:
+def default_data_directory(*, is_demo: bool) -> Path:
+    """Where a server that this user starts has its files."""
     name = "gatepost-demo" if is_demo else "gatepost"
     if os.geteuid() == 0:
         return Path("/var/lib") / name
@@ -153,7 +188,9 @@ def _opened(path: Path) -> int | None:
         return None
 
 
-def _boot(options: ServeOptions, data_directory: Path, database: str, plan_files: tuple[int | None, ...]) -> BootAnswer:
+def _boot(
+    options: ServeOptions, data_directory: Path, database: str, plan_files: tuple[int | None, ...], *, is_upgrade: bool
+) -> BootAnswer:
     """In a process of its own: the supervisor never opens the store."""
     request = BootRequest(
         database=database,
@@ -161,6 +198,7 @@ def _boot(options: ServeOptions, data_directory: Path, database: str, plan_files
         plan_files=tuple(str(path.absolute()) for path in options.plan_files),
         plan_descriptors=plan_files,
         is_demo=options.is_demo,
+        is_upgrade=is_upgrade,
         admin=os.environ.pop("GATEPOST_ADMIN", None),
     )
     opened = tuple(descriptor for descriptor in plan_files if descriptor is not None)

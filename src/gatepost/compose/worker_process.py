@@ -79,7 +79,7 @@ async def _work(start: WorkerStart) -> None:
 
 
 def _watched_files(worker: Worker) -> tuple[str, ...]:
-    return () if worker.plan is None else worker.plan.watched_files
+    return () if worker.plan is None or worker.is_retiring else worker.plan.watched_files
 
 
 def _process_name(start: WorkerStart) -> str:

@@ -59,18 +59,18 @@ class AddressSockets:
         self.address = address
         self.plan = plan
         self.sockets = [KeptSocket(sock) for sock in sockets]
-        self._is_shared = False
-        self._can_be_joined = False
+        self.is_shared = False  # with another process, since before we came
+        self.can_be_joined = False  # by another process, because reuse port was on
 
     @property
     def note(self) -> str | None:
         """What an operator should know of the address, or None."""
-        if self._is_shared:
+        if self.is_shared:
             return (
                 f"another process of this user listens on {self.address} too and gets a part of the connections: stop it, "
                 "or turn socketReusePort off to be refused instead"
             )
-        if self._can_be_joined and not self.plan.reuse_port:
+        if self.can_be_joined and not self.plan.reuse_port:
             return (
                 f"another process of this user can still join {self.address}, because socketReusePort was on: restart the "
                 "server to have the address alone"
@@ -101,7 +101,7 @@ class AddressSockets:
 
     def note_sharing(self) -> None:
         """Another process has the address too (see `is_listened_to`): say so in the status."""
-        self._is_shared = True
+        self.is_shared = True
 
     def listen(self, beside: AddressSockets | None = None) -> None:
         """Let clients in; `beside` has the same address and shares it."""
@@ -131,7 +131,7 @@ class AddressSockets:
         if not self.plan.reuse_port:
             for kept in self.sockets:
                 kept.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
-            self._can_be_joined = not make_port_exclusive(self.address)
+            self.can_be_joined = not make_port_exclusive(self.address)
 
     def bind_more(self, plan: SocketPlan, worker_count: int) -> list[socket.socket]:
         """Bind the sockets that are missing for one per worker, not listening yet. Raises OSError.
@@ -195,6 +195,23 @@ class AddressSockets:
         """Before it is closed: no new connection gets in, those that are in can still be accepted."""
         for kept in self.sockets:
             packet_filter.drop_new_connections(kept.sock)
+
+    def join_group(self, group: list[KeptSocket]) -> None:
+        """They listen already, by the doing of another process; `order_group` follows when all of the group have joined."""
+        for kept in self.sockets:
+            kept.group = group
+            group.append(kept)
+
+    def order_group(self, order: Sequence[int]) -> None:
+        """Put these in their places in the kernel's order."""
+        for kept, place in zip(self.sockets, order, strict=True):
+            kept.group[place] = kept
+
+    def let_everybody_in(self) -> None:
+        """Undo whatever keeps new connections from these."""
+        packet_filter.stop_steering(self.sockets[0].sock)
+        for kept in self.sockets:
+            packet_filter.let_new_connections_in(kept.sock)
 
     def close(self) -> None:
         """Give the address up."""

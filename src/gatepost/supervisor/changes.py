@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -19,6 +19,7 @@ from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.values.ids import Id
 
+_HANDED_OVER = "the server has been upgraded meanwhile: ask again"
 _TURN_DEADLINE = 60.0  # seconds that a worker may hold the turn before it activates
 _QUIET = 0.1  # seconds without a new connection after which a socket that is being given up counts as empty
 _LONGEST_WAIT = 2.0  # seconds for connections that wait in it
@@ -44,7 +45,8 @@ class Changes:
         self._slots = slots
         self._fleet: Fleet | None = None
         self._turn: _Turn | None = None
-        self._waiting: deque[tuple[WorkerProcess, int]] = deque()
+        self._waiting: deque[tuple[WorkerProcess, int] | asyncio.Future[None]] = deque()
+        self._is_handed_over = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def attach(self, fleet: Fleet) -> None:
@@ -60,12 +62,20 @@ class Changes:
 
     def begin(self, worker: WorkerProcess, number: int) -> None:
         """The worker asks for the turn."""
+        if self._is_handed_over:
+            self._workers.answer(worker, ChangeEnded(number=number, errors=(_HANDED_OVER,)))
+            return
         self._waiting.append((worker, number))
         self._grant()
 
     def _grant(self) -> None:
         if self._turn is None and self._waiting:
-            worker, number = self._waiting.popleft()
+            waiting = self._waiting.popleft()
+            if isinstance(waiting, asyncio.Future):
+                self._turn = _Turn(None, is_activating=True)
+                waiting.set_result(None)
+                return
+            worker, number = waiting
             deadline = asyncio.get_running_loop().call_later(_TURN_DEADLINE, self._turn_is_too_long, worker)
             self._turn = _Turn(worker, deadline=deadline)
             self._workers.answer(worker, ChangeGranted(number=number, running_plan=self.running_plan))
@@ -88,7 +98,9 @@ class Changes:
 
     def abandon(self, worker: WorkerProcess) -> None:
         """The worker gives the turn back, or gives up waiting for it."""
-        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not worker)
+        self._waiting = deque(
+            waiting for waiting in self._waiting if isinstance(waiting, asyncio.Future) or waiting[0] is not worker
+        )
         if self._has_turn(worker):
             self._release_prepared()
             self._end_turn()
@@ -103,6 +115,25 @@ class Changes:
         self.abandon(worker)
         if may_be_committed:
             self._workers.reconcile(besides=worker)
+
+    async def take_turn(self) -> None:
+        """The turn for the supervisor itself, so that nothing changes until `give_turn_back`."""
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        self._grant()
+        await waiting
+
+    def give_turn_back(self) -> None:
+        """Others may change what runs again."""
+        self._end_turn()
+
+    def hand_over(self) -> None:
+        """Another server has taken over: nothing is changed here any more, whoever waits for that is told."""
+        self._is_handed_over = True
+        waiting, self._waiting = self._waiting, deque()
+        for each in waiting:
+            if not isinstance(each, asyncio.Future):
+                self.begin(*each)
 
     # --- the two phases ---------------------------------------------------------------------------------------------
 
@@ -174,6 +205,16 @@ class Changes:
         await self._workers.release_ungranted()
         retirement.close()
         self._workers.retire_surplus()
+
+    async def take_over(self, prepared: PreparedPlan, accepting: Callable[[], Awaitable[None]]) -> None:
+        """Bring the first plan into force on sockets that another server still accepts from; `accepting` returns when it has
+        stopped. Sockets that the plan does not need are emptied by the other server."""
+        retirement = self._table.activate(prepared)
+        await self._workers.apply(self.running_plan)
+        if retirement.sockets:
+            await _until_empty(retirement)
+        await accepting()
+        retirement.close()
 
     # --- addresses that could not be bound when the server started --------------------------------------------------
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from gatepost.control.handover import HandedSlot
 from gatepost.control.messages import DrainingListener
 from gatepost.plan.plan import Plan
 from gatepost.transport.counter_page import MAX_SLOTS, SERVER_SLOT, Cell, CounterPage
@@ -43,6 +46,28 @@ class CounterSlots:
         """Listeners that are gone from the plan and still have connections."""
         self._take_back_empty_ones()
         return tuple(self._leaving.values())
+
+    def handed_over(self) -> tuple[HandedSlot, ...]:
+        """For another server that counts in the same page; see `take_over`."""
+        in_use = [
+            HandedSlot(listener_id=listener_id, name=self._names[listener_id], slot=slot)
+            for listener_id, slot in self._slots.items()
+        ]
+        draining = [
+            HandedSlot(listener_id=each.listener_id, name=each.name, slot=slot, is_draining=True)
+            for slot, each in self._leaving.items()
+        ]
+        return (*in_use, *draining)
+
+    def take_over(self, slots: Sequence[HandedSlot]) -> None:
+        """The page came from another server that gave these out."""
+        for each in slots:
+            self._free.remove(each.slot)
+            if each.is_draining:
+                gone = DrainingListener(listener_id=each.listener_id, name=each.name, counter_slot=each.slot)
+                self._leaving[each.slot] = gone
+            else:
+                self._slots[each.listener_id], self._names[each.listener_id] = each.slot, each.name
 
     def room_for(self, plan: Plan) -> bool:
         """Whether there are slots for all listeners of the plan."""

@@ -39,6 +39,7 @@ from gatepost.values.ids import Id
 _ANSWER_DEADLINE = 30.0  # seconds; a worker that is later is replaced: it might serve under a plan that is gone
 _LONG_LIFE = 5.0  # seconds; a worker that dies earlier is restarted with a growing delay
 _LONGEST_DELAY = 5.0
+_LATER = 0.2  # seconds until it is tried again to start a worker that may not be started now
 
 
 @dataclass(slots=True)
@@ -90,6 +91,7 @@ class Fleet:
         self._is_stopping = False
         self._has_to_reconcile = False
         self._reconciling: WorkerProcess | None = None  # who was asked last
+        self.may_start_workers = True
         self._early_deaths = 0
         self._born: dict[int, float] = {}
         self.is_ready = asyncio.Event()
@@ -127,6 +129,9 @@ class Fleet:
 
     def _start_worker(self, index: int) -> None:
         if self._is_stopping or index >= self._wanted or index in self._workers:
+            return
+        if not self.may_start_workers:
+            asyncio.get_running_loop().call_later(_LATER, self._start_worker, index)
             return
         try:
             worker = self._new_worker(index)

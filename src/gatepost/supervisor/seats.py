@@ -12,7 +12,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gatepost.transport.counter_page import CounterPage
@@ -29,11 +29,11 @@ class Seat:
 
 @dataclass(slots=True, eq=False)
 class EarlierSeat:
-    """One that a worker of an earlier generation has."""
+    """One that a worker of an earlier generation has. `pidfd` is -1 until it is ours to watch."""
 
     row: int
     sending: socket.socket
-    pidfd: int
+    pidfd: int = -1
 
 
 class Seats:
@@ -44,8 +44,8 @@ class Seats:
         self._on_earlier_gone = on_earlier_gone
         self._taken: dict[int, Seat] = {}
         self._earlier: dict[int, EarlierSeat] = {}
-        self._reserved: set[int] = set()  # of an earlier generation whose workers are not watched here yet
         self._is_page_ours = True
+        self.may_be_taken = True
 
     @property
     def taken(self) -> tuple[Seat, ...]:
@@ -57,6 +57,11 @@ class Seats:
         """Those of workers of earlier generations that still live."""
         return tuple(self._earlier.values())
 
+    @property
+    def watched(self) -> tuple[EarlierSeat, ...]:
+        """Those of them whose end we would see."""
+        return tuple(seat for seat in self._earlier.values() if seat.pidfd != -1)
+
     def ways(self) -> list[tuple[int, socket.socket]]:
         """The row of every worker of any generation, and the way for notices to it."""
         of_this = [(seat.row, seat.sending) for seat in self._taken.values()]
@@ -64,10 +69,10 @@ class Seats:
 
     def take(self) -> Seat:
         """The free seat with the lowest row. Raises OSError where there is none, or no descriptor."""
-        used = {*self._taken, *self._earlier, *self._reserved}
+        used = {*self._taken, *self._earlier}
         row = next((row for row in range(self.page.rows) if row not in used), None)
-        if row is None:
-            raise OSError(errno.ENOSPC, "all rows of the counter page are taken by workers that have yet to end")
+        if row is None or not self.may_be_taken:
+            raise OSError(errno.ENOSPC, "no row of the counter page is free: workers have yet to end, or an upgrade")
         receiving, sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.page.use_rows(row + 1)
         self._taken[row] = Seat(row, receiving, sending)
@@ -86,21 +91,19 @@ class Seats:
 
     # --- generations ------------------------------------------------------------------------------------------------
 
-    def reserve(self, rows: set[int]) -> None:
-        """An earlier generation has these: they are not free."""
-        self._reserved |= rows
+    def inherit(self, row: int, sending: socket.socket) -> None:
+        """A worker of an earlier generation has this row."""
+        self._earlier[row] = EarlierSeat(row, sending)
+        self.page.use_rows(row + 1)
 
-    def watch(self, earlier: EarlierSeat) -> None:
-        """The page is ours now: clear the row when its worker ends."""
-        self._reserved.discard(earlier.row)
-        self._earlier[earlier.row] = earlier
-        asyncio.get_running_loop().add_reader(earlier.pidfd, self._earlier_gone, earlier)
-
-    def all_reserved_are_watched(self) -> None:
-        """No other worker of the earlier generation lives."""
-        for row in self._reserved:
-            self.page.clear_row(row)
-        self._reserved.clear()
+    def watch(self, pidfds: Mapping[int, int]) -> None:
+        """The page is ours now. These are the workers of earlier generations by row: clear it when one ends. Others have ended."""
+        for seat in self.earlier:
+            if seat.row in pidfds:
+                seat.pidfd = pidfds[seat.row]
+                asyncio.get_running_loop().add_reader(seat.pidfd, self._earlier_gone, seat)
+            else:
+                self._earlier_gone(seat)
 
     def _earlier_gone(self, earlier: EarlierSeat) -> None:
         self._forget(earlier)
@@ -109,14 +112,15 @@ class Seats:
             self._on_earlier_gone(earlier.row)
 
     def _forget(self, earlier: EarlierSeat) -> None:
-        asyncio.get_running_loop().remove_reader(earlier.pidfd)
         del self._earlier[earlier.row]
-        os.close(earlier.pidfd)
         earlier.sending.close()
+        if earlier.pidfd != -1:
+            asyncio.get_running_loop().remove_reader(earlier.pidfd)
+            os.close(earlier.pidfd)
 
     def signal_earlier(self, number: signal.Signals) -> None:
         """Tell the workers of earlier generations to drain, or to end."""
-        for earlier in self._earlier.values():
+        for earlier in self.watched:
             try:
                 signal.pidfd_send_signal(earlier.pidfd, number)
             except ProcessLookupError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gatepost.control.handover import HandedAddress
 from gatepost.control.messages import BindFailure, QueueStatus, SocketStatus
 from gatepost.plan.difference import buffers_given_back
 from gatepost.plan.plan import ListenerPlan, Plan, SocketPlan
@@ -67,7 +68,7 @@ class SocketTable:
 
     def __init__(self, worker_count: int, inherited: Mapping[SocketAddress, socket.socket]) -> None:
         self._default_worker_count = worker_count
-        self._inherited = inherited
+        self.inherited = dict(inherited)
         self._open: dict[Place, AddressSockets] = {}
         self.failures: tuple[BindFailure, ...] = ()
 
@@ -100,7 +101,7 @@ class SocketTable:
         open_ = self._open.get(place) or self._handed_over(prepared, place, leaving)
         if open_ is None:
             prepared.opened[place] = self._bind(prepared, plan, SocketAddress.parse(place[1]), leaving)
-        elif open_.address in self._inherited:
+        elif open_.address in self.inherited:
             pass  # one socket, which all workers share: the service manager's, to whom none can be added or taken away
         elif buffers_given_back(open_.plan, plan):
             open_.let_join()
@@ -122,7 +123,7 @@ class SocketTable:
     def _bind(
         self, prepared: PreparedPlan, plan: SocketPlan, address: SocketAddress, leaving: dict[Place, AddressSockets]
     ) -> AddressSockets:
-        inherited = self._inherited.get(address)
+        inherited = self.inherited.get(address)
         if inherited is not None and not self._has(address, prepared):
             return AddressSockets(address, plan, [listening_socket.take_inherited(inherited, plan)])
         is_shared = plan.reuse_port and not self._covers(address, prepared) and is_listened_to(address, plan)
@@ -191,7 +192,7 @@ class SocketTable:
             retirement.gathered.append(replacing)
             self._open[place] = replacing
             return
-        could_be_joined = open_.plan.reuse_port and open_.address not in self._inherited
+        could_be_joined = open_.plan.reuse_port and open_.address not in self.inherited
         open_.set_live(plan)
         if place in prepared.spread:
             open_.spread(prepared.spread.pop(place))
@@ -226,6 +227,48 @@ class SocketTable:
 
     def _at_address(self, address: str) -> AddressSockets | None:
         return next((open_ for (_, each), open_ in self._open.items() if each == address), None)
+
+    # --- another server takes over ----------------------------------------------------------------------------------
+
+    def handed_over(self) -> list[tuple[HandedAddress, list[socket.socket]]]:
+        """All sockets with their places, for `take_over` in another process."""
+        return [
+            (
+                HandedAddress(
+                    listener_id=listener_id,
+                    address=address,
+                    socket=open_.plan,
+                    order=tuple(kept.group.index(kept) for kept in open_.sockets),
+                    is_shared=open_.is_shared,
+                    can_be_joined=open_.can_be_joined,
+                ),
+                [kept.sock for kept in open_.sockets],
+            )
+            for (listener_id, address), open_ in self._open.items()
+        ]
+
+    def take_over(self, addresses: Sequence[tuple[HandedAddress, list[socket.socket]]]) -> None:
+        """Sockets that another server has open, as if they had been opened here."""
+        for facts, socks in addresses:
+            open_ = AddressSockets(SocketAddress.parse(facts.address), facts.socket, socks)
+            open_.is_shared, open_.can_be_joined = facts.is_shared, facts.can_be_joined
+            beside = self._at_address(facts.address)
+            open_.join_group([] if beside is None else beside.sockets[0].group)
+            self._open[facts.listener_id, facts.address] = open_
+        for facts, _ in addresses:
+            self._open[facts.listener_id, facts.address].order_group(facts.order)
+
+    def let_everybody_in(self) -> None:
+        """A server that was to take over may have steered connections to sockets that are gone with it."""
+        for open_ in self._open.values():
+            open_.let_everybody_in()
+
+    def leave(self) -> None:
+        """Another server keeps them from now on."""
+        self.close()
+        for sock in self.inherited.values():
+            sock.close()
+        self.inherited.clear()
 
     def close(self) -> None:
         """The server ends."""

@@ -7,7 +7,8 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gatepost.control.messages import (
     AbandonChange,
@@ -23,10 +24,14 @@ from gatepost.control.messages import (
 from gatepost.plan.plan import Plan
 from gatepost.supervisor.changes import Changes
 from gatepost.supervisor.connection_rounds import ConnectionRounds
+from gatepost.supervisor.control_socket import DONE, FAILED, ControlSocket
 from gatepost.supervisor.counter_slots import CounterSlots
 from gatepost.supervisor.fleet import Fleet
+from gatepost.supervisor.legacy import Legacy
+from gatepost.supervisor.predecessor import Predecessor, PredecessorGone
 from gatepost.supervisor.readiness import notify_service_manager, table_of_listeners
 from gatepost.supervisor.socket_table import SocketTable
+from gatepost.supervisor.upgrade import Upgrade, UpgradeFailed
 from gatepost.supervisor.worker_process import WorkerCommand, WorkerProcess
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
@@ -38,6 +43,18 @@ _TOO_MANY_EARLY_DEATHS = 5
 _RUN_TIME_FAILURE = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Openings:
+    """What a supervisor has open before it opens anything: the socket for `gatepost upgrade` and sockets that the service
+    manager passed; in the place of another server, the way to that one and what it leaves."""
+
+    upgrade_command: Sequence[str]
+    control: socket.socket | None
+    passed: Mapping[SocketAddress, socket.socket] = field(default_factory=dict)
+    predecessor: socket.socket | None = None
+    legacy: Legacy | None = None
+
+
 class Supervisor:
     """One node."""
 
@@ -46,44 +63,103 @@ class Supervisor:
         plan: Plan,
         command: WorkerCommand,
         worker_count: int,
-        inherited: Mapping[SocketAddress, socket.socket],
+        openings: Openings,
         announce: Callable[[str], None],
     ) -> None:
-        page = CounterPage.create(worker_count)
+        legacy = openings.legacy
+        page = CounterPage.create(plan.worker_count(worker_count)) if legacy is None else legacy.page(worker_count)
         self._announce = announce
+        self._openings = openings
         self._slots = CounterSlots(page)
-        self._table = SocketTable(worker_count, inherited)
+        self._table = SocketTable(worker_count, dict(openings.passed if legacy is None else legacy.passed))
         self._changes = Changes(plan, self._table, self._slots)
         self._fleet = Fleet(command, worker_count, page, self._slots, self._table, self._request, self._worker_died)
         self._connections = ConnectionRounds(lambda: self._fleet.living)
         self._changes.attach(self._fleet)
+        self._upgrade = Upgrade(openings.upgrade_command, self._changes, self._fleet, self._table, self._slots)
+        if legacy is not None:
+            self._take_possession(legacy)
+        self._tasks: set[asyncio.Task[str]] = set()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
 
+    def _take_possession(self, legacy: Legacy) -> None:
+        self._table.take_over(legacy.addresses)
+        for row, sending in legacy.notices.items():
+            self._fleet.seats.inherit(row, sending)
+        if legacy.has_our_layout:
+            self._slots.take_over(legacy.counters.slots)
+
     async def run(self) -> int:
-        """Serve until told to stop; the exit code."""
-        plan = self._changes.running_plan
+        """Serve until told to stop, or until another server has taken over and the last connection is gone; the exit code."""
         _allow_many_descriptors()
+        self._follow_signals()
+        connection = self._openings.predecessor
+        try:
+            is_ready = await (self._start() if connection is None else self._take_over(Predecessor(connection)))
+        except PredecessorGone as error:
+            sys.stderr.write(f"gatepost: {error}\n")
+            self._fleet.kill()
+            return _RUN_TIME_FAILURE
+        if not is_ready:
+            return 0 if self._stop.is_set() else _RUN_TIME_FAILURE
+        self._announce(f"{table_of_listeners(self._changes.running_plan, self._table.failures)}\nready")
+        notify_service_manager("READY=1")
+        events.info(Event.SERVER_READY, workers=self._fleet.running)
+        await self._serve()
+        return 0
+
+    async def _start(self) -> bool:
+        plan = self._changes.running_plan
         self._table.activate(self._table.prepare(plan))
         if plan.listeners and not self._table.addresses:
             self._announce(table_of_listeners(plan, self._table.failures))
             sys.stderr.write("gatepost: no listener could be bound; see the reasons above\n")
-            return _RUN_TIME_FAILURE
+            return False
+        self._log_failures()
+        self._slots.follow(plan)
+        self._fleet.start(plan)
+        return await self._until_ready()
+
+    async def _take_over(self, predecessor: Predecessor) -> bool:
+        """The workers are ready before they accept; both servers accept before the other one stops."""
+        plan = self._changes.running_plan
+        prepared = self._table.prepare(plan)
+        self._slots.follow(plan)
+        self._fleet.start(plan, has_sockets=False)
+        if not await self._until_ready():
+            predecessor.refuse("its workers die as they start; the reason is in the log")
+            return False
+        ours = [(seat.row, seat.sending) for seat in self._fleet.seats.taken]
+        self._fleet.seats.watch(await predecessor.take_over(ours))
+        self._fleet.tell_earlier_servers = predecessor.send
+        await self._changes.take_over(prepared, predecessor.accepts)
+        self._log_failures()
+        return True
+
+    def _log_failures(self) -> None:
         for failure in self._table.failures:
             events.error(Event.LISTENER_FAILED, address=failure.address, errno=failure.errno_name, reason=failure.text)
-        self._slots.follow(plan)
-        self._follow_signals()
-        self._fleet.start(plan)
-        if not await self._until_ready():
-            return 0 if self._stop.is_set() else _RUN_TIME_FAILURE
-        self._announce(f"{table_of_listeners(plan, self._table.failures)}\nready")
-        notify_service_manager("READY=1")
-        events.info(Event.SERVER_READY, workers=self._fleet.running)
+
+    async def _serve(self) -> None:
+        self._upgrade.may_begin()
+        self._upgrade.control = self._openings.control
+        control = (
+            None if self._openings.control is None else ControlSocket(self._openings.control, self._told_to_upgrade)
+        )
         retry = asyncio.create_task(self._changes.retry_failed())
-        await self._stop.wait()
+        await _first_of(self._stop, self._upgrade.is_done)
         retry.cancel()
-        await self._drain()
-        return 0
+        if self._stop.is_set():
+            self._upgrade.end()
+        if control is not None:
+            await control.finish()
+        if self._upgrade.is_done.is_set():
+            await _first_of(self._stop, self._fleet.is_empty)
+        if self._fleet.is_empty.is_set():
+            events.info(Event.SERVER_STOPPED)
+        else:
+            await self._drain()
 
     def _follow_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -91,6 +167,18 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._fleet.reconcile)
+        loop.add_signal_handler(signal.SIGUSR2, self._signalled_to_upgrade)
+
+    def _signalled_to_upgrade(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._told_to_upgrade())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told_to_upgrade(self) -> str:
+        try:
+            return f"{DONE} {await self._upgrade.run()}"
+        except UpgradeFailed as error:
+            return f"{FAILED} {error}"
 
     def _told_to_stop(self) -> None:
         if self._stop.is_set():
@@ -115,7 +203,8 @@ class Supervisor:
 
     async def _drain(self) -> None:
         events.info(Event.SERVER_STOPPING)
-        notify_service_manager("STOPPING=1")
+        if not self._upgrade.is_done.is_set():
+            notify_service_manager("STOPPING=1")
         timeout = self._changes.running_plan.drain_timeout_at_exit
         self._fleet.drain(timeout)
         self._table.close()
@@ -160,6 +249,13 @@ class Supervisor:
             draining=self._slots.draining(),
             workers_running=self._fleet.running,
         )
+
+
+async def _first_of(*happenings: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(happening.wait()) for happening in happenings]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
 
 
 def _allow_many_descriptors() -> None:

@@ -20,6 +20,7 @@ _SLOTS = 16  # per bucket
 _ENTRIES = _BUCKETS * _SLOTS
 _KEY = 16  # octets of an address (IPv4 as IPv4-mapped), and of the key of the hash
 _CELL = 4
+LAYOUT = (_BUCKETS, _SLOTS, _KEY, _CELL)  # see counter_page.LAYOUT
 _LOCK_OCTET = 1  # of the page; the caps of listeners and server take octet 0
 
 

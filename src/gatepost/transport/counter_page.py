@@ -85,6 +85,9 @@ _FIRST_CELL = _FIRST_CAP + MAX_SLOTS
 _CACHE_LINE = 8  # numbers
 _ROW = -(-len(Cell) // _CACHE_LINE) * _CACHE_LINE  # two workers never write to the same line
 _OCTETS = 8
+# Two versions of the server that have the same numbers here may count in one page. New cells are put at the end; whatever
+# else is changed about the page or the table behind it asks for another first number.
+LAYOUT = (1, _HEADER, MAX_SLOTS, _ROW, *address_counts.LAYOUT)
 _ROWS_FOR_EACH_WORKER = 4  # a successor counts in a row of its own while connections of the one before it live on
 _LEAST_ROWS = 256
 

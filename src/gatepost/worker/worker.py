@@ -67,7 +67,7 @@ class Worker:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._last_descriptor = limit - min(_RESERVED_DESCRIPTORS, limit // 4)
         self._contexts: tuple[object, TlsContexts] | None = None
-        self._is_retiring = False
+        self.is_retiring = False
         self._is_draining = False
         self.neighbours = Neighbours()
         self.is_finished = asyncio.Event()
@@ -230,7 +230,7 @@ class Worker:
 
     def _retire(self, timeout: float | None) -> None:
         """Let the open sessions end by themselves, but no request of the API come here any more: it could change nothing."""
-        self._is_retiring = True
+        self.is_retiring = True
         self._release(tuple(self._loops))
         for listener in self._all_listeners():
             if listener.policy.plan.protocol is ProtocolName.HTTP:
@@ -261,14 +261,14 @@ class Worker:
     def _listener_is_empty(self) -> None:
         accepting = set(self._accepting.values())
         self._leaving = {listener for listener in self._leaving if listener.connections or listener in accepting}
-        is_ending = self._is_draining or self._is_retiring
+        is_ending = self._is_draining or self.is_retiring
         if is_ending and not any(listener.connections for listener in self._all_listeners()):
             self.is_finished.set()
 
     def _supervisor_gone(self) -> None:
         """Without a supervisor there is nobody who keeps the sockets: end as if told to. Who retires needs none."""
         self.applier.supervisor_gone()
-        if self._is_retiring:
+        if self.is_retiring:
             return
         events.error(Event.SERVER_STOPPING, reason="the supervisor is gone")
         self.drain(DRAIN_TIMEOUT_AT_EXIT if self.plan is None else self.plan.drain_timeout_at_exit)
