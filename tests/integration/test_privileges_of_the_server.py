@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +17,14 @@ from tests.cannot_run import cannot_run
 from tests.integration.running_server import ADMIN, RunningServer, eventually, free_port
 from tests.integration.upgrades import Upgrades, children
 from tests.process_privileges import LOW_PORTS, Privileges, privileges_of, python_for
+from tests.python_process import python_environment
 
 NOTHING = Privileges(permitted=0, effective=0, inheritable=0, ambient=0, bounding=0, no_new_privileges=True)
 LOW_PORTS_ALONE = Privileges(LOW_PORTS, LOW_PORTS, LOW_PORTS, ambient=0, bounding=0, no_new_privileges=True)
 AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
-WITH_LOW_PORTS = (*AS_NOBODY, "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service")
+# As systemd does it by the unit that is shipped: AmbientCapabilities, CapabilityBoundingSet, NoNewPrivileges.
+_BY_THE_UNIT = ("--no-new-privs", "--bounding-set=-all,+net_bind_service")
+WITH_LOW_PORTS = (*AS_NOBODY, "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service", *_BY_THE_UNIT)
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +161,34 @@ def test_a_user_without_that_right_is_refused_low_ports_with_the_reason(public_d
             assert refused["properties"] == ["bind"]
             assert "EACCES" in refused["validationErrors"][0]["description"]
             assert address in refused["validationErrors"][0]["description"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "arguments", "words"),
+    [
+        (0, ("--run-as", "nobody"), "belongs to root, and the server runs as nobody"),
+        (65534, (), "belongs to nobody, and the server runs as root"),
+    ],
+)
+def test_a_data_directory_of_another_user_is_refused_with_what_to_do(
+    public_directory: Path, owner: int, arguments: tuple[str, ...], words: str
+) -> None:
+    data = public_directory / "data"
+    data.mkdir(mode=0o700)
+    os.chown(data, owner, owner)
+    finished = subprocess.run(
+        [python_for("nobody"), "-m", "gatepost", "serve", "--data", str(data), *arguments],
+        env=python_environment(),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert words in finished.stderr
+    assert "chown -R" in finished.stderr
+    assert "Traceback" not in finished.stderr
 
 
 def _give_data_directory_to_nobody(directory: Path) -> None:

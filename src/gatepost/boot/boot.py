@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,9 @@ def boot(request: BootRequest) -> BootAnswer:
     try:
         operations = read_plans(request.plan_files, request.plan_descriptors)
         admin = None if request.admin is None else Administrator.parse(request.admin)
+        refused = _refused_directory(request)
+        if refused is not None:
+            return BootAnswer(problems=(refused,), exit_code=_RUN_TIME_FAILURE)
         migrate(request.database)
         return asyncio.run(_boot(request, operations, admin))
     except PlanError as error:
@@ -39,6 +44,26 @@ def boot(request: BootRequest) -> BootAnswer:
         return _wrong_configuration(f"GATEPOST_ADMIN: {error}")
     except StoreError as error:
         return BootAnswer(problems=(f"the store cannot be used: {error}",), exit_code=_RUN_TIME_FAILURE)
+
+
+def _refused_directory(request: BootRequest) -> str | None:
+    """Words for a data directory that another user's is: this process has no capability, so root is no exception."""
+    directory = Path(request.data_directory)
+    if request.database != request.data_directory or not directory.is_dir():
+        return None
+    number = directory.stat().st_uid
+    if number == os.geteuid() or os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        return None
+    owner, here = _user_name(number), _user_name(os.geteuid())
+    advice = f"start with --run-as {owner}, or give it away: chown -R {here} {directory}"
+    return f"the data directory {directory} belongs to {owner}, and the server runs as {here}, who may not write it: {advice}"
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def _wrong_configuration(*problems: str, notes: Sequence[str] = ()) -> BootAnswer:
