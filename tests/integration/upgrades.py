@@ -39,7 +39,7 @@ class Upgrades:
     def succeed(self) -> None:
         """The command says that it has worked."""
         finished = self.run()
-        assert (finished.returncode, finished.stderr) == (0, "")
+        assert (finished.returncode, finished.stderr) == (0, ""), f"{finished.stderr}\n{self.server.log()}"
 
     def fail(self) -> str:
         """The command says that it has not; its words."""

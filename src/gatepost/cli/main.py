@@ -60,7 +60,12 @@ def serve(
     ] = None,
     plan: Annotated[
         list[Path] | None,
-        typer.Option("--plan", metavar="FILE", help="Operations applied before anything listens; may be repeated."),
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            readable=False,  # not looked at here: a server that takes over need not be able to read it
+            help="Operations applied before anything listens; may be repeated.",
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", envvar="GATEPOST_WORKERS", min=1, help="Default: usable cores.")
