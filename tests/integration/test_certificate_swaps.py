@@ -16,6 +16,7 @@ from cryptography import x509
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 from tests.integration.running_server import RunningServer, eventually, running_server
 from tests.integration.tls_load import served_certificate, tls_clients_in_a_loop
+from tests.tls_client import trusting_context
 
 
 @dataclass(frozen=True)
@@ -249,23 +250,26 @@ def test_text_and_files_take_each_others_place(server: RunningServer, files: Pat
     assert serial_of(server) == in_text.serial
 
 
+def served_to(server: RunningServer, kind: str, server_name: str | None) -> int:
+    """Serial number of what a client gets that can verify one kind of key only."""
+    context = trusting_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"ECDHE-{kind.upper()}-AES128-GCM-SHA256")
+    sock = socket.create_connection(server.address("imaps"), timeout=20)
+    with sock, context.wrap_socket(sock, server_hostname=server_name) as tls:
+        octets = tls.getpeercert(binary_form=True)
+    assert octets is not None
+    return x509.load_der_x509_certificate(octets).serial_number
+
+
 def test_ecdsa_and_rsa_of_one_name_in_files_are_both_in_use(server: RunningServer, files: Path) -> None:
-    wanted = {}
+    wanted, ids = {}, {}
     for kind in ("ecdsa", "rsa"):
         (files / kind).mkdir()
         pair = new_pair(kind=kind, name="both.example.org")
-        server.set("Certificate", create={"c": write_pair(files / kind, pair)})
-        wanted[kind] = pair.serial
-    for kind, serial in wanted.items():
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers(f"ECDHE-{kind.upper()}-AES128-GCM-SHA256")
-        with (
-            socket.create_connection(server.address("imaps"), timeout=20) as sock,
-            context.wrap_socket(sock, server_hostname="both.example.org") as tls,
-        ):
-            octets = tls.getpeercert(binary_form=True)
-        assert octets is not None
-        assert x509.load_der_x509_certificate(octets).serial_number == serial
+        answer = server.set("Certificate", create={"c": write_pair(files / kind, pair)})
+        wanted[kind], ids[kind] = pair.serial, answer["created"]["c"]["id"]
+    assert {kind: served_to(server, kind, "both.example.org") for kind in wanted} == wanted
+    # Who names no host gets the default certificate, or its twin.
+    server.set("SystemSettings", update={"singleton": {"defaultCertificateId": ids["ecdsa"]}})
+    assert {kind: served_to(server, kind, None) for kind in wanted} == wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,18 @@ async def test_a_file_that_may_not_be_read_says_who_has_to(monkeypatch: pytest.M
     (read,) = (await read_files(["/etc/ssl/private/mail.key"])).values()
     assert isinstance(read, Unreadable)
     assert read.reason.startswith("Permission denied (EACCES); the user that the workers run as")
+
+
+async def test_a_file_system_that_does_not_answer_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = threading.Event()
+
+    def hang(path: str, _flags: int) -> int:
+        is_over.wait(30)
+        raise FileNotFoundError(errno.ENOENT, "", path)
+
+    monkeypatch.setattr("gatepost.management.certificate_files.os.open", hang)
+    monkeypatch.setattr("gatepost.management.certificate_files._DEADLINE", 0.05)
+    assert await read_files(["/mnt/a", "/mnt/b"]) == dict.fromkeys(
+        ("/mnt/a", "/mnt/b"), Unreadable("could not be read within 0.05 s")
+    )
+    is_over.set()

@@ -11,7 +11,7 @@ from gatepost.plan.plan import Plan, ProtocolName
 from gatepost.registry.certificate import Certificate
 from gatepost.registry.network_listener import NetworkListener, NetworkListenerProtocol
 from gatepost.registry.system_settings import SystemSettings
-from gatepost.registry.tls import TlsCipherSuite, TlsVersion
+from gatepost.registry.tls import KeyType, TlsCipherSuite, TlsVersion
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpMask
 from gatepost.values.secret import Secret
@@ -130,6 +130,20 @@ def test_a_list_of_proxies_of_its_own_replaces_the_server_wide_one() -> None:
     own = listener("own", override_proxy_trusted_networks=(IpMask.parse("192.0.2.1"),))
     plan = plan_with(listener("general"), own, settings=settings)
     assert [each.proxy_networks for each in plan.listeners] == [("10.0.0.0/8",), ("192.0.2.1",)]
+
+
+def test_a_certificate_of_the_defaults_names_with_another_kind_of_key_is_served_beside_it() -> None:
+    certificates = {
+        name: msgspec.structs.replace(certificate(*names), key_type=kind)
+        for name, kind, names in (
+            ("default", KeyType.ECDSA, ("Mail.example", "mx.example")),
+            ("twin", KeyType.RSA, ("mx.example", "mail.example")),
+            ("another-ecdsa", KeyType.ECDSA, ("mail.example", "mx.example")),
+            ("another-name", KeyType.RSA, ("mail.example",)),
+        )
+    }
+    plan = plan_with(settings=SystemSettings(default_certificate_id=Id("default")), certificates=certificates)
+    assert [each.id for each in plan.certificates if each.is_fallback] == ["default", "twin"]
 
 
 def test_the_self_signed_certificate_never_stands_in_for_one_that_an_operator_has_given() -> None:

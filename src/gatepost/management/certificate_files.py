@@ -15,13 +15,17 @@ from collections.abc import Collection
 from gatepost.registry.file_path import NO_FILES, FileTexts, Unreadable
 
 _MAX_OCTETS = 256 * 1024
+_DEADLINE = 10.0  # seconds; a change holds its turn while it waits, and others wait for the turn
 
 
 async def read_files(paths: Collection[str]) -> FileTexts:
     """The texts by path, or why there is none. Reading is done in a thread: a file system may keep one waiting."""
     if not paths:
         return NO_FILES
-    return await asyncio.to_thread(_read_all, tuple(paths))
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(_read_all, tuple(paths)), _DEADLINE)
+    except TimeoutError:
+        return dict.fromkeys(paths, Unreadable(f"could not be read within {_DEADLINE:g} s"))
 
 
 def _read_all(paths: tuple[str, ...]) -> FileTexts:

@@ -90,16 +90,36 @@ def _certificate_plans(
         if (pair := _named_pair(certificate, pairs.get(certificate_id))) is not None
     }
     has_default = default_id in usable
+    twins = _twins(default_id, usable)
     return tuple(
         CertificatePlan(
             id=certificate_id,
             chain_pem=pair.chain_pem,
             private_key_pem=pair.private_key_pem,
             names=() if certificate.is_self_signed else tuple(map(str.lower, pair.names)),
-            is_fallback=certificate_id == default_id or (certificate.is_self_signed and not has_default),
+            is_fallback=certificate_id == default_id
+            or certificate_id in twins
+            or (certificate.is_self_signed and not has_default),
         )
         for certificate_id, (certificate, pair) in usable.items()
     )
+
+
+def _twins(default_id: Id | None, usable: Mapping[Id, tuple[Certificate, NamedPair]]) -> frozenset[Id]:
+    """Certificates of the same names as the default one, with a key of another type: who names no host (other mail servers
+    seldom do) may be able to verify only one of them."""
+    if default_id is None or default_id not in usable:
+        return frozenset()
+    default, pair = usable[default_id]
+    return frozenset(
+        certificate_id
+        for certificate_id, (other, other_pair) in usable.items()
+        if other.key_type is not default.key_type and _folded(other_pair) == _folded(pair) and not other.is_self_signed
+    )
+
+
+def _folded(pair: NamedPair) -> frozenset[str]:
+    return frozenset(name.lower() for name in pair.names)
 
 
 def _named_pair(certificate: Certificate, in_files: NamedPair | None) -> NamedPair | None:
