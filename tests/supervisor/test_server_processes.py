@@ -93,6 +93,14 @@ def test_a_second_signal_ends_the_server_at_once(server: RunningServer) -> None:
     eventually(lambda: not any(is_running(pid) for pid in workers))
 
 
+def test_signals_until_the_very_end_do_not_make_an_orderly_end_a_death(server: RunningServer) -> None:
+    while server.process.poll() is None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            server.process.send_signal(number)
+        time.sleep(0.001)
+    assert server.process.wait() == 0
+
+
 def test_a_hangup_of_the_terminal_disturbs_nobody(server: RunningServer) -> None:
     workers = server.worker_pids()
     with greeted(server, "smtp") as smtp:

@@ -41,6 +41,7 @@ from gatepost.values.socket_address import SocketAddress
 _KILL_AFTER = 2.0  # seconds beyond the drain timeout
 _TOO_MANY_EARLY_DEATHS = 5
 _RUN_TIME_FAILURE = 1
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,7 @@ class Supervisor:
         notify_service_manager("READY=1")
         events.info(Event.SERVER_READY, workers=self._fleet.running)
         await self._serve()
+        _ignore_signals()
         return 0
 
     async def _start(self) -> bool:
@@ -164,7 +166,7 @@ class Supervisor:
     def _follow_signals(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(events.loop_error)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOP_SIGNALS:
             loop.add_signal_handler(number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._fleet.reconcile)
         loop.add_signal_handler(signal.SIGUSR2, self._signalled_to_upgrade)
@@ -262,3 +264,11 @@ def _allow_many_descriptors() -> None:
     """Every connection takes one, here and in the workers, which inherit the limit: take what the system lets us have."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _ignore_signals() -> None:
+    """Everything has ended in order: one that comes now must not turn that into a death by signal."""
+    loop = asyncio.get_running_loop()
+    for number in (*_STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR2):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
