@@ -190,6 +190,23 @@ def test_a_dry_run_holds_nothing_afterwards(change: MixedChange) -> None:
     change.assert_all_agree(has_happened=False)
 
 
+@pytest.mark.parametrize(("role", "suite"), [("api", "tls13Aes128GcmSha256"), ("other", "tls13Chacha20Poly1305Sha256")])
+def test_a_tls_policy_that_one_worker_cannot_build_is_refused_and_undone(
+    saboteur: Saboteur, change: MixedChange, role: str, suite: str
+) -> None:
+    change.arguments = {"update": change.arguments["update"]}
+    change.arguments["update"][change.edge]["tlsDisableCipherSuites"] = [suite]  # a policy that was not built before
+    pid = saboteur.pid(role)
+    saboteur.order(pid, "builds TlsContext", "fail")
+    error = change.make()["notUpdated"][change.edge]
+    assert saboteur.has_struck(pid)
+    assert error["properties"] == ["useTls"]
+    assert "out of memory, says the test" in error["description"] + str(error["validationErrors"])
+    change.assert_all_agree(has_happened=False)
+    assert change.make()["updated"]
+    assert _greeted_ports([change.ports["added"]])
+
+
 # --- the store does not take it -----------------------------------------------------------------------------------------
 
 
@@ -241,6 +258,10 @@ class Fault:
 
 
 FAULTS = [
+    Fault("other", "receives TryTls", "die", happens=True),
+    Fault("other", "sends TlsTried", "drop", happens=True),
+    Fault("other", "receives TryTls", "stop", happens=True),
+    Fault("api", "receives TryTls", "die", happens=False),
     Fault("api", "sends BeginChange", "die", happens=False),
     Fault("api", "receives ChangeGranted", "die", happens=False),
     Fault("api", "sends PrepareChange", "die", happens=False),

@@ -25,6 +25,9 @@ from gatepost.control.messages import (
     Reconcile,
     ReleaseSockets,
     SocketsReleased,
+    TlsFailure,
+    TlsTried,
+    TryTls,
 )
 from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
 
@@ -57,6 +60,13 @@ class ScriptedWorker:
                 self.plans += 1
                 self.note(f"plan {message.plan.revision} sockets {len(message.sockets)} attached {len(descriptors)}")
                 self.apply(message)
+            case TryTls(number=number, plan=plan):
+                self.note(f"try TLS of {len(plan.listeners)} listeners")
+                if self.script != "mute":
+                    failures = [TlsFailure(listener_id=each.id, text="no room") for each in plan.listeners if each.tls]
+                    self.channel.send(
+                        TlsTried(number=number, failures=() if self.script != "refuses" else tuple(failures))
+                    )
             case ReleaseSockets(number=number, sockets=sockets):
                 self.note(f"release {len(sockets)}")
                 self.channel.send(SocketsReleased(number=number))

@@ -13,10 +13,10 @@ import pytest
 from structlog.testing import capture_logs
 from tests.open_descriptors import open_descriptors
 from tests.sockets.socket_plans import free_port
-from tests.supervisor.plans import listener, plan
+from tests.supervisor.plans import TLS, listener, plan
 from tests.transport.loopback import some_turns, until
 
-from gatepost.control.messages import ChangeEnded, ChangeGranted, ChangePrepared
+from gatepost.control.messages import ChangeEnded, ChangeGranted, ChangePrepared, TlsFailure
 from gatepost.plan.plan import Plan
 from gatepost.supervisor import changes as changes_module
 from gatepost.supervisor.changes import Changes
@@ -25,6 +25,7 @@ from gatepost.supervisor.fleet import Fleet
 from gatepost.supervisor.socket_table import SocketTable
 from gatepost.supervisor.worker_process import WorkerProcess
 from gatepost.transport.counter_page import CounterPage
+from gatepost.values.ids import Id
 
 
 class NamedWorker:
@@ -41,6 +42,8 @@ class NotingFleet:
         self.answers: list[tuple[int, msgspec.Struct]] = []
         self.grown: list[Plan] = []
         self.applied: list[Plan] = []
+        self.tried: list[Plan] = []
+        self.tls_failures: tuple[TlsFailure, ...] = ()
         self.releases = 0
         self.retired = 0
         self.reconciled = 0
@@ -63,6 +66,11 @@ class NotingFleet:
         if self.failure is not None:
             raise self.failure
         return self.errors
+
+    async def try_tls(self, wanted: Plan) -> tuple[TlsFailure, ...]:
+        self.tried.append(wanted)
+        await self.may_apply.wait()
+        return self.tls_failures
 
     async def release_ungranted(self) -> None:
         self.releases += 1
@@ -211,6 +219,50 @@ async def test_more_listeners_than_can_be_counted_are_refused(world: World, monk
     world.changes.prepare(world.one, 2, plan(listener("a", address)))
     assert world.answers(ChangePrepared)[-1].failures[0].errno_name == "ENOSPC"
     assert is_free(address)
+
+
+# --- TLS ------------------------------------------------------------------------------------------------------------------
+
+
+async def test_tls_that_a_worker_cannot_build_is_answered_and_nothing_is_held(world: World) -> None:
+    address = local_address()
+    world.fleet.tls_failures = (TlsFailure(listener_id=Id("a"), text="no room"),)
+    world.changes.begin(world.one, 1)
+    world.changes.prepare(world.one, 2, plan(listener("a", address, tls=TLS)))
+    await until(lambda: world.answers(ChangePrepared))
+    assert world.answers(ChangePrepared)[-1].tls_failures == world.fleet.tls_failures
+    assert is_free(address)
+    world.fleet.tls_failures = ()
+    world.changes.prepare(world.one, 3, plan(listener("a", address, tls=TLS)))
+    await until(lambda: len(world.answers(ChangePrepared)) == 2)
+    assert world.answers(ChangePrepared)[-1] == ChangePrepared(number=3)
+    assert not is_free(address)
+    world.changes.abandon(world.one)
+
+
+async def test_workers_build_tls_only_where_a_change_needs_other_contexts(world: World) -> None:
+    address = local_address()
+    world.changes.running_plan = plan(listener("a", address, tls=TLS))
+    world.changes.begin(world.one, 1)
+    world.changes.prepare(
+        world.one, 2, plan(listener("a", address, tls=TLS, max_connections=5), listener("b", address))
+    )
+    assert len(world.answers(ChangePrepared)) == 1
+    assert world.fleet.tried == []
+    world.changes.abandon(world.one)
+
+
+async def test_a_turn_that_ends_while_workers_build_tls_is_over(world: World) -> None:
+    address = local_address()
+    world.fleet.may_apply.clear()
+    world.changes.begin(world.one, 1)
+    world.changes.prepare(world.one, 2, plan(listener("a", address, tls=TLS)))
+    await until(lambda: world.fleet.tried)
+    world.changes.abandon(world.one)
+    assert is_free(address)
+    world.fleet.may_apply.set()
+    await until(lambda: world.answers(ChangePrepared))
+    assert world.answers(ChangePrepared)[-1].failures[0].text == "the turn is over"
 
 
 # --- workers die ----------------------------------------------------------------------------------------------------------

@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 from tests.open_descriptors import open_descriptors
 from tests.python_process import PACKAGE_PATH
 from tests.sockets.socket_plans import free_port
-from tests.supervisor.plans import listener, plan
+from tests.supervisor.plans import TLS, listener, plan
 from tests.transport.loopback import until
 
-from gatepost.control.messages import FromWorker
+from gatepost.control.messages import FromWorker, TlsFailure
 from gatepost.plan.plan import ListenerPlan
 from gatepost.supervisor import fleet as fleet_module
 from gatepost.supervisor.counter_slots import CounterSlots
@@ -26,6 +26,7 @@ from gatepost.supervisor.fleet import Fleet
 from gatepost.supervisor.socket_table import SocketTable
 from gatepost.supervisor.worker_process import WorkerCommand, WorkerProcess
 from gatepost.transport.counter_page import SERVER_SLOT, Cell, ConnectionCounter, CounterPage
+from gatepost.values.ids import Id
 
 PROGRAM = Path(__file__).parent / "scripted_worker.py"
 WORKERS = 2
@@ -112,6 +113,13 @@ async def test_a_new_plan_is_confirmed_by_every_worker_and_only_new_sockets_are_
 async def test_a_worker_that_cannot_follow_says_why(world: World) -> None:
     await world.start("refuses")
     assert sorted(await world.fleet.apply(plan(revision=2))) == ["worker 1: no room", "worker 2: no room"]
+
+
+async def test_each_listener_whose_tls_a_worker_cannot_build_is_told_once(world: World) -> None:
+    await world.start("refuses")
+    wanted = plan(listener("a", address(), tls=TLS), listener("b", address()))
+    assert await world.fleet.try_tls(wanted) == (TlsFailure(listener_id=Id("a"), text="no room"),)
+    assert len(set(world.notes("try TLS of 2 listeners"))) == WORKERS
 
 
 async def test_a_worker_that_dies_is_replaced_and_does_not_count_any_more(world: World) -> None:

@@ -27,6 +27,7 @@ from gatepost.control.messages import (
     SocketStatus,
     StatusAnswer,
     StatusQuestion,
+    TlsFailure,
 )
 from gatepost.management.applying import ApplyError
 from gatepost.transport.counter_page import Cell, ConnectionCounter, CounterPage
@@ -137,12 +138,12 @@ async def test_an_address_that_cannot_be_bound_is_told_with_the_errno_and_advice
     assert advice in told.description
 
 
-async def test_tls_that_cannot_be_built_is_found_before_the_supervisor_is_asked(supervisor: Supervisor) -> None:
+async def test_tls_that_a_worker_cannot_build_is_told_of_its_listener(supervisor: Supervisor) -> None:
+    failure = TlsFailure(listener_id=Id("a"), text="no usable cipher suite is left")
+    supervisor.answers[PrepareChange] = lambda asked: ChangePrepared(number=asked.number, tls_failures=(failure,))
     async with supervisor.applier.change() as change:
-        (failure,) = await change.prepare(plan(listener("a", "127.0.0.1:25", tls=TLS)))
-        assert (failure.object_id, failure.property_name) == ("a", "useTls")
-        assert await change.prepare(plan(listener("a", "127.0.0.1:25", tls=TLS), certificates=CERTIFICATES)) == []
-    assert supervisor.kinds.count("PrepareChange") == 1
+        (told,) = await change.prepare(plan(listener("a", "127.0.0.1:25", tls=TLS)))
+    assert (told.object_id, told.property_name, told.description) == ("a", "useTls", failure.text)
 
 
 async def test_workers_that_could_not_follow_are_told(supervisor: Supervisor) -> None:

@@ -17,7 +17,7 @@ from tests.transport.certificates import certificate
 from tests.transport.loopback import some_turns, until
 from tests.worker.worker_world import WorkerWorld, rest_of
 
-from gatepost.control.messages import Drain, Reconcile
+from gatepost.control.messages import Drain, Reconcile, TlsTried, TryTls
 from gatepost.transport.counter_page import SERVER_SLOT, Cell
 from gatepost.values.ids import Id
 
@@ -139,6 +139,20 @@ async def test_tls_that_cannot_be_built_is_told_and_never_served_as_clear_text(w
     client = world.connect(address)
     assert await rest_of(client) == b""
     assert world.count("a", Cell.TLS_FAILED_UNUSABLE) == 1
+
+
+async def test_tls_is_tried_without_touching_what_runs(world: WorkerWorld) -> None:
+    address = world.listen()
+    await world.apply(listener("a", address))
+    wanted = listener("a", address, tls=TLS, is_tls_implicit=True)
+    world.channel.send(TryTls(number=77, plan=plan(wanted)))
+    tried: TlsTried = await world.answer(TlsTried)
+    (failure,) = tried.failures
+    assert (tried.number, failure.listener_id) == (77, "a")
+    assert "no certificate" in failure.text
+    world.channel.send(TryTls(number=78, plan=plan(wanted, certificates=CERTIFICATES)))
+    assert await world.answer(TlsTried) == TlsTried(number=78)
+    await world.greeted(address)  # in clear, as before
 
 
 async def test_the_supervisor_may_ask_to_compare_with_the_store(world: WorkerWorld) -> None:

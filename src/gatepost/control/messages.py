@@ -4,7 +4,8 @@ A change runs like this (W: the worker that has the request, S: the supervisor):
 
     W BeginChange → S ChangeGranted           one change at a time; granted in order of asking
                   → S ChangeEnded             never granted any more: a newer server has taken over
-    W PrepareChange → S ChangePrepared        as often as needed; sockets are bound, nothing accepts yet
+    W PrepareChange → S TryTls to all workers → each TlsTried                  (only where TLS policies or certificates change)
+                     → S ChangePrepared       as often as needed; sockets are bound, nothing accepts yet
     W ActivateChange → S ApplyPlan to all workers → each PlanApplied
                        S ReleaseSockets to all workers → each SocketsReleased     (only where sockets are given up)
                      → S ChangeEnded to W
@@ -56,6 +57,20 @@ class AbandonChange(_Message, frozen=True, kw_only=True):
     """Release the turn and everything prepared."""
 
 
+class TlsFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A listener whose TLS policy cannot be built, and why."""
+
+    listener_id: Id
+    text: str
+
+
+class TlsTried(_Message, frozen=True, kw_only=True):
+    """Answer to TryTls."""
+
+    number: int
+    failures: tuple[TlsFailure, ...] = ()
+
+
 class PlanApplied(_Message, frozen=True, kw_only=True):
     """Answer to ApplyPlan. `error`: the worker could not run it (it goes on with what it had)."""
 
@@ -97,6 +112,7 @@ FromWorker: TypeAlias = (
     | PrepareChange
     | ActivateChange
     | AbandonChange
+    | TlsTried
     | PlanApplied
     | SocketsReleased
     | StatusQuestion
@@ -127,6 +143,13 @@ class ApplyPlan(_Message, frozen=True, kw_only=True):
     counter_slots: dict[Id, int]
 
 
+class TryTls(_Message, frozen=True, kw_only=True):
+    """Build every TLS context that this plan would need, for real. What runs is not touched."""
+
+    number: int
+    plan: Plan
+
+
 class ReleaseSockets(_Message, frozen=True, kw_only=True):
     """Close these sockets: nothing can be waiting in them any more."""
 
@@ -151,10 +174,11 @@ class BindFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangePrepared(_Message, frozen=True, kw_only=True):
-    """Answer to PrepareChange. With failures, nothing of this plan is held."""
+    """Answer to PrepareChange. With failures of either kind, nothing of this plan is held."""
 
     number: int
     failures: tuple[BindFailure, ...] = ()
+    tls_failures: tuple[TlsFailure, ...] = ()
 
 
 class ChangeEnded(_Message, frozen=True, kw_only=True):
@@ -256,6 +280,7 @@ class Drain(_Message, frozen=True, kw_only=True):
 
 FromSupervisor: TypeAlias = (
     ApplyPlan
+    | TryTls
     | ReleaseSockets
     | ChangeGranted
     | ChangePrepared

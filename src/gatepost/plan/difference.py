@@ -103,3 +103,9 @@ def _address_step(kind: StepKind, listener: ListenerPlan, address: str, fields: 
 def _changed(old: msgspec.Struct, new: msgspec.Struct, names: tuple[str, ...]) -> tuple[str, ...]:
     before, after = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
     return tuple(name for name in names if before[name] != after[name])
+
+
+def needs_other_tls(running: Plan, wanted: Plan) -> bool:
+    """Whether TLS contexts have to be built that the running plan has not: other certificates, or a policy that is new."""
+    policies = [{(each.tls, each.protocol) for each in plan.listeners if each.tls} for plan in (running, wanted)]
+    return running.certificates != wanted.certificates or not policies[1] <= policies[0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from gatepost.control.messages import BindFailure, ChangeEnded, ChangeGranted, ChangePrepared
+from gatepost.plan.difference import needs_other_tls
 from gatepost.plan.plan import Plan
 from gatepost.supervisor.counter_slots import CounterSlots
 from gatepost.supervisor.fleet import Fleet
@@ -24,6 +25,7 @@ _TURN_DEADLINE = 60.0  # seconds that a worker may hold the turn before it activ
 _QUIET = 0.1  # seconds without a new connection after which a socket that is being given up counts as empty
 _LONGEST_WAIT = 2.0  # seconds for connections that wait in it
 _RETRY_INTERVAL = 5.0  # seconds between attempts to bind addresses that failed
+_TURN_IS_OVER = BindFailure(listener_id=Id(""), address="", errno_name="", text="the turn is over")
 
 
 @dataclass(slots=True)
@@ -138,14 +140,27 @@ class Changes:
     # --- the two phases ---------------------------------------------------------------------------------------------
 
     def prepare(self, worker: WorkerProcess, number: int, plan: Plan, *, is_stored: bool = False) -> None:
-        """Bind what the plan needs; what was prepared before is released first. See PrepareChange."""
-        failures: tuple[BindFailure, ...]
-        if not self._has_turn(worker) or self._turn is None:
-            failures = (BindFailure(listener_id=Id(""), address="", errno_name="", text="the turn is over"),)
+        """Bind what the plan needs, and have all workers build the TLS contexts that it needs; what was prepared before is
+        released first. See PrepareChange."""
+        turn = self._turn
+        if turn is None or not self._has_turn(worker):
+            self._workers.answer(worker, ChangePrepared(number=number, failures=(_TURN_IS_OVER,)))
+            return
+        self._release_prepared()
+        failures = self._prepare(turn, plan, is_stored=is_stored)
+        if failures or not needs_other_tls(self.running_plan, plan):
+            self._workers.answer(worker, ChangePrepared(number=number, failures=failures))
         else:
+            self._run(self._try_tls(turn, worker, number, plan))
+
+    async def _try_tls(self, turn: _Turn, worker: WorkerProcess, number: int, plan: Plan) -> None:
+        failures = await self._workers.try_tls(plan)
+        if self._turn is not turn:
+            self._workers.answer(worker, ChangePrepared(number=number, failures=(_TURN_IS_OVER,)))
+            return
+        if failures:
             self._release_prepared()
-            failures = self._prepare(self._turn, plan, is_stored=is_stored)
-        self._workers.answer(worker, ChangePrepared(number=number, failures=failures))
+        self._workers.answer(worker, ChangePrepared(number=number, tls_failures=failures))
 
     def _prepare(self, turn: _Turn, plan: Plan, *, is_stored: bool) -> tuple[BindFailure, ...]:
         if not self._slots.room_for(plan):

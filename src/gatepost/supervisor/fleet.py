@@ -8,7 +8,6 @@ import itertools
 import signal
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -24,10 +23,14 @@ from gatepost.control.messages import (
     ReleaseSockets,
     Retire,
     SocketsReleased,
+    TlsFailure,
+    TlsTried,
+    TryTls,
 )
 from gatepost.plan.plan import Plan
 from gatepost.sockets.address_sockets import KeptSocket
 from gatepost.supervisor.counter_slots import CounterSlots
+from gatepost.supervisor.round import Round
 from gatepost.supervisor.seats import Seat, Seats
 from gatepost.supervisor.socket_table import SocketTable
 from gatepost.supervisor.worker_process import WorkerCommand, WorkerProcess
@@ -40,22 +43,6 @@ _ANSWER_DEADLINE = 30.0  # seconds; a worker that is later is replaced: it might
 _LONG_LIFE = 5.0  # seconds; a worker that dies earlier is restarted with a growing delay
 _LONGEST_DELAY = 5.0
 _LATER = 0.2  # seconds until it is tried again to start a worker that may not be started now
-
-
-@dataclass(slots=True)
-class _Round:
-    """A message to all workers that each has to answer."""
-
-    waiting: set[WorkerProcess]
-    is_answered: asyncio.Event = field(default_factory=asyncio.Event)
-    errors: list[str] = field(default_factory=list)
-
-    def answered(self, worker: WorkerProcess, error: str | None = None) -> None:
-        self.waiting.discard(worker)
-        if error is not None:
-            self.errors.append(f"worker {worker.index + 1}: {error}")
-        if not self.waiting:
-            self.is_answered.set()
 
 
 class Fleet:
@@ -85,7 +72,7 @@ class Fleet:
         self._seat_of: dict[int, Seat] = {}
         self.seats = Seats(page, self._earlier_worker_gone)
         self.tell_earlier_servers: Callable[[msgspec.Struct, Sequence[int]], None] = lambda _message, _descriptors: None
-        self._rounds: dict[int, _Round] = {}
+        self._rounds: dict[int, Round] = {}
         self._numbers = itertools.count(1)
         self._plan: Plan | None = None
         self._is_stopping = False
@@ -263,7 +250,12 @@ class Fleet:
         self._plan = plan
         self._shrink(plan.worker_count(self._default_worker_count))
         self._accepting = self._wanted
-        return await self._round(self._send_plan)
+        return (await self._round(self._send_plan)).errors
+
+    async def try_tls(self, plan: Plan) -> tuple[TlsFailure, ...]:
+        """Have every worker build the TLS contexts of `plan`; each listener that one of them cannot, once."""
+        tried = await self._round(lambda worker, number: worker.channel.send(TryTls(number=number, plan=plan)))
+        return tuple({failure.listener_id: failure for failure in tried.tls_failures}.values())
 
     async def release_ungranted(self) -> None:
         """Have every worker close the sockets that it has no more business with: those that are given up, and one that was
@@ -283,11 +275,11 @@ class Fleet:
         granted = {kept.number for _, _, kept in self._sockets_of(worker)}
         return frozenset(worker.sockets - granted)
 
-    async def _round(self, send: Callable[[WorkerProcess, int], None]) -> list[str]:
+    async def _round(self, send: Callable[[WorkerProcess, int], None]) -> Round:
         number = next(self._numbers)
-        asked = _Round({worker for worker in self.living if worker.channel.is_open and not worker.is_retired})
+        asked = Round({worker for worker in self.living if worker.channel.is_open and not worker.is_retired})
         if not asked.waiting:
-            return []
+            return asked
         self._rounds[number] = asked
         for worker in tuple(asked.waiting):
             send(worker, number)
@@ -298,7 +290,7 @@ class Fleet:
                 events.error(Event.WORKER_LATE, worker=worker.index + 1, pid=worker.pid, seconds=_ANSWER_DEADLINE)
                 worker.kill()
         del self._rounds[number]
-        return asked.errors
+        return asked
 
     def _received(self, worker: WorkerProcess, message: FromWorker) -> None:
         match message:
@@ -308,6 +300,10 @@ class Fleet:
                     self._rounds[number].answered(worker, error)
                 elif error is not None:
                     events.error(Event.PLAN_NOT_APPLIED, worker=worker.index + 1, reason=error)
+            case TlsTried(number=number, failures=failures):
+                if number in self._rounds:
+                    self._rounds[number].tls_failures += failures
+                    self._rounds[number].answered(worker)
             case SocketsReleased(number=number):
                 if number in self._rounds:
                     self._rounds[number].answered(worker)

@@ -24,7 +24,6 @@ from gatepost.control.messages import (
 from gatepost.management.applying import ApplyError, ApplyFailure, ListenerStatus, NodeStatus
 from gatepost.plan.plan import Plan
 from gatepost.transport.counter_page import CounterPage
-from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 from gatepost.worker.listener_statuses import node_status
 
 _TURN_DEADLINE = 60.0  # seconds
@@ -122,15 +121,16 @@ class _RunningChange:
         return self._running_plan
 
     async def prepare(self, plan: Plan, *, is_stored: bool = False) -> Sequence[ApplyFailure]:
-        """Build the TLS contexts here, bind the addresses at the supervisor. `is_stored`: see PrepareChange."""
-        if failures := _tls_failures(plan):
-            return failures
+        """Bind the addresses at the supervisor, build TLS contexts in all workers. `is_stored`: see PrepareChange."""
         answer = await self._applier.ask(
             lambda number: PrepareChange(number=number, plan=plan, is_stored=is_stored), _ANSWER_DEADLINE
         )
         if not isinstance(answer, ChangePrepared):
             raise ApplyError(_OUT_OF_TURN)
-        return [_bind_failure(failure) for failure in answer.failures]
+        return [
+            *(_bind_failure(failure) for failure in answer.failures),
+            *(ApplyFailure(failure.listener_id, "useTls", failure.text) for failure in answer.tls_failures),
+        ]
 
     async def activate(self, revision: int) -> None:
         """Returns when every worker runs the plan."""
@@ -140,19 +140,6 @@ class _RunningChange:
         )
         if isinstance(answer, ChangeEnded) and answer.errors:
             raise ApplyError("; ".join(answer.errors))
-
-
-def _tls_failures(plan: Plan) -> list[ApplyFailure]:
-    contexts = TlsContexts(plan.certificates)
-    failures: list[ApplyFailure] = []
-    for listener in plan.listeners:
-        if listener.tls is None:
-            continue
-        try:
-            contexts.build_all(listener.tls, listener.protocol)
-        except UnusableTls as error:
-            failures.append(ApplyFailure(listener.id, "useTls", str(error)))
-    return failures
 
 
 def _bind_failure(failure: BindFailure) -> ApplyFailure:

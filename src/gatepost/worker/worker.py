@@ -29,6 +29,8 @@ from gatepost.control.messages import (
     Retire,
     SocketsReleased,
     StatusAnswer,
+    TlsTried,
+    TryTls,
 )
 from gatepost.control.notices import Neighbours
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT, Plan, ProtocolName
@@ -39,13 +41,13 @@ from gatepost.transport.accept_loop import AcceptLoop
 from gatepost.transport.admission import RefusalBudget
 from gatepost.transport.counter_page import Cell, ConnectionCounter, CounterPage
 from gatepost.transport.poller import Poller
-from gatepost.transport.tls_contexts import TlsContexts
 from gatepost.values.ids import Id
 from gatepost.worker.applier import ChannelApplier
 from gatepost.worker.byte_meter import ByteMeter
 from gatepost.worker.connection_questions import ConnectionQuestions
 from gatepost.worker.connection_reports import ConnectionReports
 from gatepost.worker.listener import Listener, ListenerPolicy, Sessions
+from gatepost.worker.plan_tls import PlanTls
 
 _SHARED_BATCH = 4  # connections accepted in a row from a socket that all workers share
 _OWN_BATCH = 64
@@ -66,7 +68,7 @@ class Worker:
         self._poller = Poller(asyncio.get_running_loop())
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._last_descriptor = limit - min(_RESERVED_DESCRIPTORS, limit // 4)
-        self._contexts: tuple[object, TlsContexts] | None = None
+        self._tls = PlanTls()
         self.is_retiring = False
         self._is_draining = False
         self.neighbours = Neighbours()
@@ -100,6 +102,8 @@ class Worker:
         match message:
             case ApplyPlan():
                 self._channel.send(PlanApplied(number=message.number, error=self._apply(message, descriptors)))
+            case TryTls(number=number, plan=plan):
+                self._channel.send(TlsTried(number=number, failures=self._tls.try_to_build(plan)))
             case ReleaseSockets(number=number, sockets=sockets):
                 self._release(sockets)
                 self._channel.send(SocketsReleased(number=number))
@@ -152,7 +156,7 @@ class Worker:
             self._end_what_was_removed_later(before, plan)
 
     def _follow_listeners(self, plan: Plan, slots: dict[Id, int]) -> None:
-        contexts = self._tls_contexts(plan)
+        contexts = self._tls.run(plan)
         kept: dict[Id, Listener] = {}
         for listener_plan in plan.listeners:
             policy = ListenerPolicy(plan, listener_plan, contexts)
@@ -168,11 +172,6 @@ class Worker:
         self._leaving.update(self._listeners.values())
         self._listeners = kept
         self._listener_is_empty()
-
-    def _tls_contexts(self, plan: Plan) -> TlsContexts:
-        if self._contexts is None or self._contexts[0] != plan.certificates:
-            self._contexts = (plan.certificates, TlsContexts(plan.certificates))
-        return self._contexts[1]
 
     def _follow_sockets(self, message: ApplyPlan, descriptors: list[int]) -> None:
         wanted = set()
