@@ -378,7 +378,7 @@ async def test_what_could_not_be_bound_is_tried_again_until_it_can(
         before = open_descriptors()
         retrying = asyncio.create_task(world.changes.retry_failed())
         await asyncio.sleep(0.1)
-        assert open_descriptors() == before
+        assert open_descriptors() <= before  # what tests before this one left to the collector may go meanwhile
         assert world.fleet.applied == []
     await until(lambda: world.fleet.applied)
     await until(lambda: world.table.failures == ())
