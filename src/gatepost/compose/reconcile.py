@@ -18,7 +18,7 @@ from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
 from gatepost.registry.certificate import CERTIFICATE, Certificate
 from gatepost.registry.configuration import Configuration
-from gatepost.store.interface import ConfigurationStore, ObjectWrite, StoreError, Taken
+from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, StoreError
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.values.ids import Id
@@ -47,7 +47,9 @@ class Reconciler:
             self._has_to_look_again = False
             try:
                 await self._reconcile()
-            except (ApplyError, StoreError, Taken) as error:
+            except Moved:
+                self._has_to_look_again = True  # what was read is no longer so
+            except (ApplyError, StoreError) as error:
                 events.error(Event.PLAN_NOT_APPLIED, reason=str(error))
 
     async def _reconcile(self) -> None:
@@ -62,7 +64,7 @@ class Reconciler:
                 events.error(Event.PLAN_NOT_APPLIED, revision=revision, reasons=reasons)
                 return
             if read.changed:
-                revision = await self._store.commit(_writes(read.changed))
+                revision = await self._store.commit(_writes(read.changed), if_revision=revision)
             if not is_running:
                 await change.activate(revision)
             _tell(configuration.certificates, read)
