@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.cannot_run import cannot_run
+from tests.integration.client_load import clients_in_a_loop
 from tests.integration.running_server import ADMIN, RunningServer, eventually, free_port
 from tests.integration.upgrades import Upgrades, children
 from tests.process_privileges import LOW_PORTS, Privileges, privileges_of, python_for
@@ -76,6 +78,25 @@ def greets(port: int) -> bool:
         return sock.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
+def assert_that_sockets_can_be_given_up_and_gathered(server: RunningServer) -> None:
+    kept, removed = free_port(), free_port()
+    bind = [f"127.0.0.1:{kept}", f"127.0.0.1:{removed}"]
+    listener = server.create_listener(name="changed", protocol="smtp", bind=bind, useTls=False)
+    with clients_in_a_loop(("127.0.0.1", kept)) as load:
+        for is_on in (False, True, False):
+            server.update_listener(listener, socketReusePort=is_on)
+            assert server.status("changed")["state"] == "active"
+        server.update_listener(listener, **{f"bind/127.0.0.1:{removed}": None})
+        assert server.status("changed")["state"] == "active"
+        assert load.visits > 0
+    assert load.errors == []
+    with socket.socket() as sock:
+        assert sock.connect_ex(("127.0.0.1", removed)) == errno.ECONNREFUSED
+    server.update_listener(listener, bind={f"0.0.0.0:{kept}": True})
+    socket.create_connection(("127.0.0.1", kept), timeout=20).close()
+    server.destroy_listener(listener)
+
+
 def assert_that_a_low_port_can_be_added_and_workers_replaced(server: RunningServer) -> None:
     lower = free_low_port()
     server.create_listener(name="lower", protocol="http", bind=[f"127.0.0.1:{lower}"], useTls=False)
@@ -101,6 +122,11 @@ def test_root_becomes_the_user_that_was_asked_for_and_keeps_nothing_but_low_port
         data = public_directory / "data"
         assert {path.stat().st_uid for path in (data, *data.iterdir())} == {nobody.pw_uid}
         assert greets(low)
+        assert_that_sockets_can_be_given_up_and_gathered(server)
+        wild = server.create_listener(name="wild", protocol="http", bind=[f"[::]:{free_low_port()}"], useTls=False)
+        assert server.status("wild")["addresses"][0]["note"] is None
+        server.update_listener(wild, socketReusePort=False)  # to have [::] alone again would take another capability
+        assert "can still join" in server.status("wild")["addresses"][0]["note"]
 
 
 @pytest.mark.parametrize("arguments", [("--run-as", "nobody"), ()], ids=["becomes nobody", "starts as nobody"])

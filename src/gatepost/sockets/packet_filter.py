@@ -50,17 +50,21 @@ def stop_steering(sock: socket.socket) -> None:
 
 
 def drop_new_connections(sock: socket.socket) -> None:
-    """Drop each SYN to `sock`. Handshakes under way still complete: their last packet has no SYN flag."""
-    _attach(
-        sock,
-        _SO_ATTACH_FILTER,
-        (
-            (_LOAD_OCTET, 0, 0, _TCP_FLAGS_OFFSET),
-            (_JUMP_IF_BITS, 0, 1, _SYN),
-            (_RETURN, 0, 0, 0),
-            (_RETURN, 0, 0, _WHOLE_PACKET),
-        ),
+    """Drop each SYN to `sock`. Handshakes under way still complete: their last packet has no SYN flag.
+
+    Some kernels want CAP_NET_ADMIN for this on TCP sockets. Without it nothing is dropped: a client that comes between the
+    last accept(2) and the close is reset, where it would have tried again.
+    """
+    program = (
+        (_LOAD_OCTET, 0, 0, _TCP_FLAGS_OFFSET),
+        (_JUMP_IF_BITS, 0, 1, _SYN),
+        (_RETURN, 0, 0, 0),
+        (_RETURN, 0, 0, _WHOLE_PACKET),
     )
+    try:
+        _attach(sock, _SO_ATTACH_FILTER, program)
+    except PermissionError:
+        return
 
 
 def let_new_connections_in(sock: socket.socket) -> None:
