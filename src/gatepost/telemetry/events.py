@@ -8,7 +8,15 @@ import sys
 from enum import Enum
 from typing import Any, TextIO, cast
 
-import structlog
+# structlog shows tracebacks by rich where it finds it: not wanted in a log, and a tenth of a second for every process.
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]  # "not installed"
+import structlog  # noqa: E402
+
+if _rich is None:
+    del sys.modules["rich"]
+else:
+    sys.modules["rich"] = _rich
 
 
 class Event(Enum):

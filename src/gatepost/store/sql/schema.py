@@ -148,6 +148,5 @@ Index(
     "uq_script_active",
     script.c.account_id,
     unique=True,
-    sqlite_where=script.c.is_active == true(),
-    postgresql_where=script.c.is_active == true(),
+    sqlite_where=script.c.is_active == true(),  # PostgreSQL's is in the migration: named here, it loads another dialect
 )
