@@ -53,6 +53,7 @@ def serving(rig: Rig, operations: Iterable[Operation] | None, *, workers: int, i
         from_plan = ("--plan", str(plan))
     source = str(Path(__file__).parent.parent / "src")
     environment = {
+        "PYTHONDONTWRITEBYTECODE": "",  # an installed package is compiled
         "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH")))),
         "GATEPOST_ADMIN": f"{ADMIN}:{ADMIN_PASSWORD}",
     }

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.ports import Port
 from bench.processes import ServerProcess, running
@@ -56,7 +57,7 @@ def _parts(starts: Sequence[_Start]) -> str:
     boot, worker, ready, cpu = middle
     parts = {
         "supervisor": boot,
-        "boot process": worker - boot,
+        "boot process and loading": worker - boot,
         "binding and workers": ready - worker,
         "CPU of all": cpu,
     }
@@ -79,16 +80,21 @@ def _start(rig: Rig, operations: list[Operation] | None, listeners: int) -> _Sta
 
 
 def _note_children(server: ServerProcess, seen: _Start, began: float) -> None:
-    """The supervisor's first child is the boot process, its next ones are workers."""
-    children: set[int] = set()
-    while len(children) < 2 and not seen.ready:
-        new = set(server.pids()[1:]) - children
-        if new and not children:
+    """The supervisor first starts the fork server and the boot process, later the workers, which have a name."""
+    while not seen.worker and not seen.ready:
+        children = server.pids()[1:]
+        if children and not seen.boot:
             seen.boot = time.monotonic() - began
-        elif new:
+        if any(_name(pid) == "gatepost-worker" for pid in children):
             seen.worker = time.monotonic() - began
-        children |= new
         time.sleep(_LOOK_EVERY)
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _operations(rig: Rig, listeners: int) -> Iterator[Operation]:

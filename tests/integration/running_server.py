@@ -214,7 +214,7 @@ class RunningServer:
     def worker_pids(self) -> list[int]:
         """The worker processes, by id."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return sorted(int(child) for child in children)
+        return sorted(int(child) for child in children if _name_of(child) == "gatepost-worker")
 
     def kill_worker(self, pid: int) -> None:
         """SIGKILL, as the kernel's OOM killer would."""
@@ -266,3 +266,10 @@ def running_server(
 def passwords_in(output: str) -> dict[str, str]:
     """Login name → password, as `serve --demo` prints them."""
     return dict(re.findall(r"^account\s+(\S+)\s+password\s+(\S+)$", output, re.MULTILINE))
+
+
+def _name_of(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # it has just ended

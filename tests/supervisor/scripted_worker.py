@@ -1,4 +1,4 @@
-"""A worker process that does what the test says: real in its start and its channel, scripted in what it answers.
+"""Workers that do what the test says: real in how they are made and in their channel, scripted in what they answer.
 
 The setting `script` of the worker command names its behaviour for each plan; see `ScriptedWorker`.
 """
@@ -10,9 +10,8 @@ import os
 import socket
 import sys
 
-import msgspec
-
 from gatepost.control.channel import Channel
+from gatepost.control.forking import ENVIRONMENT_VARIABLE, serve_requests
 from gatepost.control.messages import (
     ApplyPlan,
     BeginChange,
@@ -29,7 +28,7 @@ from gatepost.control.messages import (
     TlsTried,
     TryTls,
 )
-from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
+from gatepost.control.worker_start import WorkerStart
 
 
 class ScriptedWorker:
@@ -94,12 +93,13 @@ class ScriptedWorker:
         self.channel.send(PlanApplied(number=message.number, error=error))
 
 
-async def main() -> None:
-    start = msgspec.json.decode(os.environ.pop(ENVIRONMENT_VARIABLE), type=WorkerStart)
+async def work(start: WorkerStart) -> None:
     if start.settings["script"] == "dies-at-start":
         sys.exit(4)
     await ScriptedWorker(start).finished.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve_requests(
+        socket.socket(fileno=int(os.environ.pop(ENVIRONMENT_VARIABLE))), lambda start: asyncio.run(work(start))
+    )

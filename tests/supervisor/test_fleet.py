@@ -23,8 +23,9 @@ from gatepost.plan.plan import ListenerPlan
 from gatepost.supervisor import fleet as fleet_module
 from gatepost.supervisor.counter_slots import CounterSlots
 from gatepost.supervisor.fleet import Fleet
+from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.socket_table import SocketTable
-from gatepost.supervisor.worker_process import WorkerCommand, WorkerProcess
+from gatepost.supervisor.worker_process import WorkerProcess
 from gatepost.transport.counter_page import SERVER_SLOT, Cell, ConnectionCounter, CounterPage
 from gatepost.values.ids import Id
 
@@ -44,8 +45,10 @@ class World:
         self.requests: list[FromWorker] = []
         self.deaths: list[WorkerProcess] = []
         self.settings: dict[str, object] = {"script": "obedient", "log": str(self.log)}
-        command = WorkerCommand((sys.executable, str(PROGRAM)), self.settings)
-        self.fleet = Fleet(command, WORKERS, self.page, self.slots, self.table, self._asked, self.deaths.append)
+        self.fork_server = ForkServer((sys.executable, str(PROGRAM)), self.settings)
+        self.fleet = Fleet(
+            self.fork_server, WORKERS, self.page, self.slots, self.table, self._asked, self.deaths.append
+        )
 
     def _asked(self, _worker: WorkerProcess, message: FromWorker) -> None:
         self.requests.append(message)
@@ -74,6 +77,7 @@ class World:
         self.fleet.drain(0)
         await asyncio.wait_for(self.fleet.is_empty.wait(), 30)
         self.fleet.close()
+        self.fork_server.close()
         self.table.close()
         os.close(self.page.descriptor)
 

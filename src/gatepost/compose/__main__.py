@@ -16,9 +16,9 @@ if __name__ == "__main__":
             from gatepost.compose.boot_process import run_boot
 
             run_boot()
-        case ["worker"]:
-            from gatepost.compose.worker_process import run_worker
+        case ["fork-server"]:
+            from gatepost.compose.fork_server_process import run_fork_server
 
-            run_worker()
+            run_fork_server()
         case _:
             sys.exit("gatepost: start the server with: gatepost serve")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -20,9 +21,10 @@ from gatepost.boot.messages import BootAnswer, BootRequest
 from gatepost.plan.plan import Plan
 from gatepost.sockets.listening_socket import InheritedSockets, inherited_sockets
 from gatepost.supervisor import control_socket, privileges
+from gatepost.supervisor.fork_server import ForkServer
+from gatepost.supervisor.legacy import Legacy
 from gatepost.supervisor.predecessor import PredecessorGone, predecessor_in, receive_legacy
 from gatepost.supervisor.supervisor import Openings, Supervisor
-from gatepost.supervisor.worker_process import WorkerCommand
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.values.socket_address import SocketAddress
@@ -46,6 +48,19 @@ class ServeOptions:
     run_as: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """What `serve` has found out and given up before the first process is started."""
+
+    options: ServeOptions
+    data_directory: Path
+    database: str
+    plan_files: tuple[int | None, ...]
+    admin: str | None
+    predecessor: socket.socket | None
+    legacy: Legacy | None
+
+
 def serve(options: ServeOptions) -> int:
     """Run a server until it is told to stop; the exit code (0 fine, 1 failed at run time, 2 wrong configuration)."""
     events.configure(log_format=options.log_format, log_level=options.log_level, process="supervisor")
@@ -63,15 +78,28 @@ def serve(options: ServeOptions) -> int:
     plan_files = _open_plan_files(options.plan_files)
     try:
         _give_up_privileges(options.run_as)
-    except privileges.PrivilegesKept as error:
-        return _complain(str(error), _RUN_TIME_FAILURE)
-    try:
         legacy = None if predecessor is None else receive_legacy(predecessor)
-    except PredecessorGone as error:
+    except (privileges.PrivilegesKept, PredecessorGone) as error:
         return _complain(str(error), _RUN_TIME_FAILURE)
-    database = os.environ.get("GATEPOST_DATABASE_URL") or str(data_directory)
+    start = _Start(
+        options=options,
+        data_directory=data_directory,
+        database=os.environ.get("GATEPOST_DATABASE_URL") or str(data_directory),
+        plan_files=plan_files,
+        admin=os.environ.pop("GATEPOST_ADMIN", None),  # a password: for the boot process alone
+        predecessor=predecessor,
+        legacy=legacy,
+    )
+    settings = {"database": start.database, "log_format": options.log_format, "log_level": options.log_level}
+    with closing(ForkServer((*_PROCESS, "fork-server"), settings)) as fork_server:
+        return _boot_and_supervise(start, fork_server)
+
+
+def _boot_and_supervise(start: _Start, fork_server: ForkServer) -> int:
+    options, legacy = start.options, start.legacy
     try:
-        answer = _boot(options, data_directory, database, plan_files, is_upgrade=legacy is not None)
+        fork_server.start()  # it loads what workers need while the boot process works
+        answer = _boot(start)
     except OSError as error:
         who = f"the user {options.run_as}" if options.run_as else "this user"
         return _complain(f"{who} cannot run {sys.executable}: {error.strerror}", _RUN_TIME_FAILURE)
@@ -81,23 +109,21 @@ def serve(options: ServeOptions) -> int:
         for problem in answer.problems:
             _complain(problem, answer.exit_code)
         return answer.exit_code or _RUN_TIME_FAILURE
-    command = WorkerCommand(
-        arguments=(*_PROCESS, "worker"),
-        settings={"database": database, "log_format": options.log_format, "log_level": options.log_level},
-    )
-    os.environ["GATEPOST_DATA"] = str(data_directory)  # the default of a server that takes over may be another one
+    os.environ["GATEPOST_DATA"] = str(
+        start.data_directory
+    )  # the default of a server that takes over may be another one
     openings = Openings(
         upgrade_command=(sys.executable, "-P", "-m", "gatepost", *sys.argv[1:]),
-        control=_control_socket(data_directory) if legacy is None else legacy.control,
+        control=_control_socket(start.data_directory) if legacy is None else legacy.control,
         passed=_passed_sockets(answer.plan),
-        predecessor=predecessor,
+        predecessor=start.predecessor,
         legacy=legacy,
     )
-    return asyncio.run(_supervise(answer.plan, command, options.workers or len(os.sched_getaffinity(0)), openings))
+    return asyncio.run(_supervise(answer.plan, fork_server, options.workers or len(os.sched_getaffinity(0)), openings))
 
 
-async def _supervise(plan: Plan, command: WorkerCommand, worker_count: int, openings: Openings) -> int:
-    return await Supervisor(plan, command, worker_count, openings, _announce).run()
+async def _supervise(plan: Plan, fork_server: ForkServer, worker_count: int, openings: Openings) -> int:
+    return await Supervisor(plan, fork_server, worker_count, openings, _announce).run()
 
 
 def _passed_sockets(plan: Plan) -> Mapping[SocketAddress, socket.socket]:
@@ -188,20 +214,18 @@ def _opened(path: Path) -> int | None:
         return None
 
 
-def _boot(
-    options: ServeOptions, data_directory: Path, database: str, plan_files: tuple[int | None, ...], *, is_upgrade: bool
-) -> BootAnswer:
+def _boot(start: _Start) -> BootAnswer:
     """In a process of its own: the supervisor never opens the store."""
     request = BootRequest(
-        database=database,
-        data_directory=str(data_directory),
-        plan_files=tuple(str(path.absolute()) for path in options.plan_files),
-        plan_descriptors=plan_files,
-        is_demo=options.is_demo,
-        is_upgrade=is_upgrade,
-        admin=os.environ.pop("GATEPOST_ADMIN", None),
+        database=start.database,
+        data_directory=str(start.data_directory),
+        plan_files=tuple(str(path.absolute()) for path in start.options.plan_files),
+        plan_descriptors=start.plan_files,
+        is_demo=start.options.is_demo,
+        is_upgrade=start.legacy is not None,
+        admin=start.admin,
     )
-    opened = tuple(descriptor for descriptor in plan_files if descriptor is not None)
+    opened = tuple(descriptor for descriptor in start.plan_files if descriptor is not None)
     finished = subprocess.run(  # noqa: S603 - the arguments are our own
         (*_PROCESS, "boot"),
         env={**os.environ, boot_messages.ENVIRONMENT_VARIABLE: msgspec.json.encode(request).decode()},

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import socket
+from pathlib import Path
 
-import msgspec
 import uvloop
 
 from gatepost.compose.management_parts import management_application
 from gatepost.compose.reconcile import Reconciler
 from gatepost.control.notices import receive_notices
-from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
+from gatepost.control.worker_start import WorkerStart
 from gatepost.mail.stored_directory import StoredDirectory
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT
 from gatepost.session.authentication import PasswordAuthenticator
@@ -29,9 +28,9 @@ from gatepost.worker.sessions import ProtocolSessions, Services
 from gatepost.worker.worker import Worker
 
 
-def run_worker() -> None:
-    """Serve until the supervisor says drain."""
-    start = msgspec.json.decode(os.environ.pop(ENVIRONMENT_VARIABLE), type=WorkerStart)
+def run_worker(start: WorkerStart) -> None:
+    """Serve until the supervisor says drain. In a process that was forked from one that has loaded this."""
+    Path("/proc/self/comm").write_text("gatepost-worker")  # what ps(1) and top(1) show
     events.configure(
         log_format=str(start.settings["log_format"]),
         log_level=str(start.settings["log_level"]),

@@ -30,10 +30,11 @@ from gatepost.control.messages import (
 from gatepost.plan.plan import Plan
 from gatepost.sockets.address_sockets import KeptSocket
 from gatepost.supervisor.counter_slots import CounterSlots
+from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.round import Round
 from gatepost.supervisor.seats import Seat, Seats
 from gatepost.supervisor.socket_table import SocketTable
-from gatepost.supervisor.worker_process import WorkerCommand, WorkerProcess
+from gatepost.supervisor.worker_process import WorkerProcess
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.counter_page import CounterPage
@@ -50,7 +51,7 @@ class Fleet:
 
     def __init__(
         self,
-        command: WorkerCommand,
+        fork_server: ForkServer,
         worker_count: int,
         page: CounterPage,
         slots: CounterSlots,
@@ -58,7 +59,7 @@ class Fleet:
         on_request: Callable[[WorkerProcess, FromWorker], None],
         on_death: Callable[[WorkerProcess], None],
     ) -> None:
-        self._command = command
+        self._fork_server = fork_server
         self._default_worker_count = worker_count
         self._wanted = worker_count  # how many the plan asks for
         self._accepting = 0  # workers with a lower index have listening sockets
@@ -138,7 +139,7 @@ class Fleet:
             self._tell_all_of(self._seat_of[index])
         return WorkerProcess(
             index,
-            self._command,
+            self._fork_server,
             self._page,
             self._seat_of[index],
             self._received,

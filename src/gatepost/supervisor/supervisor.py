@@ -27,12 +27,13 @@ from gatepost.supervisor.connection_rounds import ConnectionRounds
 from gatepost.supervisor.control_socket import DONE, FAILED, ControlSocket
 from gatepost.supervisor.counter_slots import CounterSlots
 from gatepost.supervisor.fleet import Fleet
+from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.legacy import Legacy
 from gatepost.supervisor.predecessor import Predecessor, PredecessorGone
 from gatepost.supervisor.readiness import notify_service_manager, table_of_listeners
 from gatepost.supervisor.socket_table import SocketTable
 from gatepost.supervisor.upgrade import Upgrade, UpgradeFailed
-from gatepost.supervisor.worker_process import WorkerCommand, WorkerProcess
+from gatepost.supervisor.worker_process import WorkerProcess
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.counter_page import CounterPage
@@ -62,7 +63,7 @@ class Supervisor:
     def __init__(
         self,
         plan: Plan,
-        command: WorkerCommand,
+        fork_server: ForkServer,
         worker_count: int,
         openings: Openings,
         announce: Callable[[str], None],
@@ -74,7 +75,7 @@ class Supervisor:
         self._slots = CounterSlots(page)
         self._table = SocketTable(worker_count, dict(openings.passed if legacy is None else legacy.passed))
         self._changes = Changes(plan, self._table, self._slots)
-        self._fleet = Fleet(command, worker_count, page, self._slots, self._table, self._request, self._worker_died)
+        self._fleet = Fleet(fork_server, worker_count, page, self._slots, self._table, self._request, self._worker_died)
         self._connections = ConnectionRounds(lambda: self._fleet.living)
         self._changes.attach(self._fleet)
         self._upgrade = Upgrade(openings.upgrade_command, self._changes, self._fleet, self._table, self._slots)

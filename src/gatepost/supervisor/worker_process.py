@@ -6,25 +6,14 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-
-import msgspec
+from collections.abc import Callable
 
 from gatepost.control.channel import Channel
 from gatepost.control.messages import FromWorker
-from gatepost.control.worker_start import ENVIRONMENT_VARIABLE, WorkerStart
+from gatepost.control.worker_start import WorkerStart
+from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.seats import Seat
 from gatepost.transport.counter_page import CounterPage
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerCommand:
-    """How a worker is started. `settings` reach it unread by the supervisor."""
-
-    arguments: Sequence[str]
-    settings: Mapping[str, object]
 
 
 class WorkerProcess:
@@ -34,7 +23,7 @@ class WorkerProcess:
     def __init__(
         self,
         index: int,
-        command: WorkerCommand,
+        fork_server: ForkServer,
         page: CounterPage,
         seat: Seat,
         on_message: Callable[[WorkerProcess, FromWorker], None],
@@ -45,6 +34,7 @@ class WorkerProcess:
         self.sockets: set[int] = set()  # numbers of the listening sockets that it has
         self.is_ready = False
         self.is_retired = False  # it has no listening sockets any more, and ends when its last connection does
+        self._has_ended = False
         self._on_message = on_message
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
@@ -57,15 +47,14 @@ class WorkerProcess:
                 counters=page.descriptor,
                 counter_rows=page.rows,
                 notices=seat.receiving.fileno(),
-                settings=dict(command.settings),
+                settings=dict(fork_server.settings),
             )
             try:
-                self._process = _spawn(command, start, (start.control, start.counters, start.notices))
+                self.pid, self._pidfd = fork_server.new_worker(start)
             except BaseException:
                 ours.close()
                 raise
         self.channel: Channel[FromWorker] = Channel(ours, FromWorker, self._received, lambda: None)  # type: ignore[arg-type]  # a union of types is decoded
-        self._pidfd = os.pidfd_open(self._process.pid)
         self._loop.add_reader(self._pidfd, self._ended)
 
     @property
@@ -73,14 +62,9 @@ class WorkerProcess:
         """See pidfd_open(2); closed when the process has ended."""
         return self._pidfd
 
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
-
     def kill(self) -> None:
         """End it now."""
-        if self._process.returncode is None:
+        if not self._has_ended:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def _received(self, message: FromWorker, descriptors: list[int]) -> None:
@@ -90,18 +74,15 @@ class WorkerProcess:
 
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)
-        status = self._process.wait()
+        self._has_ended = True
+        status = _status(self._pidfd)
         os.close(self._pidfd)
         self.channel.close()
         self._on_exit(self, status)
 
 
-def _spawn(command: WorkerCommand, start: WorkerStart, descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
-    environment = dict(os.environ)
-    environment[ENVIRONMENT_VARIABLE] = msgspec.json.encode(start).decode()
-    return subprocess.Popen(  # noqa: S603 - the arguments are our own
-        list(command.arguments),
-        pass_fds=descriptors,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-    )
+def _status(pidfd: int) -> int:
+    """The exit code of a process that has ended; a signal that ended it as a negative number."""
+    ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    assert ended is not None  # noqa: S101 - it has ended, so it was waited for
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status

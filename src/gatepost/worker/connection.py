@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
     from gatepost.worker.listener import Listener, ListenerPolicy
 
-ID_PREFIX = f"w{os.getpid()}-"
 _serials = itertools.count(1)
+
+
+def id_prefix() -> str:
+    """What the ids of this process's connections begin with. Not to be kept: workers are forked."""
+    return f"w{os.getpid()}-"
 
 
 class Session(StreamProtocol, Protocol):
@@ -89,7 +93,7 @@ class Connection:
     @property
     def id(self) -> str:
         """Of this connection alone, over all workers; process and number in it."""
-        return f"{ID_PREFIX}{self.serial}"
+        return f"{id_prefix()}{self.serial}"
 
     def start(self) -> None:
         """The first stage."""

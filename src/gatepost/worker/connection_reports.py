@@ -14,7 +14,7 @@ from gatepost.control.connection_report import ConnectionReport, ProxyFacts
 from gatepost.control.messages import ConnectionsReported, ReportConnections
 from gatepost.protocols.proxy_header.header import ProxyHeader
 from gatepost.transport.ending import Ending
-from gatepost.worker.connection import ID_PREFIX, Connection
+from gatepost.worker.connection import Connection, id_prefix
 from gatepost.worker.listener import Listener
 
 _AT_ONCE = 200  # connections: about two milliseconds, and a message of 60 KiB
@@ -49,7 +49,7 @@ class ConnectionReports:
     def _wanted(self, question: ReportConnections) -> list[Connection]:
         if question.ids is None:
             return list(self._admitted())
-        serials = {int(each[len(ID_PREFIX) :]) for each in question.ids if _is_ours(each)}
+        serials = {int(each[len(id_prefix()) :]) for each in question.ids if _is_ours(each)}
         if not serials:
             return []
         return [connection for connection in self._admitted() if connection.serial in serials]
@@ -94,7 +94,7 @@ class ConnectionReports:
 
 
 def _is_ours(connection_id: str) -> bool:
-    number = connection_id.removeprefix(ID_PREFIX)
+    number = connection_id.removeprefix(id_prefix())
     return number != connection_id and number.isascii() and number.isdigit() and len(number) < 20
 
 

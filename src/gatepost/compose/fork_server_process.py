@@ -1,0 +1,20 @@
+"""The fork server: loads what a worker needs, once, and forks workers. Does nothing else; opens nothing."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+
+from gatepost.compose.worker_process import run_worker
+from gatepost.control.forking import ENVIRONMENT_VARIABLE, serve_requests
+
+
+def run_fork_server() -> None:
+    """Serve until the supervisor is gone."""
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the supervisor decides
+        signal.signal(number, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()  # what is shared with workers stays shared: the collector does not write to it
+    serve_requests(socket.socket(fileno=int(os.environ.pop(ENVIRONMENT_VARIABLE))), run_worker)

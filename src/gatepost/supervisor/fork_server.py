@@ -1,0 +1,70 @@
+"""The fork server as the supervisor sees it: started before the first worker, and again should it have ended.
+
+Loading what a worker needs takes most of a second; forking a process that has loaded it takes some milliseconds. So a
+successor of a worker that died is there before its clients notice, and workers share the memory of what they load.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from gatepost.control.forking import ENVIRONMENT_VARIABLE, request_worker
+from gatepost.control.worker_start import WorkerStart
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_ANSWER_DEADLINE = 30.0  # seconds; the first answer comes when everything is loaded
+
+
+class ForkServer:
+    """`arguments`: how it is started. `settings` reach workers unread by the supervisor."""
+
+    def __init__(self, arguments: Sequence[str], settings: Mapping[str, object]) -> None:
+        self.settings = settings
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sock: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start it; workers may be asked for at once. Raises OSError."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:  # then the workers that it forks become our children
+            raise OSError(ctypes.get_errno(), "cannot become the parent of workers")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(_ANSWER_DEADLINE)
+        with theirs:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - the arguments are our own
+                    list(self._arguments),
+                    pass_fds=(theirs.fileno(),),
+                    env={**os.environ, ENVIRONMENT_VARIABLE: str(theirs.fileno())},
+                    stdin=subprocess.DEVNULL,
+                )
+            except BaseException:
+                ours.close()
+                raise
+        self._sock = ours
+
+    def new_worker(self, start: WorkerStart) -> tuple[int, int]:
+        """Process id and pidfd. Raises OSError."""
+        if self._sock is not None:
+            try:
+                return request_worker(self._sock, start)
+            except (ConnectionError, TimeoutError):
+                self.close()
+        self.start()
+        assert self._sock is not None  # noqa: S101 - start() has set it
+        return request_worker(self._sock, start)
+
+    def close(self) -> None:
+        """No more workers; those that it has forked are not touched."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None

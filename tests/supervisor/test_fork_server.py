@@ -1,0 +1,94 @@
+"""Workers are forked from a process that has loaded everything: whose children they are, what they have, how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.python_process import python_environment
+
+from gatepost.control.worker_start import WorkerStart
+from gatepost.supervisor.fork_server import ForkServer
+
+PROGRAM = Path(__file__).parent / "forked_worker.py"
+
+
+class World:
+    def __init__(self) -> None:
+        self.fork_server = ForkServer((sys.executable, str(PROGRAM)), {})
+        self.control, self.theirs = socket.socketpair()
+        self.control.settimeout(30)
+        self.started: list[tuple[int, int]] = []
+
+    def worker(self, do: str) -> tuple[int, int]:
+        numbers = {"control": self.theirs.fileno(), "counters": 0, "notices": 0}
+        start = WorkerStart(index=0, row=0, counter_rows=1, settings={"do": do}, **numbers)
+        self.started.append(self.fork_server.new_worker(start))
+        return self.started[-1]
+
+    def kill_fork_server(self) -> None:
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        servers = [int(pid) for pid in children if PROGRAM.name in Path(f"/proc/{pid}/cmdline").read_text()]
+        (server,) = set(servers) - {pid for pid, _ in self.started}
+        os.kill(server, signal.SIGKILL)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("PYTHONPATH", python_environment()["PYTHONPATH"])
+    made = World()
+    yield made
+    for _, pidfd in made.started:
+        os.close(pidfd)
+    made.fork_server.close()
+    made.control.close()
+    made.theirs.close()
+
+
+def ended(pidfd: int) -> tuple[int, int]:
+    result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    assert result is not None
+    return result.si_code, result.si_status
+
+
+def test_a_worker_is_our_child_and_we_learn_how_it_ended(world: World) -> None:
+    _, pidfd = world.worker("exit 3")
+    assert ended(pidfd) == (os.CLD_EXITED, 3)
+    pid, pidfd = world.worker("wait")
+    assert world.control.recv(10) == b"here"
+    os.kill(pid, signal.SIGKILL)
+    assert ended(pidfd) == (os.CLD_KILLED, signal.SIGKILL)
+
+
+def test_a_worker_that_fails_says_why_and_ends_with_an_error(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    _, pidfd = world.worker("fail")
+    assert ended(pidfd) == (os.CLD_EXITED, 1)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_worker_has_its_own_descriptors_and_nothing_of_the_fork_server(world: World) -> None:
+    for _ in range(3):
+        _, pidfd = world.worker("descriptors")
+        kinds = world.control.recv(4096).decode().split("\n")
+        assert sum(kind.startswith("socket:") for kind in kinds) == 1
+        assert not any(kind.startswith("anon_inode:[pidfd]") for kind in kinds)
+        pipes = [kind for kind in kinds if kind.startswith("pipe:")]
+        own = {os.readlink(f"/proc/self/fd/{number}") for number in (1, 2)}  # noqa: PTH115 - descriptors
+        assert set(pipes) <= own
+        ended(pidfd)
+
+
+def test_a_fork_server_that_was_killed_is_replaced_and_its_workers_live_on(world: World) -> None:
+    first, pidfd = world.worker("wait")
+    assert world.control.recv(10) == b"here"
+    world.kill_fork_server()
+    _, successor = world.worker("exit 5")
+    assert ended(successor) == (os.CLD_EXITED, 5)
+    os.kill(first, 0)
+    os.kill(first, signal.SIGKILL)
+    ended(pidfd)
