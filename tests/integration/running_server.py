@@ -213,8 +213,7 @@ class RunningServer:
 
     def worker_pids(self) -> list[int]:
         """The worker processes, by id."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return sorted(int(child) for child in children if _name_of(child) == "gatepost-worker")
+        return sorted(workers_of(self.process.pid))
 
     def kill_worker(self, pid: int) -> None:
         """SIGKILL, as the kernel's OOM killer would."""
@@ -268,8 +267,25 @@ def passwords_in(output: str) -> dict[str, str]:
     return dict(re.findall(r"^account\s+(\S+)\s+password\s+(\S+)$", output, re.MULTILINE))
 
 
-def _name_of(pid: str) -> str:
+def children_of(pid: int) -> set[int]:
+    """The processes that it has started and that it has not waited for."""
+    return {int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()}
+
+
+def workers_of(supervisor: int) -> set[int]:
+    """Its worker processes: children of its fork server."""
+    descendants = {worker for child in children_of(supervisor) for worker in children_of(child)}
+    return {
+        pid for pid in descendants if _read(f"/proc/{pid}/comm").strip() == "gatepost-worker" and not _is_zombie(pid)
+    }
+
+
+def _is_zombie(pid: int) -> bool:
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] == ["Z"]
+
+
+def _read(path: str) -> str:
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        return Path(path).read_text()
     except (FileNotFoundError, ProcessLookupError):
         return ""  # it has just ended

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from tests.cannot_run import cannot_run
 from tests.integration.client_load import clients_in_a_loop
-from tests.integration.running_server import ADMIN, RunningServer, eventually, free_port
-from tests.integration.upgrades import Upgrades, children
+from tests.integration.running_server import ADMIN, RunningServer, children_of, eventually, free_port, workers_of
+from tests.integration.upgrades import Upgrades
 from tests.process_privileges import LOW_PORTS, Privileges, privileges_of, python_for
 from tests.python_process import python_environment
 
@@ -144,7 +144,7 @@ def test_a_server_that_takes_over_has_what_the_one_before_had(
             upgrades.succeed()
             assert users_of(upgrades.pid) == users
             assert privileges_of(upgrades.pid) == before
-            assert {privileges_of(pid).permitted for pid in children(upgrades.pid)} == {0}
+            assert {privileges_of(pid).permitted for pid in children_of(upgrades.pid) | workers_of(upgrades.pid)} == {0}
             lower = free_low_port()
             server.create_listener(name="lower", protocol="http", bind=[f"127.0.0.1:{lower}"], useTls=False)
             assert greets(lower)

@@ -20,9 +20,9 @@ from gatepost.supervisor import upgrade as upgrade_module
 from gatepost.supervisor.changes import Changes
 from gatepost.supervisor.counter_slots import CounterSlots
 from gatepost.supervisor.fleet import Fleet
+from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.socket_table import SocketTable
 from gatepost.supervisor.upgrade import Upgrade, UpgradeFailed
-from gatepost.supervisor.worker_process import WorkerCommand
 from gatepost.transport.counter_page import SERVER_SLOT, Cell, ConnectionCounter, CounterPage
 
 PROGRAM = Path(__file__).parent / "scripted_successor.py"
@@ -41,8 +41,7 @@ class World:
         self.table.activate(self.table.prepare(self.plan)).close()
         self.slots.follow(self.plan)
         self.changes = Changes(self.plan, self.table, self.slots)
-        command = WorkerCommand((), {})
-        self.fleet = Fleet(command, 2, self.page, self.slots, self.table, lambda *_: None, lambda *_: None)
+        self.fleet = Fleet(ForkServer((), {}), 2, self.page, self.slots, self.table, lambda *_: None, lambda *_: None)
         self.changes.attach(self.fleet)
         self.made: list[Upgrade] = []
 

@@ -323,7 +323,7 @@ class Fleet:
 
     # --- death ------------------------------------------------------------------------------------------------------
 
-    def _ended(self, worker: WorkerProcess, status: int) -> None:
+    def _ended(self, worker: WorkerProcess, status: int | None) -> None:
         is_surplus = worker in self._surplus
         self._surplus.discard(worker)
         if not is_surplus:
@@ -343,7 +343,7 @@ class Fleet:
         if self._reconciling is worker:
             self.reconcile()  # it may not have come to it
 
-    def _has_left(self, worker: WorkerProcess, status: int) -> None:
+    def _has_left(self, worker: WorkerProcess, status: int | None) -> None:
         """One that has no successor."""
         if status != 0 and not self._is_stopping:
             events.error(Event.WORKER_DIED, worker=worker.index + 1, pid=worker.pid, status=status)

@@ -6,16 +6,14 @@ successor of a worker that died is there before its clients notice, and workers 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from gatepost.control.forking import ENVIRONMENT_VARIABLE, request_worker
+from gatepost.control.forking import ENVIRONMENT_VARIABLE, exit_status, request_worker
 from gatepost.control.worker_start import WorkerStart
 
-_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _ANSWER_DEADLINE = 30.0  # seconds; the first answer comes when everything is loaded
 
 
@@ -30,9 +28,6 @@ class ForkServer:
 
     def start(self) -> None:
         """Start it; workers may be asked for at once. Raises OSError."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:  # then the workers that it forks become our children
-            raise OSError(ctypes.get_errno(), "cannot become the parent of workers")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_ANSWER_DEADLINE)
         with theirs:
@@ -58,6 +53,16 @@ class ForkServer:
         self.start()
         assert self._sock is not None  # noqa: S101 - start() has set it
         return request_worker(self._sock, start)
+
+    def exit_status(self, pid: int) -> int | None:
+        """How a worker that has ended did so: its exit code, a signal as a negative number; None: nobody knows, because the
+        fork server that made it is gone."""
+        if self._sock is None:
+            return None
+        try:
+            return exit_status(self._sock, pid)
+        except OSError:
+            return None
 
     def close(self) -> None:
         """No more workers; those that it has forked are not touched."""

@@ -27,7 +27,7 @@ class WorkerProcess:
         page: CounterPage,
         seat: Seat,
         on_message: Callable[[WorkerProcess, FromWorker], None],
-        on_exit: Callable[[WorkerProcess, int], None],
+        on_exit: Callable[[WorkerProcess, int | None], None],
     ) -> None:
         self.index = index
         self.seat = seat
@@ -35,6 +35,7 @@ class WorkerProcess:
         self.is_ready = False
         self.is_retired = False  # it has no listening sockets any more, and ends when its last connection does
         self._has_ended = False
+        self._fork_server = fork_server
         self._on_message = on_message
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
@@ -75,14 +76,7 @@ class WorkerProcess:
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)
         self._has_ended = True
-        status = _status(self._pidfd)
+        status = self._fork_server.exit_status(self.pid)
         os.close(self._pidfd)
         self.channel.close()
         self._on_exit(self, status)
-
-
-def _status(pidfd: int) -> int:
-    """The exit code of a process that has ended; a signal that ended it as a negative number."""
-    ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-    assert ended is not None  # noqa: S101 - it has ended, so it was waited for
-    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
