@@ -199,12 +199,19 @@ def server_settings_change(server: RunningServer, doors: Doors) -> None:
         server.set("SystemSettings", update={"singleton": {name: settings[name]}})
 
 
+def the_number_of_workers_changes(server: RunningServer, doors: Doors) -> None:
+    """More, fewer, and back."""
+    for number in (4, 1, None):
+        server.set("SystemSettings", update={"singleton": {"workers": number}})
+
+
 CHANGES: list[Callable[[RunningServer, Doors], None]] = [
     every_property_of_every_listener,
     addresses_come_and_go,
     listeners_come_and_go_all_at_once,
     certificates_are_replaced,
     server_settings_change,
+    the_number_of_workers_changes,
 ]
 
 
