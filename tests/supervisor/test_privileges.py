@@ -75,14 +75,22 @@ def test_root_that_gives_everything_up_has_nothing_and_gets_nothing_from_a_progr
 
 
 def test_a_user_that_came_with_low_ports_keeps_them_for_itself() -> None:
-    with running("privileges.keep_low_ports()", python=python_for("nobody"), start=WITH_LOW_PORTS) as process:
+    with running("privileges.keep_what_was_given()", python=python_for("nobody"), start=WITH_LOW_PORTS) as process:
         found = privileges_of(process.pid)
         assert (found.permitted, found.effective, found.ambient) == (LOW_PORTS, LOW_PORTS, 0)
         assert found.no_new_privileges
 
 
+def test_a_user_that_came_with_more_keeps_what_sockets_need_and_no_more() -> None:
+    given = "+net_bind_service,+net_admin,+sys_admin"
+    start = (*AS_NOBODY, f"--inh-caps={given}", f"--ambient-caps={given}")
+    with running("privileges.keep_what_was_given()", python=python_for("nobody"), start=start) as process:
+        found = privileges_of(process.pid)
+        assert (found.permitted, found.effective, found.ambient) == (LOW_PORTS | 1 << 12, LOW_PORTS | 1 << 12, 0)
+
+
 def test_a_user_that_came_with_nothing_has_nothing() -> None:
-    with running("privileges.keep_low_ports()", python=python_for("nobody"), start=AS_NOBODY) as process:
+    with running("privileges.keep_what_was_given()", python=python_for("nobody"), start=AS_NOBODY) as process:
         found = privileges_of(process.pid)
         assert (found.permitted, found.effective, found.inheritable, found.ambient) == (0, 0, 0, 0)
         assert found.no_new_privileges
@@ -90,7 +98,7 @@ def test_a_user_that_came_with_nothing_has_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("start", "first"),
-    [((), "privileges.become('nobody')"), (WITH_LOW_PORTS, "privileges.keep_low_ports()")],
+    [((), "privileges.become('nobody')"), (WITH_LOW_PORTS, "privileges.keep_what_was_given()")],
 )
 def test_low_ports_are_passed_to_a_successor_and_to_no_other_program(start: tuple[str, ...], first: str) -> None:
     program = f"""
@@ -101,7 +109,7 @@ def effective():
     text = subprocess.run(status, capture_output=True, text=True, check=True).stdout
     return [int(line.split()[1], 16) for line in text.splitlines() if line.startswith('CapEff')][0]
 assert effective() == 0
-with privileges.low_ports_passed_on():
+with privileges.passed_on():
     assert effective() == {LOW_PORTS}
 assert effective() == 0
 """

@@ -198,7 +198,7 @@ def _give_up_privileges(run_as: str | None) -> None:
         words = "workers have no capability, but may write whatever root owns: start with --run-as USER"
         events.warning(Event.SERVER_RUNS_AS_ROOT, reason=words)
     else:
-        privileges.keep_low_ports()
+        privileges.keep_what_was_given()
 
 
 def _open_plan_files(paths: tuple[Path, ...]) -> tuple[int | None, ...]:

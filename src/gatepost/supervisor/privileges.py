@@ -18,6 +18,7 @@ from pathlib import Path
 # capabilities(7), linux/capability.h
 _CAP_SETPCAP = 8
 _CAP_NET_BIND_SERVICE = 10
+_CAP_NET_ADMIN = 12
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # prctl(2)
@@ -30,6 +31,7 @@ _PR_CAP_AMBIENT_RAISE = 2
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 _LOW_PORTS = 1 << _CAP_NET_BIND_SERVICE
+_NETWORK = 1 << _CAP_NET_ADMIN
 _BOUNDING = 1 << _CAP_SETPCAP  # what it takes to take something out of the bounding set
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -71,16 +73,19 @@ def become(user_name: str) -> None:
         _set_capabilities(Capabilities(permitted=kept, effective=kept, inheritable=kept & _LOW_PORTS))
     except OSError as error:
         raise PrivilegesKept(f"cannot become the user {user_name}: {error.strerror}") from None
-    keep_low_ports()
+    _keep(_LOW_PORTS)
 
 
-def keep_low_ports() -> None:
-    """Keep the right to bind low ports, where this process has it, and no other.
+def keep_what_was_given() -> None:
+    """For a process that a user has started: keep the right to bind low ports, and CAP_NET_ADMIN (ADR 0003), where an operator
+    has given it, and nothing else."""
+    _keep(_LOW_PORTS | _NETWORK)
 
-    It is not passed on to programs that are started (see `low_ports_passed_on`). No process of the same user can look into
-    this one or make it do something: ptrace(2), PR_SET_DUMPABLE.
-    """
-    _renounce_all_but(_LOW_PORTS)
+
+def _keep(wanted: int) -> None:
+    """Nothing is passed on to programs that are started (see `passed_on`). No process of the same user can look into this one
+    or make it do something: ptrace(2), PR_SET_DUMPABLE."""
+    _renounce_all_but(wanted)
     if capabilities().permitted:
         _prctl(_PR_SET_DUMPABLE, 0)
 
@@ -92,15 +97,14 @@ def renounce() -> None:
 
 
 @contextmanager
-def low_ports_passed_on() -> Iterator[None]:
-    """A program that is started in here has the right to bind low ports, if we have it: a supervisor that takes our place."""
+def passed_on() -> Iterator[None]:
+    """A program that is started in here may do what this process has kept: a supervisor that takes our place."""
     may = capabilities()
-    if not may.permitted & _LOW_PORTS:
-        yield
-        return
-    _set_capabilities(replace(may, inheritable=may.inheritable | _LOW_PORTS))
-    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_NET_BIND_SERVICE)
+    kept = [number for number in (_CAP_NET_BIND_SERVICE, _CAP_NET_ADMIN) if may.permitted >> number & 1]
+    _set_capabilities(replace(may, inheritable=may.inheritable | sum(1 << number for number in kept)))
     try:
+        for number in kept:
+            _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number)
         yield
     finally:
         _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)

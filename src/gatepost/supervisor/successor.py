@@ -15,8 +15,8 @@ import msgspec
 from gatepost.control.channel import Channel
 from gatepost.control.handover import ENVIRONMENT_VARIABLE, FromSuccessor, TakeoverFailed
 from gatepost.control.messages import NeighbourCame, NeighbourLeft
+from gatepost.supervisor import privileges
 from gatepost.supervisor.fleet import Fleet
-from gatepost.supervisor.privileges import low_ports_passed_on
 
 _Answer = TypeVar("_Answer", bound=FromSuccessor)
 
@@ -105,7 +105,7 @@ class Successor:
 
 def _spawn(command: Sequence[str], theirs: socket.socket) -> subprocess.Popen[bytes]:
     environment = {**os.environ, ENVIRONMENT_VARIABLE: str(theirs.fileno())}
-    with low_ports_passed_on():
+    with privileges.passed_on():
         return subprocess.Popen(  # noqa: S603 - the arguments are those that this process was started with
             list(command),
             pass_fds=(theirs.fileno(),),
