@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Collection, Iterator
 
 import pytest
 from tests.transport.loopback import some_turns, until
 
-from gatepost.control.notices import NoticeSender, receive_notices
+from gatepost.control.notices import Neighbours, NoticeSender, receive_notices
 from gatepost.values.ids import Id
 
 Pair = tuple[socket.socket, socket.socket]
@@ -62,4 +63,32 @@ async def test_a_worker_that_is_gone_is_not_waited_for(pair: Pair) -> None:
     sender = NoticeSender(pair[1])
     pair[0].close()
     sender.send([Id("a")])
+    await some_turns()
+
+
+async def test_neighbours_come_are_replaced_and_leave(pair: Pair) -> None:
+    other_receiving, other_sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with other_receiving, other_sending:
+        neighbours = Neighbours()
+        neighbours.came(3, os.dup(pair[1].fileno()))
+        neighbours.tell([Id("a")])
+        assert pair[0].recv(100)
+        neighbours.came(3, os.dup(other_sending.fileno()))
+        neighbours.tell([Id("b")])
+        assert other_receiving.recv(100)
+        neighbours.left(3)
+        neighbours.left(4)
+        neighbours.tell([Id("c")])
+        for receiving in (pair[0], other_receiving):
+            receiving.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                receiving.recv(100)
+
+
+async def test_a_neighbour_that_leaves_while_notices_wait_for_it_leaves_nothing_behind(pair: Pair) -> None:
+    neighbours = Neighbours()
+    neighbours.came(0, os.dup(pair[1].fileno()))
+    for number in range(20_000):
+        neighbours.tell([Id(f"mailbox{number}")])
+    neighbours.left(0)
     await some_turns()

@@ -187,6 +187,58 @@ def test_the_number_of_sockets_changes_while_clients_connect_and_no_connect_fail
     sockets.close()
 
 
+def test_there_are_fewer_and_more_workers_while_clients_connect_and_no_connect_fails(address: SocketAddress) -> None:
+    sockets = AddressSockets.bind(address, ONE_EACH, WORKERS)
+    sockets.listen()
+    with serving(sockets) as workers, ConnectLoop(str(address.ip), address.port) as loop:
+        for count in (2, 3, 1, WORKERS, 3):
+            workers.wait_for_more()
+            if count < len(sockets.sockets):
+                give_up(workers, sockets.shrink(count))
+                sockets.gathered()
+            else:
+                before = len(sockets.sockets)
+                sockets.spread(sockets.bind_more(ONE_EACH, count))
+                for kept in sockets.sockets[before:]:
+                    workers.add(kept)
+            assert len(sockets.sockets) == count
+        workers.wait_for_more()
+    assert loop.failures == []
+    sockets.close()
+
+
+def test_connections_go_evenly_to_the_sockets_that_stay(address: SocketAddress) -> None:
+    sockets = AddressSockets.bind(address, ONE_EACH, WORKERS)
+    sockets.listen()
+    leaving = sockets.shrink(3)
+    clients = [socket.create_connection((str(address.ip), address.port), timeout=5) for _ in range(120)]
+    assert [accept_queue(kept.sock).length for kept in leaving] == [0]
+    assert all(accept_queue(kept.sock).length >= 15 for kept in sockets.sockets)
+    for client in clients:
+        client.close()
+    for kept in leaving:
+        kept.close()
+    sockets.close()
+
+
+def test_two_listeners_at_one_address_give_up_sockets_at_the_same_time(address: SocketAddress) -> None:
+    one, other = (AddressSockets.bind(address, ONE_EACH, WORKERS) for _ in range(2))
+    one.listen()
+    other.listen(one)
+    leaving = one.shrink(1) + other.shrink(1)
+    clients = [
+        socket.create_connection((str(address.ip), address.port), timeout=0.9) for _ in range(60)
+    ]  # no SYN twice
+    assert sum(accept_queue(kept.sock).length for kept in leaving) == 0
+    assert all(accept_queue(kept.sock).length >= 10 for kept in (*one.sockets, *other.sockets))
+    for client in clients:
+        client.close()
+    for kept in reversed(leaving):
+        kept.close()
+    one.close()
+    other.close()
+
+
 def test_all_sockets_get_connections_once_they_are_spread(address: SocketAddress) -> None:
     sockets = AddressSockets.bind(address, SHARED, WORKERS)
     sockets.listen()

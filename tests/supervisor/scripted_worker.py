@@ -19,10 +19,13 @@ from gatepost.control.messages import (
     ChangePrepared,
     Drain,
     FromSupervisor,
+    NeighbourCame,
+    NeighbourLeft,
     PlanApplied,
     PrepareChange,
     Reconcile,
     ReleaseSockets,
+    Retire,
     SocketsReleased,
     TlsFailure,
     TlsTried,
@@ -75,6 +78,14 @@ class ScriptedWorker:
                 os._exit(3)
             case Reconcile():
                 self.note("reconcile")
+            case NeighbourCame(row=row):
+                os.close(descriptors[0])
+                self.note(f"neighbour {row}")
+            case NeighbourLeft(row=row):
+                self.note(f"no neighbour {row}")
+            case Retire():
+                self.note("retire")
+                self.finished.set()
             case Drain():
                 self.note("drain")
                 if self.script != "stays":

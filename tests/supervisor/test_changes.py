@@ -400,3 +400,26 @@ async def test_an_attempt_that_fails_does_not_end_the_attempts(world: World, mon
     world.changes.begin(world.one, 1)
     assert world.answers(ChangeGranted)
     retrying.cancel()
+
+
+async def test_the_supervisor_waits_for_its_turn_and_workers_wait_for_the_supervisor(world: World) -> None:
+    world.changes.begin(world.one, 1)
+    turn = asyncio.create_task(world.changes.take_turn())
+    await asyncio.sleep(0)
+    assert not turn.done()
+    world.changes.begin(world.other, 2)
+    world.changes.abandon(world.one)
+    await asyncio.wait_for(turn, 5)
+    assert len(world.answers(ChangeGranted)) == 1
+    world.changes.give_turn_back()
+    assert len(world.answers(ChangeGranted)) == 2
+
+
+async def test_once_the_server_is_handed_over_whoever_wants_the_turn_is_told(world: World) -> None:
+    await world.changes.take_turn()
+    world.changes.begin(world.one, 1)
+    world.changes.hand_over()
+    world.changes.begin(world.other, 2)
+    assert [ended.number for ended in world.answers(ChangeEnded)] == [1, 2]
+    assert all("upgraded" in ended.errors[0] for ended in world.answers(ChangeEnded))
+    assert world.answers(ChangeGranted) == []

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 from tests.open_descriptors import open_descriptors
 from tests.python_process import PACKAGE_PATH
@@ -257,3 +258,35 @@ async def test_no_descriptor_is_left_behind_by_workers_that_come_and_go(world: W
         await until(partial(world.has_deaths, wanted))
         await until(lambda: world.fleet.running == WORKERS)
     assert open_descriptors() <= before
+
+
+async def test_more_workers_are_ready_before_they_get_sockets_and_fewer_leave_after_they_gave_them_up(
+    world: World,
+) -> None:
+    address_ = address()
+    await world.start("obedient", listener("a", address_))
+    more = structs.replace(plan(listener("a", address_), revision=2), workers=4)
+    assert await world.fleet.grow(more) == []
+    assert world.fleet.running == 4
+    assert len(world.notes("plan 1 sockets 0 attached 0")) == 2
+    assert await world.fleet.apply(more) == []
+    assert len(world.notes("plan 2 sockets 1 attached 1")) == 2
+    fewer = structs.replace(more, workers=1, revision=3)
+    assert await world.fleet.apply(fewer) == []
+    await world.fleet.release_ungranted()
+    assert len(world.notes("release 1")) == 3
+    assert len(world.fleet.living) == 4
+    world.fleet.retire_surplus()
+    await until(lambda: len(world.notes("retire")) == 3 and len(world.fleet.living) == 1)
+    assert [seat.row for seat in world.fleet.seats.taken] == [0]
+
+
+async def test_workers_are_told_of_all_others_and_of_those_that_leave(world: World) -> None:
+    await world.start()
+    await world.fleet.grow(structs.replace(plan(), workers=3))
+    await until(lambda: len(world.notes("neighbour 2")) == 2)
+    (third,) = set(world.notes("neighbour 0")) & set(world.notes("neighbour 1"))
+    await world.fleet.apply(structs.replace(plan(), workers=2))
+    world.fleet.retire_surplus()
+    await until(lambda: len(world.notes("no neighbour 2")) == 2)
+    assert third not in world.notes("no neighbour 2")

@@ -17,7 +17,8 @@ from tests.transport.certificates import certificate
 from tests.transport.loopback import some_turns, until
 from tests.worker.worker_world import WorkerWorld, rest_of
 
-from gatepost.control.messages import Drain, Reconcile, TlsTried, TryTls
+from gatepost.control.messages import Drain, Reconcile, Retire, TlsTried, TryTls
+from gatepost.plan.plan import ProtocolName
 from gatepost.transport.counter_page import SERVER_SLOT, Cell
 from gatepost.values.ids import Id
 
@@ -412,3 +413,38 @@ async def test_handshakes_and_headers_under_way_are_cut_off_when_the_server_goes
     assert world.page.total(world.slots.by_listener[Id("a")], Cell.ENDED_PROXY_REJECTED) == 0
     assert [entry for entry in logs if entry["event"] == "proxy_header.rejected"] == []
     assert world.page.total(SERVER_SLOT, Cell.CONNECTIONS) == 0
+
+
+async def test_a_worker_that_retires_keeps_its_sessions_and_finishes_with_the_last(world: WorkerWorld) -> None:
+    address = world.listen()
+    await world.apply(listener("a", address))
+    clients = [await world.greeted(address) for _ in range(2)]
+    await world.release(address)
+    world.channel.send(Retire(timeout=None))
+    await some_turns()
+    world.channel.close()  # it needs no supervisor for that
+    for client in clients:
+        assert not world.worker.is_finished.is_set()
+        client.sendall(b"quit\n")
+        assert await rest_of(client)
+    await until(world.worker.is_finished.is_set)
+
+
+async def test_sessions_of_a_worker_that_retires_end_at_the_drain_timeout(world: WorkerWorld) -> None:
+    address = world.listen()
+    await world.apply(listener("a", address))
+    client = await world.greeted(address)
+    world.channel.send(Retire(timeout=0.05))
+    assert await rest_of(client) == b"shutting down\n"
+    await until(world.worker.is_finished.is_set)
+
+
+async def test_http_connections_of_a_worker_that_retires_end_at_once(world: WorkerWorld) -> None:
+    address, other = world.listen(), world.listen()
+    await world.apply(listener("api", address, protocol=ProtocolName.HTTP), listener("mail", other))
+    api, mail = await world.greeted(address), await world.greeted(other)
+    world.channel.send(Retire(timeout=None))
+    assert await rest_of(api) == b"shutting down\n"
+    assert not world.worker.is_finished.is_set()
+    mail.close()
+    await until(world.worker.is_finished.is_set)

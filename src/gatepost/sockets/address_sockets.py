@@ -30,12 +30,13 @@ class KeptSocket:
     at the end, and when one is closed, the last one takes its place.
     """
 
-    __slots__ = ("group", "number", "sock")
+    __slots__ = ("group", "is_leaving", "number", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.number = next(_socket_numbers)
         self.sock = sock
         self.group: list[KeptSocket] = []
+        self.is_leaving = False  # new connections are kept from it
 
     def listen(self, backlog: int, group: list[KeptSocket]) -> None:
         """Let clients in, as the newest of the group."""
@@ -160,8 +161,8 @@ class AddressSockets:
         on. The others are returned; they have to be accepted empty and closed, then `gathered()` is called."""
         leaving = self.sockets[worker_count:]
         self.sockets = self.sockets[:worker_count]
-        group = self.sockets[0].group
-        _steer_away([kept for kept in group if kept not in leaving], leaving)
+        group = self.sockets[0].group  # also of other listeners at this address, some of which may be leaving
+        _steer_away([kept for kept in group if kept not in leaving and not kept.is_leaving], leaving)
         return leaving
 
     def take_over_from(self, old: AddressSockets) -> list[KeptSocket]:
@@ -226,6 +227,7 @@ def _steer_away(staying: Sequence[KeptSocket], leaving: Sequence[KeptSocket]) ->
         group = staying[0].group
         packet_filter.steer_new_connections(staying[0].sock, [group.index(kept) for kept in staying])
         for kept in leaving:
+            kept.is_leaving = True
             packet_filter.drop_new_connections(kept.sock)
 
 

@@ -90,6 +90,9 @@ class Upgrade:
         except (SuccessorFailed, OSError) as error:
             self._undo()
             raise UpgradeFailed(str(error)) from None
+        except Exception as error:  # whatever a server of another version says: this one must go on
+            self._undo()
+            raise UpgradeFailed(f"the new server makes no sense: {error}") from error
         await self._leave_to(successor)
         return successor.pid
 
