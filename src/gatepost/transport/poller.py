@@ -1,7 +1,7 @@
 """Waiting for the descriptors of connections: one epoll set per worker, which the event loop watches as one descriptor.
 
 An event loop's add_reader and remove_reader make and destroy a handle for each connection and cost several system calls
-(measured: docs/adr/0013). Here a connection costs one epoll_ctl(2): what is not watched any more is taken out of the set
+(measured: docs/adr/0018). Here a connection costs one epoll_ctl(2): what is not watched any more is taken out of the set
 only when it reports something, and a descriptor that is closed leaves the set by itself.
 """
 
