@@ -35,7 +35,7 @@ from gatepost.supervisor import control_socket
 # In the place of what is installed: the product's own processes, but a new server does what the line says.
 _OVERLAY = "import os, sys, time\nif {condition}: {statement}\n"
 _IN_NEW_SERVER = "'GATEPOST_HANDOVER' in os.environ"
-_IN_WORKER = "'GATEPOST_WORKER' in os.environ"
+_IN_FORK_SERVER = "'GATEPOST_FORK_SERVER' in os.environ"
 
 
 @contextmanager
@@ -222,9 +222,10 @@ def _overlay(upgrades: Upgrades, condition: str, statement: str) -> None:
         (_IN_NEW_SERVER, "os._exit(7)", "status 7"),
         (_IN_NEW_SERVER, "sys.modules['gatepost'] = None", "status 1"),
         ("'GATEPOST_BOOT' in os.environ", "os._exit(3)", "status 1"),
-        (_IN_WORKER, "os._exit(3)", "workers die as they start"),
+        (_IN_FORK_SERVER, "os.register_at_fork(after_in_child=lambda: os._exit(3))", "die as they start"),
+        (_IN_FORK_SERVER, "os._exit(3)", "die as they start"),
     ],
-    ids=["exits", "cannot be imported", "cannot use the store", "has no workers"],
+    ids=["exits", "cannot be imported", "cannot use the store", "has no workers", "cannot make workers"],
 )
 def test_a_new_server_that_does_not_come_up_changes_nothing(
     upgrades: Upgrades, condition: str, statement: str, reason: str

@@ -131,7 +131,7 @@ class Supervisor:
         self._slots.follow(plan)
         self._fleet.start(plan, has_sockets=False)
         if not await self._until_ready():
-            predecessor.refuse("its workers die as they start; the reason is in the log")
+            predecessor.refuse("the workers of the new server die as they start; the reason is in the log")
             return False
         ours = [(seat.row, seat.sending) for seat in self._fleet.seats.taken]
         self._fleet.seats.watch(await predecessor.take_over(ours))
