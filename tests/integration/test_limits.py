@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import ssl
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from tests.integration.running_server import RunningServer, eventually, free_port, trusting_context
+from tests.integration.running_server import RunningServer, eventually, free_port, running_server, trusting_context
 
 CAP, BEYOND = 20, 15
 
@@ -153,3 +155,14 @@ def _tls_version(server: RunningServer, version: ssl.TLSVersion) -> str | None:
                 return tls.version()
         except ssl.SSLError:
             return None
+
+
+def test_every_process_may_have_as_many_descriptors_as_the_system_allows(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        with running_server(tmp_path) as server:
+            pids = [server.process.pid, *server.worker_pids()]
+            assert {resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in pids} == {(hard, hard)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import resource
 import socket
 import subprocess
 import sys
@@ -97,6 +98,7 @@ def serve(options: ServeOptions) -> int:
 
 def _boot_and_supervise(start: _Start, fork_server: ForkServer) -> int:
     options, legacy = start.options, start.legacy
+    _allow_many_descriptors()
     try:
         fork_server.start()  # it loads what workers need while the boot process works
         answer = _boot(start)
@@ -212,6 +214,12 @@ def _opened(path: Path) -> int | None:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+
+
+def _allow_many_descriptors() -> None:
+    """Every connection takes one, here and in the workers, which inherit the limit: take what the system lets us have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _boot(start: _Start) -> BootAnswer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import signal
 import socket
 import sys
@@ -94,7 +93,6 @@ class Supervisor:
 
     async def run(self) -> int:
         """Serve until told to stop, or until another server has taken over and the last connection is gone; the exit code."""
-        _allow_many_descriptors()
         self._follow_signals()
         connection = self._openings.predecessor
         try:
@@ -259,12 +257,6 @@ async def _first_of(*happenings: asyncio.Event) -> None:
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for each in waiting:
         each.cancel()
-
-
-def _allow_many_descriptors() -> None:
-    """Every connection takes one, here and in the workers, which inherit the limit: take what the system lets us have."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _ignore_signals() -> None:
