@@ -132,3 +132,30 @@ async def test_everybody_who_is_ready_is_dealt_with_before_anything_else_gets_it
     for ours, theirs in pairs:
         ours.close()
         theirs.close()
+
+
+async def test_long_steps_take_turns_with_everybody_else(world: World) -> None:
+    order: list[str] = []
+
+    class Quick:
+        def ready(self, _events: int, /) -> None:
+            world.ours.recv(1)
+            order.append("quick")
+
+    world.poller.watch(world.descriptor, Quick(), READABLE)
+    taken_now = [world.poller.take_long_step(lambda: order.append("long")) for _ in range(20)]
+    assert taken_now == [True] * 4 + [False] * 16
+    world.theirs.send(b"x")
+    await until(lambda: order.count("long") == 20)
+    assert order.index("quick") <= 8
+    assert world.poller.take_long_step(lambda: order.append("long"))
+
+
+async def test_a_long_step_that_fails_is_reported_and_does_not_keep_the_next_from_being_taken(world: World) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    taken: list[int] = []
+    for number in range(10):
+        world.poller.take_long_step(lambda number=number: taken.append(10 // (number - 7)))  # type: ignore[misc]  # bound now
+    await until(lambda: len(taken) == 9)
+    assert len(complaints) == 1

@@ -143,6 +143,10 @@ class DescriptorTransport(asyncio.Transport):
         else:
             self._poller.watch(self._fd, self, event)
 
+    def take_long_step(self, step: Callable[[], None]) -> bool:
+        """See Poller."""
+        return self._poller.take_long_step(step)
+
     def unwatch(self) -> None:
         """Neither."""
         self._wanted = 0

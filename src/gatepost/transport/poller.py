@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 READABLE = select.EPOLLIN
@@ -16,6 +18,7 @@ WRITABLE = select.EPOLLOUT
 _EXPECTED = frozenset({READABLE, WRITABLE, READABLE | WRITABLE})
 _EVENTS_PER_POLL = 256
 _POLLS_PER_TURN = 16  # then timers and everything else on the loop get their turn
+_LONG_STEPS_PER_TURN = 4
 
 
 class Watched(Protocol):
@@ -33,6 +36,8 @@ class Poller:
         self._loop = loop
         self._epoll = select.epoll()
         self._watched: dict[int, Watched] = {}
+        self._long_steps: deque[Callable[[], None]] = deque()  # that have to wait
+        self._long_steps_left = _LONG_STEPS_PER_TURN
         loop.add_reader(self._epoll.fileno(), self._turn)
 
     def watch(self, descriptor: int, watched: Watched, events: int) -> None:
@@ -51,6 +56,29 @@ class Poller:
     def forget(self, descriptor: int) -> None:
         """The descriptor is about to be closed."""
         del self._watched[descriptor]
+
+    def take_long_step(self, step: Callable[[], None]) -> bool:
+        """Call what takes as long as serving many others does (the public-key part of a TLS handshake): now, or behind
+        everybody who is ready, when some such steps were taken in this turn. Whether it was called now."""
+        if self._long_steps_left == _LONG_STEPS_PER_TURN:
+            self._loop.call_soon(self._next_long_steps)
+        if self._long_steps_left:
+            self._long_steps_left -= 1
+            step()
+            return True
+        self._long_steps.append(step)
+        return False
+
+    def _next_long_steps(self) -> None:
+        waiting = self._long_steps
+        self._long_steps_left = _LONG_STEPS_PER_TURN - min(_LONG_STEPS_PER_TURN, len(waiting))
+        if waiting:
+            self._loop.call_soon(self._next_long_steps)
+        for _ in range(min(_LONG_STEPS_PER_TURN, len(waiting))):
+            try:
+                waiting.popleft()()
+            except Exception as error:
+                self._complain(error)
 
     def close(self) -> None:
         """Nothing is reported any more."""
@@ -77,5 +105,8 @@ class Poller:
             # EPOLLHUP or EPOLLERR: reading and writing both find out what has happened.
             owner.ready(events if events in _EXPECTED else READABLE | WRITABLE)
         except Exception as error:  # the others must not suffer
-            context = {"message": "a connection's callback failed", "exception": error}
-            self._loop.call_exception_handler(context)
+            self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        context = {"message": "a connection's callback failed", "exception": error}
+        self._loop.call_exception_handler(context)

@@ -122,7 +122,7 @@ class TlsHandshakeStage:
     """One TLS handshake on the transport's descriptor. `timeout=None`: no deadline. `failed` is told the kind of failure,
     and words for the log."""
 
-    __slots__ = ("_channel", "_context", "_done", "_failed", "_is_writing", "_timer", "_transport")
+    __slots__ = ("_channel", "_context", "_done", "_failed", "_has_ended", "_is_writing", "_timer", "_transport")
 
     def __init__(
         self,
@@ -138,14 +138,28 @@ class TlsHandshakeStage:
         self._context = context
         self._channel: TlsChannel | None = None  # made when the client speaks: one that is silent costs no TLS state
         self._is_writing: bool | None = None
+        self._has_ended = False
         self._timer: asyncio.TimerHandle | None = None
         if timeout is not None:
             self._timer = asyncio.get_running_loop().call_later(timeout, self._timed_out, timeout)
         self._wait(is_writing=False)
 
     def _go_on(self) -> None:
-        if self._channel is None:
-            self._channel = TlsChannel(self._context, self._transport.descriptor)
+        if self._channel is not None:
+            self._advance()
+        elif not self._transport.take_long_step(self._begin):
+            self._is_writing = None
+            self._transport.unwatch()
+
+    def _begin(self) -> None:
+        """The client has said something: now the server's part of the key exchange has to be made and signed."""
+        if self._has_ended or self._transport.is_closing():
+            return
+        self._channel = TlsChannel(self._context, self._transport.descriptor)
+        self._advance()
+
+    def _advance(self) -> None:
+        assert self._channel is not None  # noqa: S101 - _begin has made it
         try:
             self._channel.handshake()
         except WouldBlockOnRead:
@@ -180,6 +194,7 @@ class TlsHandshakeStage:
             self._failed(failure, reason)
 
     def _end(self) -> None:
+        self._has_ended = True
         if self._timer is not None:
             self._timer.cancel()
         self._transport.unwatch()
