@@ -33,6 +33,7 @@ class World:
 
     def __init__(self, directory: Path) -> None:
         self.log = directory / "log"
+        self.children_before = _children()
         self.port = free_port()
         self.plan = plan(listener("a", f"127.0.0.1:{self.port}"), max_connections=77)
         self.page = CounterPage.create(2)
@@ -59,6 +60,10 @@ class World:
         return str(failure.value)
 
 
+def _children() -> set[str]:
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setenv("PYTHONPATH", PACKAGE_PATH)
@@ -67,7 +72,7 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     for upgrade in made.made:
         upgrade.is_done.clear()
         upgrade.end()
-    await until(lambda: not Path(f"/proc/self/task/{os.getpid()}/children").read_text())  # all reaped
+    await until(lambda: _children() <= made.children_before)  # all reaped
     made.fleet.close()
     made.table.close()
     os.close(made.page.descriptor)
