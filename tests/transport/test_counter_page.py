@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.python_process import python_environment
 
+from gatepost.transport import address_counts
 from gatepost.transport.address_counts import AddressCounts
 from gatepost.transport.counter_page import MAX_SLOTS, NO_CAP, SERVER_SLOT, Cell, ConnectionCounter, CounterPage
 
@@ -256,3 +257,25 @@ def test_an_entry_goes_to_another_address_when_its_own_has_left(page: CounterPag
     counts.leave(entry, 0)
     assert counts.count(ip_address("192.0.2.1")) == 0
     assert counts.enter(ip_address("192.0.2.1"), 1, 5) == entry
+
+
+def test_addresses_of_one_bucket_are_told_apart_even_where_one_lies_across_two_others(
+    page: CounterPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address_counts, "_BUCKETS", 1)
+    addresses = [ip_address(text) for text in ("2001:db8::1", "2001:db8::2", "::2001:db8:0:0", "0:1:2001:db8::")]
+    entries = [page.addresses.enter(address, 0, 2) for address in addresses]
+    assert len({*entries, None}) == 5
+    assert [page.addresses.enter(address, 1, 2) for address in addresses] == entries
+    assert [page.addresses.enter(address, 2, 2) for address in addresses] == [None] * 4
+    assert entries[0] is not None
+    page.addresses.leave(entries[0], 0)
+    page.addresses.leave(entries[0], 1)
+    assert page.addresses.enter(ip_address("192.0.2.9"), 0, 1) == entries[0]  # free, so another may have it
+    assert page.addresses.enter(addresses[0], 0, 1) not in entries
+
+
+def test_a_bucket_that_is_full_lets_nobody_else_in(page: CounterPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address_counts, "_BUCKETS", 1)
+    entries = [page.addresses.enter(ip_address(f"192.0.2.{number}"), 0, 1) for number in range(20)]
+    assert [entry is None for entry in entries] == [False] * 16 + [True] * 4

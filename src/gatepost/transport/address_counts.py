@@ -73,16 +73,17 @@ class AddressCounts:
         self._cells[start : start + _ENTRIES] = memoryview(bytes(_ENTRIES * _CELL)).cast("I")
 
     def _find(self, octets: bytes) -> int | None:
-        """The entry of the address, else a free one of its bucket."""
+        """The entry that the address has, or had last if it was not given to another since; else a free one of its bucket.
+        An address is never in two entries."""
         digest = blake2b(octets, digest_size=4, key=bytes(self._hash_key)).digest()
         first = (int.from_bytes(digest, "big") % _BUCKETS) * _SLOTS
-        free = None
-        for entry in range(first, first + _SLOTS):
-            if self._total(entry) == 0:
-                free = entry if free is None else free
-            elif self._addresses[entry * _KEY : (entry + 1) * _KEY] == octets:
-                return entry
-        return free
+        bucket = bytes(self._addresses[first * _KEY : (first + _SLOTS) * _KEY])
+        found = bucket.find(octets)
+        while found % _KEY:  # -1 too: it lies across two entries, or nowhere
+            if found < 0:
+                return next((entry for entry in range(first, first + _SLOTS) if self._total(entry) == 0), None)
+            found = bucket.find(octets, found + 1)
+        return first + found // _KEY
 
     def _total(self, entry: int) -> int:
         return sum(self._cells[entry : self._rows_in_use() * _ENTRIES : _ENTRIES])
