@@ -14,6 +14,7 @@ import pytest
 from tests.python_process import python_environment
 
 from gatepost.control.worker_start import WorkerStart
+from gatepost.supervisor import fork_server as fork_server_module
 from gatepost.supervisor.fork_server import ForkServer
 
 PROGRAM = Path(__file__).parent / "forked_worker.py"
@@ -32,10 +33,10 @@ class World:
         self.started.append(self.fork_server.new_worker(start))
         return self.started[-1]
 
-    def kill_fork_server(self) -> None:
+    def signal_fork_server(self, number: signal.Signals) -> None:
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
         (server,) = [int(pid) for pid in children if PROGRAM.name in Path(f"/proc/{pid}/cmdline").read_text()]
-        os.kill(server, signal.SIGKILL)
+        os.kill(server, number)
 
 
 @pytest.fixture
@@ -87,10 +88,24 @@ def test_a_worker_has_its_own_descriptors_and_nothing_of_the_fork_server(world: 
 def test_a_fork_server_that_was_killed_is_replaced_and_its_workers_live_on(world: World) -> None:
     first, pidfd = world.worker("wait")
     assert world.control.recv(10) == b"here"
-    world.kill_fork_server()
+    world.signal_fork_server(signal.SIGKILL)
     pid, successor = world.worker("exit 5")
     wait_until_ended(successor)
     assert world.fork_server.exit_status(pid) == 5
     os.kill(first, signal.SIGKILL)
     wait_until_ended(pidfd)
     assert world.fork_server.exit_status(first) is None
+
+
+def test_a_fork_server_that_does_not_answer_in_time_is_replaced_and_no_late_answer_is_taken_for_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_server_module, "_ANSWER_DEADLINE", 0.5)
+    pid, pidfd = world.worker("exit 3")
+    wait_until_ended(pidfd)
+    world.signal_fork_server(signal.SIGSTOP)
+    assert world.fork_server.exit_status(pid) is None
+    monkeypatch.setattr(fork_server_module, "_ANSWER_DEADLINE", 30.0)
+    pid, pidfd = world.worker("exit 4")
+    wait_until_ended(pidfd)
+    assert world.fork_server.exit_status(pid) == 4

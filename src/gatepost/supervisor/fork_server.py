@@ -61,8 +61,11 @@ class ForkServer:
             return None
         try:
             return exit_status(self._sock, pid)
+        except (ConnectionError, TimeoutError):
+            self.close()  # an answer that comes late must not be taken for the next one
         except OSError:
-            return None
+            pass
+        return None
 
     def close(self) -> None:
         """No more workers; those that it has forked are not touched."""
