@@ -24,7 +24,7 @@ from gatepost.telemetry import events
 from gatepost.telemetry.access_log import LineAccessLog
 from gatepost.transport.counter_page import CounterPage
 from gatepost.worker.file_watch import watch_files
-from gatepost.worker.sessions import ProtocolSessions, Services
+from gatepost.worker.sessions import MailConversations, ProtocolSessions, Services
 from gatepost.worker.worker import Worker
 
 
@@ -51,22 +51,17 @@ async def _work(start: WorkerStart) -> None:
     directory = StoredDirectory(store.configuration)
     authenticator = PasswordAuthenticator(directory)
     application = await management_application(store, worker, authenticator)
-    worker.sessions = ProtocolSessions(
-        Services(
-            authenticator=authenticator,
-            directory=directory,
-            mail=store.mail,
-            scripts=store.scripts,
-            watch=watch,
-            http=HttpServer(application),
-        )
+    services = Services(
+        authenticator=authenticator, directory=directory, mail=store.mail, scripts=store.scripts, watch=watch
     )
+    worker.sessions = ProtocolSessions(MailConversations(services).by_protocol(), HttpServer(application))
     worker.reconcile = Reconciler(store.configuration, worker.applier).start
     watching = asyncio.create_task(watch_files(lambda: _watched_files(worker), worker.reconcile))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _drain, worker)
     gc.collect()
     gc.set_threshold(10_000, 20, 20)  # connections leave no cycles behind, so there is little to find
     gc.freeze()  # what is loaded now lives as long as the process: the collector need not look at it again
+    asyncio.get_running_loop().set_exception_handler(events.loop_error)
     worker.begin()
     try:
         await worker.is_finished.wait()

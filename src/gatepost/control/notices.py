@@ -76,6 +76,11 @@ class Neighbours:
         if sender is not None:
             sender.close()
 
+    def close(self) -> None:
+        """Nobody is told anything any more."""
+        for row in tuple(self._senders):
+            self.left(row)
+
     def tell(self, mailbox_ids: Collection[Id]) -> None:
         """All of them hear of it."""
         for sender in self._senders.values():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from email.utils import formatdate
 from enum import Enum
 from http import HTTPStatus
@@ -82,13 +83,15 @@ class _DatedState(ServerState):
 class HttpServer:
     """What all HTTP connections of a worker share."""
 
-    def __init__(self, application: ASGIApp) -> None:
+    def __init__(self, application: ASGIApp, app_state: Mapping[str, object] | None = None) -> None:
+        """`app_state`: what the application finds in `scope["state"]` of each request, besides what `session` puts there."""
+        self._app_state = app_state or {}
         self.config = Config(
             cast(Any, application),  # two libraries, two spellings of the same ASGI types
             http="h11",
             ws="none",
             lifespan="off",
-            access_log=False,
+            access_log=True,  # off would take the handlers of uvicorn's logger away from everybody in this process
             log_config=None,
             proxy_headers=False,
             server_header=False,
@@ -100,7 +103,7 @@ class HttpServer:
 
     def session(self, listener_id: str) -> HttpSession:
         """The protocol of one connection. The application finds `listener_id` in `scope["state"]`."""
-        return HttpSession(self.config, self.state, {"listener_id": listener_id})
+        return HttpSession(self.config, self.state, {**self._app_state, "listener_id": listener_id})
 
 
 class _Awaited(Enum):
@@ -123,6 +126,7 @@ class HttpSession(H11Protocol):
         super().__init__(config, server_state, app_state)
         self.conn = RequestConnection()
         self.logger = _LOG
+        self.access_log = False  # the worker writes one, of connections
         self._awaited: _Awaited | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None

@@ -30,11 +30,10 @@ from gatepost.control.messages import (
 from gatepost.plan.plan import Plan
 from gatepost.sockets.address_sockets import KeptSocket
 from gatepost.supervisor.counter_slots import CounterSlots
-from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.round import Round
 from gatepost.supervisor.seats import Seat, Seats
 from gatepost.supervisor.socket_table import SocketTable
-from gatepost.supervisor.worker_process import WorkerProcess
+from gatepost.supervisor.worker_process import WorkerProcess, WorkerStarter
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.counter_page import CounterPage
@@ -51,7 +50,7 @@ class Fleet:
 
     def __init__(
         self,
-        fork_server: ForkServer,
+        starter: WorkerStarter,
         worker_count: int,
         page: CounterPage,
         slots: CounterSlots,
@@ -59,7 +58,7 @@ class Fleet:
         on_request: Callable[[WorkerProcess, FromWorker], None],
         on_death: Callable[[WorkerProcess], None],
     ) -> None:
-        self._fork_server = fork_server
+        self._starter = starter
         self._default_worker_count = worker_count
         self._wanted = worker_count  # how many the plan asks for
         self._accepting = 0  # workers with a lower index have listening sockets
@@ -139,7 +138,7 @@ class Fleet:
             self._tell_all_of(self._seat_of[index])
         return WorkerProcess(
             index,
-            self._fork_server,
+            self._starter,
             self._page,
             self._seat_of[index],
             self._received,

@@ -7,6 +7,7 @@ successor of a worker that died is there before its clients notice, and workers 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -66,6 +67,10 @@ class ForkServer:
         except OSError:
             pass
         return None
+
+    def kill(self, ended: int) -> None:
+        """End the worker of this pidfd now."""
+        signal.pidfd_send_signal(ended, signal.SIGKILL)
 
     def close(self) -> None:
         """No more workers; those that it has forked are not touched."""

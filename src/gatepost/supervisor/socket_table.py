@@ -69,6 +69,7 @@ class SocketTable:
     def __init__(self, worker_count: int, inherited: Mapping[SocketAddress, socket.socket]) -> None:
         self._default_worker_count = worker_count
         self.inherited = dict(inherited)
+        self._reserved: dict[SocketAddress, socket.socket] = {}
         self._open: dict[Place, AddressSockets] = {}
         self.failures: tuple[BindFailure, ...] = ()
 
@@ -80,6 +81,20 @@ class SocketTable:
     def for_worker(self, index: int) -> list[tuple[str, Id, KeptSocket]]:
         """Address, listener and socket for everything that a worker accepts from."""
         return [(address, listener_id, open_.for_worker(index)) for (listener_id, address), open_ in self._open.items()]
+
+    def reserve(self, address: SocketAddress, plan: SocketPlan) -> SocketAddress:
+        """Bind port 0 of an address: the kernel chooses the port. What it chose is bound from now on, and what `prepare` finds
+        for it; `release_reserved` gives back what no plan has asked for. Raises OSError."""
+        sock = listening_socket.bind(address, plan)
+        chosen = SocketAddress(address.ip, sock.getsockname()[1], address.scope)
+        self._reserved[chosen] = sock
+        return chosen
+
+    def release_reserved(self) -> None:
+        """Nobody has asked for it."""
+        for sock in self._reserved.values():
+            sock.close()
+        self._reserved.clear()
 
     # --- prepare ----------------------------------------------------------------------------------------------------
 
@@ -126,6 +141,9 @@ class SocketTable:
         inherited = self.inherited.get(address)
         if inherited is not None and not self._has(address, prepared):
             return AddressSockets(address, plan, [listening_socket.take_inherited(inherited, plan)])
+        reserved = self._reserved.pop(address, None)
+        if reserved is not None:
+            return AddressSockets(address, plan, [reserved])
         is_shared = plan.reuse_port and not self._covers(address, prepared) and is_listened_to(address, plan)
         try:
             opened = AddressSockets.bind(address, plan, prepared.worker_count)

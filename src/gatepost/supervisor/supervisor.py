@@ -9,30 +9,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gatepost.control.messages import (
-    AbandonChange,
-    ActivateChange,
-    BeginChange,
-    ConnectionsQuestion,
-    ConnectionsReported,
-    FromWorker,
-    PrepareChange,
-    StatusAnswer,
-    StatusQuestion,
-)
 from gatepost.plan.plan import Plan
-from gatepost.supervisor.changes import Changes
-from gatepost.supervisor.connection_rounds import ConnectionRounds
 from gatepost.supervisor.control_socket import DONE, FAILED, ControlSocket
-from gatepost.supervisor.counter_slots import CounterSlots
-from gatepost.supervisor.fleet import Fleet
 from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.legacy import Legacy
+from gatepost.supervisor.node import Node
 from gatepost.supervisor.predecessor import Predecessor, PredecessorGone
 from gatepost.supervisor.readiness import notify_service_manager, table_of_listeners
-from gatepost.supervisor.socket_table import SocketTable
 from gatepost.supervisor.upgrade import Upgrade, UpgradeFailed
-from gatepost.supervisor.worker_process import WorkerProcess
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.counter_page import CounterPage
@@ -71,12 +55,9 @@ class Supervisor:
         page = CounterPage.create(plan.worker_count(worker_count)) if legacy is None else legacy.page(worker_count)
         self._announce = announce
         self._openings = openings
-        self._slots = CounterSlots(page)
-        self._table = SocketTable(worker_count, dict(openings.passed if legacy is None else legacy.passed))
-        self._changes = Changes(plan, self._table, self._slots)
-        self._fleet = Fleet(fork_server, worker_count, page, self._slots, self._table, self._request, self._worker_died)
-        self._connections = ConnectionRounds(lambda: self._fleet.living)
-        self._changes.attach(self._fleet)
+        passed = openings.passed if legacy is None else legacy.passed
+        node = Node(plan, fork_server, worker_count, page, passed)
+        self._slots, self._table, self._changes, self._fleet = node.slots, node.table, node.changes, node.fleet
         self._upgrade = Upgrade(openings.upgrade_command, self._changes, self._fleet, self._table, self._slots)
         if legacy is not None:
             self._take_possession(legacy)
@@ -218,38 +199,6 @@ class Supervisor:
         now.cancel()
         self._fleet.close()
         events.info(Event.SERVER_STOPPED)
-
-    def _worker_died(self, worker: WorkerProcess) -> None:
-        self._connections.worker_died(worker)
-        self._changes.worker_died(worker)
-
-    def _request(self, worker: WorkerProcess, message: FromWorker) -> None:
-        match message:
-            case BeginChange(number=number):
-                self._changes.begin(worker, number)
-            case PrepareChange(number=number, plan=plan, is_stored=is_stored):
-                self._changes.prepare(worker, number, plan, is_stored=is_stored)
-            case ActivateChange(number=number, revision=revision):
-                self._changes.activate(worker, number, revision)
-            case AbandonChange():
-                self._changes.abandon(worker)
-            case ConnectionsQuestion():
-                self._connections.ask(worker, message)
-            case ConnectionsReported():
-                self._connections.reported(worker, message)
-            case StatusQuestion(number=number):
-                self._fleet.answer(worker, self._status(number))
-
-    def _status(self, number: int) -> StatusAnswer:
-        return StatusAnswer(
-            number=number,
-            plan=self._changes.running_plan,
-            sockets=self._table.status(self._fleet.accepting),
-            failures=self._table.failures,
-            counter_slots=self._slots.by_listener,
-            draining=self._slots.draining(),
-            workers_running=self._fleet.running,
-        )
 
 
 async def _first_of(*happenings: asyncio.Event) -> None:

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from gatepost.control.channel import Channel
 from gatepost.control.messages import FromWorker
 from gatepost.control.worker_start import WorkerStart
-from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.seats import Seat
 from gatepost.transport.counter_page import CounterPage
+
+
+class WorkerStarter(Protocol):
+    """Where workers come from: the fork server, or (embedded) the process that this runs in."""
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What reaches workers unread."""
+
+    def new_worker(self, start: WorkerStart, /) -> tuple[int, int]:
+        """Process id, and a descriptor that becomes readable when the worker has ended (a pidfd where it has a process of its
+        own); closed by whoever asked. Raises OSError."""
+
+    def exit_status(self, pid: int, /) -> int | None:
+        """How it has ended: its exit code, a signal as a negative number; None: nobody knows."""
+
+    def kill(self, ended: int, /) -> None:
+        """End the worker of this descriptor now."""
 
 
 class WorkerProcess:
@@ -23,7 +40,7 @@ class WorkerProcess:
     def __init__(
         self,
         index: int,
-        fork_server: ForkServer,
+        starter: WorkerStarter,
         page: CounterPage,
         seat: Seat,
         on_message: Callable[[WorkerProcess, FromWorker], None],
@@ -35,7 +52,7 @@ class WorkerProcess:
         self.is_ready = False
         self.is_retired = False  # it has no listening sockets any more, and ends when its last connection does
         self._has_ended = False
-        self._fork_server = fork_server
+        self._starter = starter
         self._on_message = on_message
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
@@ -48,10 +65,10 @@ class WorkerProcess:
                 counters=page.descriptor,
                 counter_rows=page.rows,
                 notices=seat.receiving.fileno(),
-                settings=dict(fork_server.settings),
+                settings=dict(starter.settings),
             )
             try:
-                self.pid, self._pidfd = fork_server.new_worker(start)
+                self.pid, self._pidfd = starter.new_worker(start)
             except BaseException:
                 ours.close()
                 raise
@@ -66,7 +83,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """End it now."""
         if not self._has_ended:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            self._starter.kill(self._pidfd)
 
     def _received(self, message: FromWorker, descriptors: list[int]) -> None:
         for descriptor in descriptors:
@@ -76,7 +93,7 @@ class WorkerProcess:
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)
         self._has_ended = True
-        status = self._fork_server.exit_status(self.pid)
+        status = self._starter.exit_status(self.pid)
         os.close(self._pidfd)
         self.channel.close()
         self._on_exit(self, status)

@@ -6,17 +6,8 @@ from __future__ import annotations
 import logging
 import sys
 from enum import Enum
-from typing import Any, TextIO, cast
-
-# structlog shows tracebacks by rich where it finds it: not wanted in a log, and a tenth of a second for every process.
-_rich = sys.modules.get("rich")
-sys.modules["rich"] = None  # type: ignore[assignment]  # "not installed"
-import structlog  # noqa: E402
-
-if _rich is None:
-    del sys.modules["rich"]
-else:
-    sys.modules["rich"] = _rich
+from types import ModuleType
+from typing import Any, Protocol, TextIO, cast
 
 
 class Event(Enum):
@@ -65,7 +56,8 @@ LOG_FORMATS = ("text", "json")
 
 def configure(*, log_format: str, log_level: str, process: str) -> None:
     """Set the log up for this process. `process` is shown in every line: `supervisor`, `worker-1`."""
-    renderer: structlog.types.Processor = (
+    structlog = _structlog()
+    renderer = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=26, sort_keys=False)
@@ -85,32 +77,88 @@ def configure(*, log_format: str, log_level: str, process: str) -> None:
     structlog.contextvars.bind_contextvars(process=process)
 
 
-_log = structlog.get_logger()
+def preload() -> None:
+    """Load what `configure` needs, in a process that is about to be forked."""
+    _structlog()
+
+
+def _structlog() -> ModuleType:
+    """Loaded when it is needed: a program that embeds gatepost has a log of its own."""
+    if "structlog" in sys.modules:
+        return sys.modules["structlog"]
+    # It shows tracebacks by rich where it finds it: not wanted in a log, and a tenth of a second for every process.
+    rich = sys.modules.get("rich")
+    sys.modules["rich"] = None  # type: ignore[assignment]  # "not installed"
+    import structlog
+
+    if rich is None:
+        del sys.modules["rich"]
+    else:
+        sys.modules["rich"] = rich
+    return structlog
+
+
+class Log(Protocol):
+    """Where events go."""
+
+    def is_enabled_for(self, level: int, /) -> bool:
+        """Whether events of that level are written down; levels as in `logging`."""
+
+    def log(self, level: int, event: str, /, **values: Any) -> None:
+        """Write an event down. An exception comes as the value `exc_info`."""
+
+
+class _StructuredLog:
+    """The log of a server: structlog, as `configure` has set it up. It is asked for when there is something to log first."""
+
+    _logger: Any = None
+
+    def is_enabled_for(self, level: int, /) -> bool:
+        return bool(self._made.is_enabled_for(level))
+
+    def log(self, level: int, event: str, /, **values: Any) -> None:
+        self._made.log(level, event, **values)
+
+    @property
+    def _made(self) -> Any:
+        if self._logger is None:
+            self._logger = _structlog().get_logger()
+        return self._logger
+
+
+_SERVER_LOG: Log = _StructuredLog()
+_log = _SERVER_LOG
+
+
+def log_to(log: Log | None) -> None:
+    """Where the events of this process go from now on; None: where `configure` says."""
+    global _log  # noqa: PLW0603 - one process, one log
+    _log = log or _SERVER_LOG
 
 
 def is_logged(log_level: str) -> bool:
     """Whether events of that level go to the log of this process."""
-    return bool(_log.is_enabled_for(_LEVELS[log_level]))
+    return _log.is_enabled_for(_LEVELS[log_level])
 
 
 def debug(event: Event, **values: object) -> None:
     """For somebody who looks for the cause of something: every connection."""
-    _log.debug(event.value, **values)
+    _log.log(logging.DEBUG, event.value, **values)
 
 
 def info(event: Event, **values: object) -> None:
     """What an operator wants to find later."""
-    _log.info(event.value, **values)
+    _log.log(logging.INFO, event.value, **values)
 
 
 def warning(event: Event, **values: object) -> None:
     """Something did not go as it should; the server goes on."""
-    _log.warning(event.value, **values)
+    _log.log(logging.WARNING, event.value, **values)
 
 
 def error(event: Event, *, failure: BaseException | None = None, **values: object) -> None:
     """A fault of the server, or of what it needs. `failure` is logged with its traceback."""
-    _log.error(event.value, exc_info=failure, **values)
+    _log.log(logging.ERROR, event.value, exc_info=failure, **values)
 
 
 def loop_error(_loop: object, context: dict[str, Any]) -> None:

@@ -37,6 +37,11 @@ class AddressCounts:
         self._addresses = view[_KEY : _KEY + _ENTRIES * _KEY]
         self._cells = view[_KEY + _ENTRIES * _KEY :].cast("I")
 
+    def release(self) -> None:
+        """The page is closed."""
+        for view in (self._hash_key, self._addresses, self._cells):
+            view.release()
+
     def choose_hash_key(self) -> None:
         """Once, when the page is made."""
         self._hash_key[:] = os.urandom(_KEY)

@@ -104,7 +104,7 @@ class CounterPage:
         self.descriptor = descriptor
         self.rows = rows
         numbers_size = _numbers_size(rows)
-        memory = mmap.mmap(descriptor, numbers_size + address_counts.size(rows))
+        self._memory = memory = mmap.mmap(descriptor, numbers_size + address_counts.size(rows))
         self._numbers = memoryview(memory)[:numbers_size].cast("q")
         self.addresses = AddressCounts(descriptor, memory, numbers_size, rows, lambda: self.rows_in_use)
         self._slot_width = rows * _ROW
@@ -122,6 +122,13 @@ class CounterPage:
         for slot in range(MAX_SLOTS):
             page.set_cap(slot, None)
         return page
+
+    def close(self) -> None:
+        """Give memory and descriptor back, in a process that goes on; nobody may count any more."""
+        self._numbers.release()
+        self.addresses.release()
+        self._memory.close()
+        os.close(self.descriptor)
 
     @property
     def rows_in_use(self) -> int:

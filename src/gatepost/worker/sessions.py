@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import assert_never
 
 from gatepost.mail.delivery import Deliverer
 from gatepost.mail.directory import Directory
@@ -43,21 +43,26 @@ class Services:
     mail: MailStore
     scripts: ScriptStore
     watch: MailboxWatch
-    http: HttpServer
+
+
+MakeParts = Callable[[Connection], ProtocolParts]
 
 
 class ProtocolSessions:
-    """See worker.listener.Sessions."""
+    """See worker.listener.Sessions. `conversations` makes engine and reactions of every protocol that is spoken, `http` is what
+    speaks that one. Whoever makes a plan sees to it that its listeners ask for nothing else."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._recent_messages = RecentMessages(services.mail)
+    def __init__(self, conversations: Mapping[ProtocolName, MakeParts], http: HttpServer | None) -> None:
+        self._conversations = conversations
+        self._http = http
 
     def session(self, connection: Connection) -> Session:
-        """The conversation, HTTP or other."""
+        """The conversation, HTTP or other. Raises LookupError for a protocol that is not spoken."""
         plan = connection.policy.plan
         if plan.protocol is ProtocolName.HTTP:
-            return self._services.http.session(plan.id)
+            if self._http is None:
+                raise LookupError("nothing answers HTTP here")
+            return self._http.session(plan.id)
         policy = connection.policy
         may_log_in_in_clear = policy.may_log_in_in_clear(connection.transport.info)
         opening = policy.openings.get(may_log_in_in_clear)
@@ -72,26 +77,30 @@ class ProtocolSessions:
         return Opening(engine.data_to_send(), engine.idle_timeout, engine.state_name, deadline)
 
     def parts(self, connection: Connection) -> ProtocolParts:
-        """Engine and reactions of any protocol but HTTP."""
-        match connection.policy.plan.protocol:
-            case ProtocolName.SMTP:
-                return self._smtp(connection, SMTP)
-            case ProtocolName.LMTP:
-                return self._smtp(connection, LMTP)
-            case ProtocolName.IMAP:
-                return self._imap(connection)
-            case ProtocolName.POP3:
-                return self._pop3(connection)
-            case ProtocolName.MANAGESIEVE:
-                return self._managesieve(connection)
-            case ProtocolName.HTTP:
-                raise ValueError("HTTP has no engine of ours")
-            case _ as unreachable:
-                assert_never(unreachable)
+        """Engine and reactions of any protocol but HTTP. Raises LookupError for one that is not spoken."""
+        return self._conversations[connection.policy.plan.protocol](connection)
+
+
+class MailConversations:
+    """The five protocols of the mail server."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._recent_messages = RecentMessages(services.mail)
+
+    def by_protocol(self) -> dict[ProtocolName, MakeParts]:
+        """What ProtocolSessions takes."""
+        return {
+            ProtocolName.SMTP: lambda connection: self._smtp(connection, SMTP),
+            ProtocolName.LMTP: lambda connection: self._smtp(connection, LMTP),
+            ProtocolName.IMAP: self._imap,
+            ProtocolName.POP3: self._pop3,
+            ProtocolName.MANAGESIEVE: self._managesieve,
+        }
 
     def _smtp(self, connection: Connection, dialect: Dialect) -> ProtocolParts:
         services, policy = self._services, connection.policy
-        settings = _smtp_settings(dialect, policy.max_message_size, *_facts(connection))
+        settings = smtp_settings(connection, dialect)
         engine = SmtpEngine(settings)
         deliverer = Deliverer(services.mail, services.directory, policy.hostname, quota=AccountQuota(services.mail))
         return ProtocolParts(
@@ -145,15 +154,27 @@ def _facts(connection: Connection) -> _Facts:
     )
 
 
+def smtp_settings(connection: Connection, dialect: Dialect, *, offers_auth: bool = True) -> SmtpSettings:
+    """What an SMTP or LMTP conversation on this connection is told."""
+    return _smtp_settings(dialect, offers_auth, connection.policy.max_message_size, *_facts(connection))
+
+
 @lru_cache(maxsize=256)
 def _smtp_settings(
-    dialect: Dialect, max_message_size: int, hostname: str, offers_tls: bool, is_tls: bool, may_auth_in_clear: bool
+    dialect: Dialect,
+    offers_auth: bool,
+    max_message_size: int,
+    hostname: str,
+    offers_tls: bool,
+    is_tls: bool,
+    may_auth_in_clear: bool,
 ) -> SmtpSettings:
     return SmtpSettings(
         hostname=hostname,
         dialect=dialect,
         offers_tls=offers_tls,
         is_tls=is_tls,
+        offers_auth=offers_auth,
         may_auth_in_clear=may_auth_in_clear,
         limits=replace(SmtpLimits(), message_octets=max_message_size),
     )

@@ -71,6 +71,7 @@ class Worker:
         self._tls = PlanTls()
         self.is_retiring = False
         self._is_draining = False
+        self._end: asyncio.TimerHandle | None = None
         self.neighbours = Neighbours()
         self.is_finished = asyncio.Event()
         self.sessions: Sessions
@@ -86,7 +87,6 @@ class Worker:
 
     def begin(self) -> None:
         """Read what the supervisor says. `sessions` has to be set."""
-        asyncio.get_running_loop().set_exception_handler(events.loop_error)
         self._channel = Channel(
             self._control,
             FromSupervisor,  # type: ignore[arg-type]  # a union of types is decoded
@@ -246,8 +246,18 @@ class Worker:
         self._release(tuple(self._loops))
         for listener in self._all_listeners():
             listener.shut_down()
-        asyncio.get_running_loop().call_later(timeout, self._cut_off)
+        self._end = asyncio.get_running_loop().call_later(timeout, self._cut_off)
         self._listener_is_empty()
+
+    def close(self) -> None:
+        """Give everything back, when it has finished: for a worker whose process goes on."""
+        if self._end is not None:
+            self._end.cancel()
+        self.byte_meter.stop()
+        self.access_log.flush()
+        self._channel.close()
+        self.neighbours.close()
+        self._poller.close()
 
     def _cut_off(self) -> None:
         for listener in self._all_listeners():
