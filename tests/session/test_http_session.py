@@ -22,7 +22,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 class Application:
     """Answers with the size of the body. `/wait` waits for the test, `/slow-reader` too, before it reads the body, `/fail`
-    fails, `/half` ends in the middle of its answer."""
+    fails, `/half` ends in the middle of its answer, `/endless` when the server takes its leave."""
 
     def __init__(self) -> None:
         self.may_go_on = asyncio.Event()
@@ -47,6 +47,13 @@ class Application:
                 break
         body = b"%d" % size
         headers = [(b"content-length", b"%d" % len(body))]
+        if path == "/endless":
+            scope["state"]["on_leaving"].append(self.may_go_on.set)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"bit", "more_body": True})
+            await self.may_go_on.wait()
+            await send({"type": "http.response.body", "body": b""})
+            return
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if path == "/half":
             await self.may_go_on.wait()
@@ -91,7 +98,7 @@ async def test_a_request_is_answered_and_the_application_knows_the_listener(worl
     await world.send(GET)
     assert (await world.answer()).startswith(b"HTTP/1.1 200 OK\r\n")
     (scope,) = world.application.scopes
-    assert scope["state"] == {"listener_id": "listener-1"}
+    assert scope["state"] == {"listener_id": "listener-1", "on_leaving": []}
     assert tuple(scope["client"]) == world.client.getsockname()
     assert scope["scheme"] == "http"
 
@@ -286,3 +293,12 @@ async def test_a_client_that_sends_nothing_but_empty_lines_is_closed_when_it_end
     await world.send(b"\r\n" * 5000)
     world.client.shutdown(socket.SHUT_WR)
     assert await world.receive_all() == b""
+
+
+async def test_an_answer_that_goes_on_comes_bit_by_bit_and_ends_when_the_server_leaves(world: World) -> None:
+    world.begin()
+    await world.send(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert (await world.answer()).endswith(b"\r\n\r\n3\r\nbit\r\n")
+    world.session.shut_down()
+    assert await world.receive() == b"0\r\n\r\n"
+    assert await world.receive() == b""

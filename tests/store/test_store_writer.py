@@ -32,7 +32,13 @@ class Commits:
     def __init__(self, directory: Path) -> None:
         self.dialect = dialect_for(directory)
         self.changed: list[set[Id]] = []
-        self.writer = Writer(self.dialect, lambda mailbox_ids: self.changed.append(set(mailbox_ids)), patience_s=0.05)
+        self.types: list[set[str]] = []
+        self.writer = Writer(
+            self.dialect,
+            lambda mailbox_ids: self.changed.append(set(mailbox_ids)),
+            lambda names: self.types.append(set(names)),
+            patience_s=0.05,
+        )
         self._gate = threading.Event()
         self._is_at_gate = threading.Event()
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 import gatepost
 from gatepost.management.app import make_app
 from gatepost.management.parts import ManagementParts
+from gatepost.management.state_watch import StateWatch
 from gatepost.management.web_session_key import load_web_session_key
 from gatepost.plan.plan import Plan
 from gatepost.session.password_hash import hash_to_store
@@ -23,7 +24,9 @@ _WEB_UI = Path(gatepost.__file__).parent / "webui"
 _ID_OCTETS = 10
 
 
-async def management_application(store: SqlStore, worker: Worker, authenticator: Authenticator) -> ASGIApp:
+async def management_application(
+    store: SqlStore, worker: Worker, authenticator: Authenticator, state_watch: StateWatch
+) -> ASGIApp:
     """The ASGI application of this worker's http listeners."""
     return make_app(
         ManagementParts(
@@ -38,6 +41,7 @@ async def management_application(store: SqlStore, worker: Worker, authenticator:
             now=lambda: datetime.now(UTC),
             make_id=lambda: id_from_random(secrets.token_bytes(_ID_OCTETS)),
             web_ui=_WEB_UI,
+            state_watch=state_watch,
         )
     )
 

@@ -6,6 +6,8 @@ import asyncio
 import gc
 import signal
 import socket
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -15,6 +17,7 @@ from gatepost.compose.reconcile import Reconciler
 from gatepost.control.notices import receive_notices
 from gatepost.control.worker_start import WorkerStart
 from gatepost.mail.stored_directory import StoredDirectory
+from gatepost.management.state_watch import StateWatch
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT
 from gatepost.session.authentication import PasswordAuthenticator
 from gatepost.session.http_session import HttpServer
@@ -23,6 +26,7 @@ from gatepost.store.sql_store import SqlStore
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import LineAccessLog
 from gatepost.transport.counter_page import CounterPage
+from gatepost.values.ids import Id
 from gatepost.worker.file_watch import watch_files
 from gatepost.worker.sessions import MailConversations, ProtocolSessions, Services
 from gatepost.worker.worker import Worker
@@ -46,11 +50,16 @@ async def _work(start: WorkerStart) -> None:
     if events.is_logged("info"):
         worker.access_log = LineAccessLog(log_format=str(start.settings["log_format"]), process=_process_name(start))
     watch = MailboxWatch(worker.neighbours.tell)
-    receive_notices(socket.socket(fileno=start.notices), watch.changed_elsewhere)
-    store = SqlStore.open(str(start.settings["database"]), on_mailboxes_changed=watch.changed_here)
+    state_watch = StateWatch(worker.neighbours.tell)
+    receive_notices(socket.socket(fileno=start.notices), partial(_changed_elsewhere, watch, state_watch))
+    store = SqlStore.open(
+        str(start.settings["database"]),
+        on_mailboxes_changed=watch.changed_here,
+        on_types_changed=state_watch.changed_here,
+    )
     directory = StoredDirectory(store.configuration)
     authenticator = PasswordAuthenticator(directory)
-    application = await management_application(store, worker, authenticator)
+    application = await management_application(store, worker, authenticator, state_watch)
     services = Services(
         authenticator=authenticator, directory=directory, mail=store.mail, scripts=store.scripts, watch=watch
     )
@@ -70,6 +79,11 @@ async def _work(start: WorkerStart) -> None:
         worker.byte_meter.stop()
         await store.close()
         worker.access_log.flush()
+
+
+def _changed_elsewhere(mailboxes: MailboxWatch, states: StateWatch, names: Collection[Id]) -> None:
+    mailboxes.changed_elsewhere(names)
+    states.changed_elsewhere(names)
 
 
 def _watched_files(worker: Worker) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""Notices from worker to worker: these mailboxes have changed. Datagrams, straight from one worker to the others.
+"""Notices from worker to worker: these mailboxes have changed, or configuration objects of these types (`x:Domain`, in the place
+of an id: none has a colon). Datagrams, straight from one worker to the others.
 
 The supervisor makes one socket pair per worker, keeps it over restarts, and tells every worker of each that comes and goes,
 those of an upgraded server included; it never reads a notice. A notice that does not fit into a full queue is kept, merged

@@ -27,6 +27,7 @@ def make_app(parts: ManagementParts) -> ASGIApp:
     routes = [
         *(Route(path, endpoints.jmap, methods=["POST"]) for path in ("/jmap", "/jmap/", "/api")),
         Route("/jmap/session", endpoints.session),
+        *(Route(path, endpoints.event_source) for path in ("/jmap/eventsource", "/jmap/eventsource/")),
         Route("/.well-known/jmap", endpoints.well_known),
         Route("/api/schema", endpoints.schema),
         Route("/api/schema/{hash}", endpoints.schema_of_hash),

@@ -15,6 +15,7 @@ from gatepost.management.access import Scope, Verb, permissions, scope
 from gatepost.management.applying import NodeStatus
 from gatepost.management.client import is_tls, peer_of
 from gatepost.management.credentials import Credentials, Identity
+from gatepost.management.event_stream import EventStreams
 from gatepost.management.jmap.engine import JmapEngine
 from gatepost.management.jmap.failure import over_limit
 from gatepost.management.jmap.i_json import parse_i_json
@@ -52,6 +53,7 @@ class Endpoints:
             now=parts.now,
         )
         self._engine = JmapEngine(method_table(set_parts, parts.connections), parts.limits)
+        self._event_streams = EventStreams(parts.store, self._credentials, parts.state_watch, parts.event_stream_limits)
         self._schema = SchemaResource(OBJECT_TYPES.values())
         self._requests_under_way: Counter[Id] = Counter()
 
@@ -67,6 +69,10 @@ class Endpoints:
         caller = (await self._credentials.identify(request)).caller
         base_url = str(request.base_url).rstrip("/")
         return _json(msgspec.json.encode(session_object(caller, self._parts.limits, base_url)))
+
+    async def event_source(self, request: Request) -> Response:
+        """GET /jmap/eventsource/: push of state changes (RFC 8620 section 7.3)."""
+        return await self._event_streams.answer(request)
 
     async def well_known(self, _request: Request) -> Response:
         """GET /.well-known/jmap (RFC 8620 section 2.2)."""

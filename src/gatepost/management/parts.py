@@ -8,8 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from gatepost.management.applying import Applier
+from gatepost.management.event_stream_limits import EventStreamLimits
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.open_connections import OpenConnections
+from gatepost.management.state_watch import StateWatch
 from gatepost.plan.plan import Plan
 from gatepost.session.reactions import Authenticator
 from gatepost.store.interface import ConfigurationStore
@@ -35,4 +37,6 @@ class ManagementParts:
     now: Callable[[], datetime]
     make_id: Callable[[], Id]
     web_ui: Path  # the folder with index.html
+    state_watch: StateWatch = field(default_factory=StateWatch)
     limits: Limits = field(default_factory=Limits)
+    event_stream_limits: EventStreamLimits = field(default_factory=EventStreamLimits)

@@ -102,8 +102,10 @@ class HttpServer:
         self.state = _DatedState()
 
     def session(self, listener_id: str) -> HttpSession:
-        """The protocol of one connection. The application finds `listener_id` in `scope["state"]`."""
-        return HttpSession(self.config, self.state, {**self._app_state, "listener_id": listener_id})
+        """The protocol of one connection. The application finds `listener_id` in `scope["state"]`, and `on_leaving`: a list to
+        which it adds what is to be called when the server takes leave of the client, for an answer that has no end of its
+        own."""
+        return HttpSession(self.config, self.state, {**self._app_state, "listener_id": listener_id, "on_leaving": []})
 
 
 class _Awaited(Enum):
@@ -219,6 +221,8 @@ class HttpSession(H11Protocol):
             self.cycle.keep_alive = False
             # RFC 9112 section 9.6
             self.cycle.default_headers = [*self.cycle.default_headers, (b"connection", b"close")]
+            for leave in tuple(self.app_state["on_leaving"]):
+                leave()
 
     def _say_and_close(self, status: int) -> None:
         phrase = HTTPStatus(status).phrase.encode()

@@ -28,7 +28,7 @@ _LOCK_FILE: Final = "maildrops.lock"
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-def _nobody_looks(mailbox_ids: Collection[Id]) -> None:
+def _nobody_looks(names: Collection[str]) -> None:
     """For a process without sessions."""
 
 
@@ -40,10 +40,15 @@ class SqlStore:
     >>> inbox = await store.mail.mailbox(account_id, "INBOX")         # doctest: +SKIP
     """
 
-    def __init__(self, dialect: Dialect, on_mailboxes_changed: Callable[[Collection[Id]], None]) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        on_mailboxes_changed: Callable[[Collection[Id]], None],
+        on_types_changed: Callable[[Collection[str]], None],
+    ) -> None:
         self._dialect = dialect
         self._readers = Readers(dialect)
-        self._writer = Writer(dialect, on_mailboxes_changed)
+        self._writer = Writer(dialect, on_mailboxes_changed, on_types_changed)
         locks = MaildropLocks(dialect.data_directory / _LOCK_FILE)
         self.configuration: ConfigurationStore = SqlConfigurationStore(self._readers, self._writer)
         self.mail: MailStore = SqlMailStore(self._readers, self._writer, locks)
@@ -55,15 +60,17 @@ class SqlStore:
         location: str | Path,
         *,
         on_mailboxes_changed: Callable[[Collection[Id]], None] = _nobody_looks,
+        on_types_changed: Callable[[Collection[str]], None] = _nobody_looks,
     ) -> SqlStore:
         """Open the store at a database URL or in a data directory. Blocks for some milliseconds: call it at start.
 
-        `on_mailboxes_changed` is called on the event loop after each commit of this process that changed mailboxes.
+        `on_mailboxes_changed` is called on the event loop after each commit of this process that changed mailboxes,
+        `on_types_changed` after each that changed configuration objects, with the names of their types.
         Raises Broken when there is no store of this version, Busy when it is locked.
         """
         dialect = dialect_for(location)
         _check_revision(dialect)
-        return cls(dialect, on_mailboxes_changed)
+        return cls(dialect, on_mailboxes_changed, on_types_changed)
 
     async def close(self) -> None:
         """Commit and answer what is queued, then give everything back. Calls after that raise Broken."""

@@ -124,6 +124,7 @@ def _commit(transaction: WriteTransaction, writes: Sequence[ObjectWrite], if_rev
         kind = _write(connection, write, before.pop((write.object_type, write.id), None))
         if kind is not None:
             is_changed = True
+            transaction.changed_types.add(write.object_type)
             connection.run(_LOG, revision=revision + 1, type=write.object_type, id=write.id, kind=kind)
     return revision + is_changed
 

@@ -22,6 +22,7 @@ from gatepost.values.ids import Id
 T = TypeVar("T")
 
 MailboxesChanged = Callable[[Collection[Id]], None]
+TypesChanged = Callable[[Collection[str]], None]
 
 _WRITES_PER_COMMIT: Final = 256
 _LOCK_FILE: Final = "writers.lock"
@@ -29,17 +30,19 @@ _PATIENCE_S: Final = 10.0
 
 
 class WriteTransaction:
-    """What one write is given: the connection, and where to note the mailboxes that it changes."""
+    """What one write is given: the connection, and where to note the mailboxes, and the types of configuration objects, that
+    it changes."""
 
-    __slots__ = ("changed_mailboxes", "connection")
+    __slots__ = ("changed_mailboxes", "changed_types", "connection")
 
     def __init__(self, connection: SqlConnection) -> None:
         self.connection = connection
         self.changed_mailboxes: set[Id] = set()
+        self.changed_types: set[str] = set()
 
 
 class _QueuedWrite:
-    __slots__ = ("changed_mailboxes", "error", "future", "result", "work")
+    __slots__ = ("changed_mailboxes", "changed_types", "error", "future", "result", "work")
 
     def __init__(self, work: Callable[[WriteTransaction], object], future: asyncio.Future[Any]) -> None:
         self.work = work
@@ -47,6 +50,7 @@ class _QueuedWrite:
         self.result: object = None
         self.error: Exception | None = None
         self.changed_mailboxes: Collection[Id] = ()
+        self.changed_types: Collection[str] = ()
 
     def settle(self) -> None:
         """Answer whoever waits, if anybody still does. On the event loop."""
@@ -62,10 +66,15 @@ class Writer:
     """Runs functions that write. Belongs to the store, which closes it, and to one event loop."""
 
     def __init__(
-        self, dialect: Dialect, on_mailboxes_changed: MailboxesChanged, patience_s: float = _PATIENCE_S
+        self,
+        dialect: Dialect,
+        on_mailboxes_changed: MailboxesChanged,
+        on_types_changed: TypesChanged,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         self._dialect = dialect
         self._on_mailboxes_changed = on_mailboxes_changed
+        self._on_types_changed = on_types_changed
         self._queue: SimpleQueue[_QueuedWrite | None] = SimpleQueue()  # None: nothing comes after it
         self._connection: SqlConnection | None = None
         self._turn = WriteTurn(dialect.data_directory / _LOCK_FILE, patience_s)
@@ -121,7 +130,7 @@ class Writer:
         for write in batch:
             if write.error is None or write.error is error:
                 write.error = _reason(error)
-            write.changed_mailboxes = ()
+            write.changed_mailboxes = write.changed_types = ()
 
     def _begin(self) -> SqlConnection:
         if self._connection is None:
@@ -154,6 +163,9 @@ class Writer:
         changed = {mailbox_id for write in batch for mailbox_id in write.changed_mailboxes}
         if changed:
             self._on_mailboxes_changed(changed)
+        changed_types = {name for write in batch for name in write.changed_types}
+        if changed_types:
+            self._on_types_changed(changed_types)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -181,4 +193,5 @@ def _attempt(write: _QueuedWrite, connection: SqlConnection) -> None:
             raise error from None  # the database has given up the transaction (disk full): this is why
     else:
         write.changed_mailboxes = transaction.changed_mailboxes
+        write.changed_types = transaction.changed_types
     connection.say("RELEASE one_write")
