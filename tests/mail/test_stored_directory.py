@@ -9,7 +9,7 @@ import pytest
 
 from gatepost.mail.directory import DirectoryAccount, NoSuchRecipient
 from gatepost.mail.stored_directory import StoredDirectory
-from gatepost.store.interface import Json, ObjectChanges, ObjectWrite, StoredObject
+from gatepost.store.interface import Json, ObjectChanges, ObjectWrite, StoredObject, TypeSnapshot
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
@@ -51,6 +51,9 @@ class FakeStore:
         raise NotImplementedError
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
+        raise NotImplementedError
+
+    async def snapshot(self, object_type: str) -> TypeSnapshot:
         raise NotImplementedError
 
     async def commit(self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:

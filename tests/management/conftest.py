@@ -39,7 +39,7 @@ from gatepost.registry.domain import DOMAIN, Domain
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.session.link import Peer
 from gatepost.session.reactions import AuthenticationFailed
-from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken
+from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken, TypeSnapshot
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 from gatepost.values.socket_address import SocketAddress
@@ -75,6 +75,9 @@ class MemoryConfigurationStore:
 
     async def state(self, object_type: str) -> str:
         return f"s{sum(kind == object_type for kind, _, _ in self.log)}"
+
+    async def snapshot(self, object_type: str) -> TypeSnapshot:
+        return TypeSnapshot(await self.state(object_type), await self.read_objects(object_type))
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         mine = [(object_id, what) for kind, object_id, what in self.log if kind == object_type]

@@ -48,5 +48,13 @@ def configuration(store: SqlStore) -> ConfigurationStore:
 
 
 @pytest.fixture
+async def second_configuration(data_directory: Path) -> AsyncIterator[ConfigurationStore]:
+    """Another one over the same database, as another process has it."""
+    store = SqlStore.open(data_directory)
+    yield store.configuration
+    await store.close()
+
+
+@pytest.fixture
 def scripts(store: SqlStore) -> ScriptStore:
     return store.scripts

@@ -14,6 +14,7 @@ from gatepost.store.interface import (
     ObjectWrite,
     StoredObject,
     Taken,
+    TypeSnapshot,
 )
 from gatepost.values.ids import Id
 
@@ -217,3 +218,30 @@ async def test_a_state_of_another_type_is_unknown(configuration: ConfigurationSt
 async def test_commits_at_once_are_one_after_the_other(configuration: ConfigurationStore) -> None:
     revisions = await asyncio.gather(*(configuration.commit([put(f"i{n}")]) for n in range(50)))
     assert sorted(revisions) == list(range(1, 51))
+
+
+async def test_a_snapshot_has_objects_and_state_of_one_moment_and_keeps_what_has_not_changed(
+    configuration: ConfigurationStore,
+) -> None:
+    assert await configuration.snapshot("Domain") == TypeSnapshot(NEVER_CHANGED, [])
+    await configuration.commit([put("a"), put("b"), put("x", object_type="Account")])
+    before = await configuration.snapshot("Domain")
+    assert (before.state, [each.id for each in before.objects]) == (await configuration.state("Domain"), ["a", "b"])
+    assert await configuration.snapshot("Domain") is before
+    await configuration.commit([put("x", 1, object_type="Account")])
+    assert await configuration.snapshot("Domain") is before
+    await configuration.commit([put("b", 1)])
+    after = await configuration.snapshot("Domain")
+    assert after.state == await configuration.state("Domain") != before.state
+    assert after.objects[0] is before.objects[0]
+    assert after.objects[1].value == {"value": 1}
+
+
+async def test_reads_see_at_once_what_another_process_has_committed(
+    configuration: ConfigurationStore, second_configuration: ConfigurationStore
+) -> None:
+    for number in range(1, 20):
+        await second_configuration.commit([put("a", number)])
+        assert await configuration.revision() == number
+        assert (await configuration.snapshot("Domain")).objects[0].value == {"value": number}
+        assert await configuration.state("Domain") == await second_configuration.state("Domain")

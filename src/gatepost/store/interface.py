@@ -87,8 +87,17 @@ class ObjectChanges:
     destroyed: Sequence[Id]
 
 
+@dataclass(frozen=True, slots=True)
+class TypeSnapshot:
+    """All objects of a type in order of creation, and the state of the type, at one moment."""
+
+    state: str
+    objects: Sequence[StoredObject]
+
+
 class ConfigurationStore(Protocol):
-    """Configuration objects of every registry type, with a gapless log of changes."""
+    """Configuration objects of every registry type, with a gapless log of changes. What it gives is shared: nobody changes it.
+    A read sees every commit that was answered before it began, whichever process made it."""
 
     async def revision(self) -> int:
         """The number of the newest commit over all types; 0 for an empty store."""
@@ -101,6 +110,9 @@ class ConfigurationStore(Protocol):
 
     async def state(self, object_type: str) -> str:
         """Changes exactly when an object of the type changes; NEVER_CHANGED where there never was one."""
+
+    async def snapshot(self, object_type: str) -> TypeSnapshot:
+        """Objects and state together. Cheap while nothing changes; an object that has not changed is the same one as before."""
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         """None when they cannot be calculated from `since_state` (unknown, or too old)."""

@@ -16,6 +16,7 @@ from gatepost.store.interface import Broken, ConfigurationStore, MailStore, Scri
 from gatepost.store.maildrop_lock import MaildropLocks
 from gatepost.store.sql.configuration import SqlConfigurationStore
 from gatepost.store.sql.connection import SqlConnection, Statement
+from gatepost.store.sql.data_version import DataVersion
 from gatepost.store.sql.dialect import Dialect, dialect_for
 from gatepost.store.sql.mail import SqlMailStore
 from gatepost.store.sql.readers import Readers
@@ -48,9 +49,10 @@ class SqlStore:
     ) -> None:
         self._dialect = dialect
         self._readers = Readers(dialect)
+        self._data_version = DataVersion(dialect)
         self._writer = Writer(dialect, on_mailboxes_changed, on_types_changed)
         locks = MaildropLocks(dialect.data_directory / _LOCK_FILE)
-        self.configuration: ConfigurationStore = SqlConfigurationStore(self._readers, self._writer)
+        self.configuration: ConfigurationStore = SqlConfigurationStore(self._readers, self._writer, self._data_version)
         self.mail: MailStore = SqlMailStore(self._readers, self._writer, locks)
         self.scripts: ScriptStore = SqlScriptStore(self._readers, self._writer)
 
@@ -81,6 +83,7 @@ class SqlStore:
     def _join(self) -> None:
         self._writer.join()
         self._readers.join()
+        self._data_version.close()
         self._dialect.engine.dispose()
 
 

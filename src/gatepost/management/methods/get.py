@@ -24,18 +24,8 @@ async def get(reader: TypeReader, values: Mapping[str, Any], context: MethodCont
     known = reader.object_type.properties
     check_properties(properties, known)
     check_size(wanted_ids, context)
-    state = await reader.state()
-    own = {context.caller.account_id} if allowed is Scope.OWN else None
-    objects = await reader.objects(_selection(wanted_ids, context, own))
-    wire = {object_id: reader.object_type.to_wire(value) for object_id, value in objects.items()}
-    return answer_get(context, state, wanted_ids, properties, wire)
-
-
-def _selection(wanted_ids: list[str] | None, context: MethodContext, own: set[Id] | None) -> set[Id] | None:
-    if wanted_ids is None:
-        return own
-    ids = {real_id(each, context) for each in wanted_ids}
-    return ids if own is None else ids & own
+    snapshot = await reader.snapshot([context.caller.account_id] if allowed is Scope.OWN else None)
+    return answer_get(context, snapshot.state, wanted_ids, properties, snapshot.objects)
 
 
 def real_id(text: str, context: MethodContext) -> Id:

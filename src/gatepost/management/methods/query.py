@@ -14,10 +14,11 @@ from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.filter import Predicate, compile_filter
-from gatepost.management.methods.reading import TypeReader
+from gatepost.management.methods.reading import Snapshot, TypeReader, WireObjects
 from gatepost.management.methods.sort import Comparator, parse_sort, sorted_ids
 from gatepost.registry.declaration import ObjectType
 from gatepost.registry.kinds import Choice, Kind, ObjectId, SetOf
+from gatepost.store.interface import ObjectChanges
 from gatepost.values.ids import Id
 
 
@@ -78,14 +79,12 @@ async def query(reader: TypeReader, values: Mapping[str, Any], context: MethodCo
     arguments.account(context.caller.account_id)
     selection, window = read_selection(arguments, reader.object_type), read_window(arguments)
     arguments.finish()
-    state = await reader.state()
-    ids = selection.ids(await _visible(reader, context, allowed))
-    return answer_query(context, state, ids, window, can_calculate_changes=True)
+    snapshot = await _visible(reader, context, allowed)
+    return answer_query(context, snapshot.state, selection.ids(snapshot.objects), window, can_calculate_changes=True)
 
 
-async def _visible(reader: TypeReader, context: MethodContext, allowed: Scope) -> dict[Id, dict[str, object]]:
-    own = [context.caller.account_id] if allowed is Scope.OWN else None
-    return {each: reader.object_type.to_wire(value) for each, value in (await reader.objects(own)).items()}
+async def _visible(reader: TypeReader, context: MethodContext, allowed: Scope) -> Snapshot:
+    return await reader.snapshot([context.caller.account_id] if allowed is Scope.OWN else None)
 
 
 def answer_query(
@@ -131,10 +130,8 @@ async def query_changes(reader: TypeReader, values: Mapping[str, Any], context: 
     arguments.optional_text("upToId")  # positions behind it may be left out; giving all is right too
     has_total = arguments.boolean("calculateTotal")
     arguments.finish()
-    found = await reader.store.changes(reader.object_type.name, since_state)
-    if found is None or found.has_more:
-        raise MethodError("cannotCalculateChanges", "the changes since that state are not known: query again")
-    ids = selection.ids(await _visible(reader, context, allowed))
+    found, objects = await _changes_and_objects(reader, since_state, context, allowed)
+    ids = selection.ids(objects)
     changed = {*found.created, *found.updated}
     removed = [each for each in (*found.updated, *found.destroyed) if _is_visible(each, context, allowed)]
     added = [{"id": each, "index": index} for index, each in enumerate(ids) if each in changed]
@@ -148,6 +145,19 @@ async def query_changes(reader: TypeReader, values: Mapping[str, Any], context: 
         "added": added,
     }
     return answer | ({"total": len(ids)} if has_total else {})
+
+
+async def _changes_and_objects(
+    reader: TypeReader, since_state: str, context: MethodContext, allowed: Scope
+) -> tuple[ObjectChanges, WireObjects]:
+    """Of one state: else an object that came in between would be at a place where the client does not expect it."""
+    while True:
+        found = await reader.store.changes(reader.object_type.name, since_state)
+        if found is None or found.has_more:
+            raise MethodError("cannotCalculateChanges", "the changes since that state are not known: query again")
+        snapshot = await _visible(reader, context, allowed)
+        if snapshot.state == found.new_state:
+            return found, snapshot.objects
 
 
 def _is_visible(object_id: Id, context: MethodContext, allowed: Scope) -> bool:

@@ -1,17 +1,20 @@
 """Configuration objects in the SQL store, of every registry type in the same two tables. Called by the management API.
 
-The state of a type is the number of its newest row in the log of changes, which is never cut.
+The state of a type is the number of its newest row in the log of changes, which is never cut. What was read is remembered as
+long as nobody commits anything (`data_version`), the objects of a type as long as its state is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, null, select, update
 
-from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken
+from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken, TypeSnapshot
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
+from gatepost.store.sql.data_version import DataVersion
 from gatepost.store.sql.object_changes import net_changes
 from gatepost.store.sql.readers import Readers
 from gatepost.store.sql.schema import configuration_change as change
@@ -52,19 +55,24 @@ _SINCE = Statement(
 class SqlConfigurationStore:
     """The port ConfigurationStore."""
 
-    def __init__(self, readers: Readers, writer: Writer) -> None:
+    def __init__(self, readers: Readers, writer: Writer, data_version: DataVersion) -> None:
         self._readers = readers
         self._writer = writer
+        self._data_version = data_version
+        self._version: int | None = None
+        self._known: dict[str, Any] = {}  # what was read at that version
+        self._snapshots: dict[str, TypeSnapshot] = {}
 
     async def revision(self) -> int:
-        return await self._readers.run(_revision)
+        revision: int = await self._remembered("revision", _revision)
+        return revision
 
     async def read_objects(self, object_type: str, ids: Collection[Id] | None = None) -> Sequence[StoredObject]:
-        rows = await self._readers.run(lambda connection: connection.rows(_ALL, object_type=object_type))
-        if ids is not None:
-            wanted = frozenset(ids)
-            rows = [row for row in rows if row[0] in wanted]
-        return [_stored_object(object_type, row) for row in rows]
+        objects = (await self.snapshot(object_type)).objects
+        if ids is None:
+            return objects
+        wanted = frozenset(ids)
+        return [each for each in objects if each.id in wanted]
 
     async def find_object(self, object_type: str, unique_key: str) -> StoredObject | None:
         row = await self._readers.run(
@@ -73,7 +81,33 @@ class SqlConfigurationStore:
         return _stored_object(object_type, row) if row else None
 
     async def state(self, object_type: str) -> str:
-        return await self._readers.run(lambda connection: str(_state(connection, object_type)))
+        state: str = await self._remembered(
+            f"state of {object_type}", lambda connection: str(_state(connection, object_type))
+        )
+        return state
+
+    async def snapshot(self, object_type: str) -> TypeSnapshot:
+        known = self._snapshots.get(object_type)
+        snapshot: TypeSnapshot = await self._remembered(
+            f"snapshot of {object_type}", lambda connection: _snapshot(connection, object_type, known)
+        )
+        self._snapshots[object_type] = snapshot
+        return snapshot
+
+    async def _remembered(self, name: str, read: Callable[[SqlConnection], Any]) -> Any:
+        """What `read` gives, or gave since the last commit of anybody. The version is asked first: what is committed between is
+        seen as a change by the next call."""
+        self._readers.refuse_if_closed()
+        version = self._data_version.now()
+        if version is None or version != self._version:
+            self._known.clear()
+            self._version = version
+        elif name in self._known:
+            return self._known[name]
+        value = await self._readers.run(read)
+        if version is not None and version == self._version:
+            self._known[name] = value
+        return value
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         since = _sequence(since_state)
@@ -93,6 +127,18 @@ def _revision(connection: SqlConnection) -> int:
 def _state(connection: SqlConnection, object_type: str) -> int:
     ((sequence,),) = connection.rows(_STATE, object_type=object_type)
     return int(sequence)
+
+
+def _snapshot(connection: SqlConnection, object_type: str, known: TypeSnapshot | None) -> TypeSnapshot:
+    """`known`: one of before. What has not changed since is taken from it."""
+    with connection.snapshot():
+        state = str(_state(connection, object_type))
+        if known is not None and known.state == state:
+            return known
+        rows = connection.rows(_ALL, object_type=object_type)
+    before = {} if known is None else {each.id: each for each in known.objects}
+    objects = [_stored_object(object_type, row) for row in rows]
+    return TypeSnapshot(state, [old if (old := before.get(new.id)) == new else new for new in objects])
 
 
 def _sequence(state: str) -> int | None:

@@ -72,6 +72,12 @@ class SqlConnection:
         except self._dialect.driver_error as error:
             raise self._dialect.translated(error) from error
 
+    def number(self, command: str) -> int:
+        """The one number that these words of SQL answer with."""
+        self.say(command)
+        ((number,),) = self._cursor.fetchall()
+        return int(number)
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """All reads inside see the database at one moment."""

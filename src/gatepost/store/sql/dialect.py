@@ -35,6 +35,8 @@ class Dialect:
     driver_error: type[Exception]
     begin_write: str  # waits for other writers, so that no statement after it can fail for them
     begin_snapshot: str  # all reads until the end see the same moment
+    never_wait: str = ""  # a connection that would have to wait fails instead
+    data_version: str | None = None  # asks for a number that changes with every commit of others, without waiting
 
     def translated(self, error: Exception) -> StoreError:
         """The store's error for an error of the driver, or for what SQLAlchemy made of it."""
@@ -113,6 +115,8 @@ def _sqlite(url: URL, file: Path) -> Dialect:
         driver_error=sqlite3.Error,
         begin_write="BEGIN IMMEDIATE",
         begin_snapshot="BEGIN",
+        never_wait="PRAGMA busy_timeout = 0",
+        data_version="PRAGMA data_version",
     )
 
 

@@ -29,9 +29,13 @@ class Readers:
 
     async def run(self, read: Callable[[SqlConnection], T]) -> T:
         """What `read` gives. Cancelling it drops the answer; the read itself goes on to its end."""
+        self.refuse_if_closed()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
+
+    def refuse_if_closed(self) -> None:
+        """Raises Broken where the store is closed."""
         if self._is_closed:
             raise Broken("the store is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
 
     def refuse_more(self) -> None:
         """Take no more reads. On the event loop, so that none slips in."""
