@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation
-from gatepost.cli.failure import usage_error
+from gatepost.cli.given_plans import Files, plan_problems
 from gatepost.cli.output import Output
 from gatepost.cli.set_options import dry_run_lines, dry_run_report, refused, set_options
 from gatepost.config.apply_plan import Outcome, apply_plan
-from gatepost.config.plan_file import Operation, PlanError
-from gatepost.config.read_plans import UnreadablePlanError, read_plans
+from gatepost.config.plan_file import Operation
+from gatepost.config.read_plans import read_plans
 from gatepost.config.reconcile import Action
-
-Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Plan files (NDJSON), in order; - is standard input.")]
 
 _MARKS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DESTROY: "-", Action.KEEP: "="}
 
 
 def apply(invocation: Invocation, files: Files, is_dry_run: DryRun = False, may_lock_out: AllowLockOut = False) -> None:
     """Bring a running server to what plan files say. Doing it again changes nothing."""
-    try:
+    with plan_problems():
         operations = read_plans(files)
         outcomes = apply_plan(
             invocation.client,
@@ -32,10 +28,6 @@ def apply(invocation: Invocation, files: Files, is_dry_run: DryRun = False, may_
             lambda outcome: _print_outcome(invocation.output, outcome, is_dry_run),
             options=set_options(is_dry_run, may_lock_out),
         )
-    except UnreadablePlanError as error:
-        raise usage_error(str(error)) from None
-    except PlanError as error:
-        raise usage_error(*(str(problem) for problem in error.problems)) from None
     summary = _summary(operations, outcomes, is_dry_run)
     invocation.output.result(summary)
     invocation.output.line(_summary_line(summary))

@@ -13,7 +13,9 @@ from gatepost.cli.apply_command import apply
 from gatepost.cli.client_command import client_command, takes_client_options
 from gatepost.cli.connections_command import connections
 from gatepost.cli.describe_command import describe
+from gatepost.cli.diff_command import diff
 from gatepost.cli.object_commands import create, delete, get, query, update
+from gatepost.cli.snapshot_command import snapshot
 from gatepost.cli.status_command import status
 
 _CLIENTS = "Commands for a running server"
@@ -43,7 +45,7 @@ def _root(
 
 
 app.callback()(takes_client_options(_root))
-for _command in (get, query, create, update, delete, describe, apply, status, connections):
+for _command in (get, query, create, update, delete, describe, apply, snapshot, diff, status, connections):
     app.command(rich_help_panel=_CLIENTS)(client_command(_command))
 
 

@@ -37,6 +37,10 @@ class Output:
         if not self.is_json:
             self._console.print(Text(text, style=style))
 
+    def plain(self, text: str) -> None:
+        """Text that another program will read as it is, without --json too."""
+        sys.stdout.write(text)
+
     def table(self, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table for people."""
         if self.is_json:

@@ -58,6 +58,11 @@ class PropertyShape:
         return "objectId" in (self.type_name, self.member_type)
 
     @property
+    def is_written(self) -> bool:
+        """Whether a client may give it, on create at least."""
+        return self.update != "serverSet"
+
+    @property
     def is_secret(self) -> bool:
         """Whether the server takes it and never gives it back."""
         return self.type_name == "string" and self.format in ("secret", "secretText")
@@ -73,6 +78,7 @@ class ObjectShape:
     description: str = ""
     label_property: str | None = None  # what people call an object by
     columns: tuple[tuple[str, str], ...] = ()  # (property, label) of a list of objects
+    key_properties: tuple[str, ...] = ()  # no two objects have the same values of all of them
 
     @property
     def wire_name(self) -> str:
@@ -95,6 +101,15 @@ class ObjectShapes:
         known = sorted(self.by_name)
         hint = did_you_mean(bare_type_name(name), known) or f"; there are {', '.join(known) or 'none'}"
         raise UnknownObjectTypeError(f"{name!r} is not an object type{hint}")
+
+    def configuration(self) -> list[ObjectShape]:
+        """The types that a plan can be about: those with something that a client may write."""
+        return [shape for shape in self.by_name.values() if any(each.is_written for each in shape.properties.values())]
+
+    def linked_types(self) -> set[str]:
+        """The names of the types that objects of other types refer to."""
+        properties = (each for shape in self.by_name.values() for each in shape.properties.values())
+        return {each.referenced_type for each in properties if each.referenced_type is not None}
 
 
 def bare_type_name(name: str) -> str:
@@ -128,13 +143,16 @@ def _object_shape(document: Mapping[str, Any], name: str) -> ObjectShape:
         defaults = fields.get("defaults", {})
         for key, declared in fields.get("properties", {}).items():
             properties[key] = _property_shape(key, declared, defaults, document.get("enums", {}))
+    label = listed.get("labelProperty") or ("name" if "name" in properties else None)
+    is_singleton = described.get("type") == "singleton"
     return ObjectShape(
         name=name,
-        is_singleton=described.get("type") == "singleton",
+        is_singleton=is_singleton,
         properties=properties,
         description=described.get("description") or "",
-        label_property=listed.get("labelProperty") or ("name" if "name" in properties else None),
+        label_property=label,
         columns=tuple((column["name"], column.get("label") or column["name"]) for column in listed.get("columns", ())),
+        key_properties=tuple(described.get("keyProperties") or ((label,) if label and not is_singleton else ())),
     )
 
 

@@ -10,7 +10,7 @@ one creates as `#creation-id`, in `object_id` and in every property that holds i
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ from gatepost.config.wire_values import (
     are_same,
     canonical_text,
     canonical_value,
+    is_made_by_server,
     join_pointer,
     matches_filter,
     patched,
@@ -101,11 +102,15 @@ def resolve(
 ) -> list[ResolvedOperation]:
     """The steps that bring `current` (type name without `x:` → objects with their `id`) to what the plan says.
 
+    What a `reconcile` destroys of a type that others link to goes last, behind the operations that unlink it.
+
     Raises PlanError with every problem: unknown types, properties and references, a match that is not unique.
     """
     types = object_types_of(operations, shapes)
-    resolution = _Resolution({shape.name: _View(shape, current.get(shape.name, ())) for shape in types})
+    views = {shape.name: _View(shape, current.get(shape.name, ())) for shape in types}
+    resolution = _Resolution(views, shapes.linked_types())
     resolved = [resolution.operation(operation, shapes.find(operation.object_name)) for operation in operations]
+    resolved += resolution.put_off()
     if resolution.problems:
         raise PlanError(resolution.problems)
     return resolved
@@ -160,8 +165,10 @@ class _View:
 class _Resolution:
     """One pass over the operations. Problems are gathered, so that an operator sees all of them at once."""
 
-    def __init__(self, views: Mapping[str, _View]) -> None:
+    def __init__(self, views: Mapping[str, _View], linked_types: Collection[str]) -> None:
         self._views = views
+        self._linked_types = linked_types
+        self._put_off: list[tuple[Operation, ObjectShape, list[str]]] = []  # what is destroyed at the end
         self._references: dict[str, tuple[str, str]] = {}  # local name → object type, object id
         self._creation_ids: set[str] = set()
         self.problems: list[PlanProblem] = []
@@ -180,11 +187,28 @@ class _Resolution:
                 steps = self._upsert(operation, view)
             case Reconcile():
                 steps = self._upsert(operation, view)
-                kept = {step.object_id for step in steps}
-                steps += self._destroy(operation.line, view, [other for other in view.objects if other not in kept])
+                steps += self._destroy(operation.line, view, self._unlisted(operation, view, steps))
             case Destroy():
                 steps = self._destroy(operation.line, view, self._filtered(operation, view))
         return ResolvedOperation(operation, shape, tuple(steps))
+
+    def put_off(self) -> list[ResolvedOperation]:
+        """The destroys that had to wait, the last ones first: what refers to others stands behind them in a plan."""
+        return [
+            ResolvedOperation(
+                operation, shape, tuple(self._destroy(operation.line, self._views[shape.name], object_ids))
+            )
+            for operation, shape, object_ids in reversed(self._put_off)
+        ]
+
+    def _unlisted(self, operation: Operation, view: _View, steps: Sequence[Step]) -> list[str]:
+        """The objects that a reconcile destroys now."""
+        kept = {step.object_id for step in steps}
+        unlisted = [key for key, item in view.objects.items() if key not in kept and not is_made_by_server(item)]
+        if view.shape.name not in self._linked_types:
+            return unlisted
+        self._put_off.append((operation, view.shape, unlisted))
+        return []
 
     def _problem(self, line: PlanLine, property_name: str | None, description: str) -> None:
         self.problems.append(PlanProblem(line, property_name, description))
@@ -209,6 +233,9 @@ class _Resolution:
         return [] if object_id is None else [self._changed(operation.line, view, object_id, patch)]
 
     def _changed(self, line: PlanLine, view: _View, object_id: str, patch: Mapping[str, Any]) -> Step:
+        for _, _, unlisted in self._put_off:
+            if object_id in unlisted:
+                unlisted.remove(object_id)  # a later operation wants it after all
         changes = view.difference(object_id, patch)
         action = Action.UPDATE if changes else Action.KEEP
         return Step(action, line, view.shape.name, object_id, view.label(object_id), changes)

@@ -86,6 +86,11 @@ def are_same(left: Any, right: Any) -> bool:
     return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
 
 
+def is_made_by_server(item: Mapping[str, Any]) -> bool:
+    """Whether the server made the object for itself and makes it again: its self-signed certificate. No plan has a say in it."""
+    return item.get("isSelfSigned") is True
+
+
 def matches_filter(
     shapes: Mapping[str, PropertyShape], filter_: Mapping[str, Any], candidate: Mapping[str, Any]
 ) -> bool:

@@ -123,7 +123,8 @@ class ObjectType(Generic[T]):
 
     `examine(object, now, files)` fills in what the server sets and reports what is wrong between the properties of one
     object; `files` holds what was read of the files that it names.
-    `unique_key(object)`: no two objects of the type share it.
+    `unique_key(object)`: no two objects of the type share it. `key_properties`: what that key is made of, by wire name; a
+    plan file matches objects on them. Empty: on the property that lists show an object by.
     """
 
     name: str
@@ -135,6 +136,7 @@ class ObjectType(Generic[T]):
     menu: MenuPlace
     is_singleton: bool = False
     unique_key: Callable[[T], str | None] = lambda _: None
+    key_properties: tuple[str, ...] = ()
     examine: Examination[T] = lambda candidate, _now, _files: (candidate, ())
 
     @property

@@ -1,6 +1,7 @@
 """The schema document: every object type as administration clients read it, made from the declarations. Pure.
 
-Its shape is fixed, because clients of other makers are driven by it too; `label`, `unit` and `liveEffect` are our own.
+Its shape is fixed, because clients of other makers are driven by it too; `label`, `unit`, `liveEffect`, `required` and
+`keyProperties` are our own.
 """
 
 from __future__ import annotations
@@ -32,7 +33,15 @@ def _object(object_type: ObjectType[Any]) -> dict[str, Any]:
         "type": "singleton" if object_type.is_singleton else "object",
         "description": object_type.description,
         "permissionPrefix": object_type.permission_prefix,
+        "keyProperties": _key_properties(object_type),
     }
+
+
+def _key_properties(object_type: ObjectType[Any]) -> list[str]:
+    if object_type.is_singleton:
+        return []
+    label_property = object_type.list_view.label_property
+    return list(object_type.key_properties) or ([label_property] if label_property else [])
 
 
 def _fields(object_type: ObjectType[Any]) -> dict[str, Any]:

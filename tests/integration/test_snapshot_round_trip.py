@@ -1,0 +1,167 @@
+"""A snapshot of one server makes the same configuration on another, and `diff` tells two of them apart."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
+from tests.integration.running_server import ADMIN, PACKAGE_PATH, PASSWORDS, RunningServer, free_port, running_server
+
+
+@dataclass(frozen=True)
+class Result:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def gatepost(server: RunningServer, *arguments: str, text: str = "") -> Result:
+    user, password = ADMIN
+    done = subprocess.run(
+        [sys.executable, "-m", "gatepost", *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "PYTHONPATH": PACKAGE_PATH,
+            "GATEPOST_URL": str(server.http.base_url),
+            "GATEPOST_USER": user,
+            "GATEPOST_PASSWORD": password,
+        },
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def snapshot(server: RunningServer, *options: str) -> str:
+    taken = gatepost(server, "snapshot", *options)
+    assert taken.exit_code == 0, taken.stderr
+    return taken.stdout
+
+
+def with_secrets(text: str, private_key: str) -> str:
+    """The snapshot with what its remarks say is missing."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        operation = {} if line.startswith("#") or not line else json.loads(line)
+        for value in operation.get("value", {}).values() if "matchOn" in operation else ():
+            if operation["object"] == "Account":
+                value["password"] = {**PASSWORDS, ADMIN[0]: ADMIN[1]}[value["name"]]
+            elif value.get("certificate"):
+                value["privateKey"] = private_key
+        lines.append(json.dumps(operation) if operation else line)
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path, Path]:
+    """Chain and key as text and in files."""
+    now = datetime.now(UTC)
+    key = new_key()
+    certificate = new_certificate(
+        "mail.example.org", key, (now - timedelta(days=1), now + timedelta(days=9)), names=("mail.example.org",)
+    )
+    directory = tmp_path_factory.mktemp("certificates")
+    chain_file, key_file = directory / "mail.pem", directory / "mail.key"
+    chain_file.write_text(certificate_pem(certificate))
+    key_file.write_text(key_pem(key))
+    return chain_file.read_text(), key_file.read_text(), chain_file, key_file
+
+
+def objects(pair: tuple[str, str, Path, Path]) -> list[dict[str, Any]]:
+    chain, private_key, chain_file, key_file = pair
+    certificates = {
+        "text": {"name": "as text", "certificate": chain, "privateKey": private_key},
+        "files": {"name": "in files", "certificateFile": str(chain_file), "privateKeyFile": str(key_file)},
+    }
+    unnamed = {"unnamed": {"certificate": chain, "privateKey": private_key}}
+    return [
+        {"@type": "upsert", "object": "Certificate", "matchOn": ["certificate"], "value": unnamed},
+        {"@type": "upsert", "object": "Certificate", "matchOn": ["name"], "value": certificates},
+        {"@type": "update", "object": "SystemSettings", "value": {"defaultCertificateId": "#files", "workers": 1}},
+    ]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, pair: tuple[str, str, Path, Path]) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("original"), workers=1, extra_lines=objects(pair)) as server:
+        yield server
+
+
+def test_a_snapshot_is_what_runs_and_says_what_it_lacks(original: RunningServer) -> None:
+    taken = gatepost(original, "snapshot")
+    assert gatepost(original, "diff", "-", text=taken.stdout) == Result(0, "no differences\n", "")
+    assert "Account alice@example.org: password" in taken.stderr
+    assert "Certificate as text: privateKey" in taken.stderr
+    assert "in files" not in taken.stderr
+    assert PASSWORDS["alice"] not in taken.stdout
+    assert "PRIVATE KEY" not in taken.stdout
+
+
+def test_an_exact_snapshot_takes_a_server_back_to_what_it_was(original: RunningServer, tmp_path: Path) -> None:
+    before, exact = snapshot(original), tmp_path / "exact.ndjson"
+    assert gatepost(original, "snapshot", "--exact", "--output", str(exact)).exit_code == 0
+    domain = original.set("Domain", create={"d": {"name": "new.example"}})["created"]["d"]["id"]
+    original.set("Account", create={"a": {"name": "new", "domainId": domain, "password": "secret of new"}})
+    original.create_listener(name="new", protocol="imap", bind={f"127.0.0.1:{free_port()}": True})
+    original.update_listener(original.listener("imap")["id"], maxConnections=7)
+    compared = gatepost(original, "diff", str(exact))
+    assert compared.exit_code == 1
+    assert [line for line in compared.stdout.splitlines() if not line.startswith(" ")] == [
+        "- Account new",
+        "~ NetworkListener imap",
+        "- NetworkListener new",
+        "- Domain new.example",
+    ]
+    assert "    maxConnections: 7 -> 8192" in compared.stdout
+    applied = gatepost(original, "apply", str(exact))
+    assert applied.exit_code == 0, applied.stderr
+    assert snapshot(original) == before
+
+
+def test_an_object_without_its_secret_is_refused_where_it_is_new_with_the_property_that_is_missing(
+    original: RunningServer,
+) -> None:
+    [line] = [line for line in snapshot(original).splitlines() if '"name":"alice"' in line and "Account" in line]
+    moved = json.loads(line.replace('"alice"', '"somebody-new"').replace('"#example-org"', "null"))
+    refused = gatepost(original, "apply", "-", text=json.dumps(moved))
+    assert refused.exit_code == 1
+    assert "password: must be given" in refused.stderr
+
+
+def test_a_server_that_cannot_be_asked_is_trouble_and_no_difference(original: RunningServer) -> None:
+    assert gatepost(original, "diff", "-", "--url", f"http://127.0.0.1:{free_port()}").exit_code == 2
+    assert gatepost(original, "diff", "/nowhere/plan.ndjson").exit_code == 2
+
+
+def test_a_part_of_the_configuration_comes_with_what_it_refers_to(original: RunningServer) -> None:
+    lines = [line for line in snapshot(original, "account").splitlines() if line.startswith("{")]
+    assert {json.loads(line)["object"] for line in lines} == {"Domain", "Account"}
+
+
+def test_an_empty_server_that_is_given_a_snapshot_gives_the_same_snapshot(
+    tmp_path: Path, pair: tuple[str, str, Path, Path]
+) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    with running_server(tmp_path / "first", workers=1, extra_lines=objects(pair)) as first:
+        taken, ports = snapshot(first), first.ports
+    plan = tmp_path / "snapshot.ndjson"
+    plan.write_text(with_secrets(taken, pair[1]))
+    second = RunningServer(
+        tmp_path / "second", ["--data", str(tmp_path / "second" / "data"), "--plan", str(plan)], ports, ADMIN
+    )
+    try:
+        assert snapshot(second) == taken
+    finally:
+        second.stop()
