@@ -85,7 +85,7 @@ def test_a_refusal_stops_the_plan_and_names_file_line_and_property(
     assert result.stderr.splitlines() == [
         f"error: {file} line 2: NetworkListener imap was refused:",
         "    bind: 127.0.0.1:10143: EADDRINUSE",
-        "  the operations behind it were not carried out",
+        "  operations that are not told of were not carried out",
     ]
     assert "i2" in server.objects["NetworkListener"]
 
@@ -135,3 +135,36 @@ def test_a_file_that_cannot_be_read_is_wrong_usage(gatepost: Run, tmp_path: Path
     result = gatepost("apply", str(tmp_path / "none.ndjson"))
     assert result.exit_code == 2
     assert "none.ndjson: cannot be read: No such file" in result.stderr
+
+
+def creates(number: int) -> dict[str, Any]:
+    return {**DOMAIN, "value": {f"d{number}": {"name": f"{number}.example"}}}
+
+
+def test_operations_in_a_row_that_only_create_objects_of_a_type_are_one_change(
+    gatepost: Run, server: FakeServer, tmp_path: Path
+) -> None:
+    result = gatepost("apply", plan(tmp_path, *map(creates, range(3)), LISTENER))
+    assert result.exit_code == 0
+    (first, created), (second, _) = server.set_calls
+    assert (first, len(created["create"]), second) == ("Domain", 3, "NetworkListener")
+
+
+def test_what_is_created_beside_something_refused_is_there_and_what_comes_behind_is_not(
+    gatepost: Run, server: FakeServer, tmp_path: Path
+) -> None:
+    server.refusals["d1"] = {"type": "invalidProperties", "description": "no"}
+    result = gatepost("apply", plan(tmp_path, *map(creates, range(3)), LISTENER), "--json")
+    assert counts(result.json) == {"created": 2, "updated": 0, "unchanged": 0, "destroyed": 0, "refused": 1}
+    assert [name for name, _ in server.set_calls] == ["Domain"]
+
+
+@pytest.mark.parametrize("other", [LISTENER, DESTROY])
+def test_an_update_or_a_destroy_goes_by_itself(
+    gatepost: Run, server: FakeServer, tmp_path: Path, other: dict[str, Any]
+) -> None:
+    created = {**LISTENER, "value": {"n": {"name": "new", "bind": ["127.0.0.1:10144"]}}}
+    server.refusals["n"] = {"type": "invalidProperties", "description": "no"}
+    assert gatepost("apply", plan(tmp_path, created, other)).exit_code == 1
+    assert len(server.set_calls) == 1
+    assert {"i1", "i2"} <= set(server.objects["NetworkListener"])

@@ -7,12 +7,20 @@ import sys
 
 from tests.python_process import python_environment
 
-CHECK = "import sys, gatepost.cli.main; print(*sorted(name for name in sys.modules if name.startswith('gatepost.')))"
+CHECK = "import sys, gatepost.cli.main; print(*sorted(sys.modules))"
 ROOMS = {"cli", "config", "values", "telemetry"}
 
 
-def test_client_commands_import_no_server_code() -> None:
-    loaded = subprocess.run(
+def loaded() -> list[str]:
+    return subprocess.run(
         [sys.executable, "-c", CHECK], capture_output=True, text=True, check=True, env=python_environment()
     ).stdout.split()
-    assert {name.split(".")[1] for name in loaded} <= ROOMS
+
+
+def test_client_commands_import_no_server_code() -> None:
+    rooms = {name.split(".")[1] for name in loaded() if name.startswith("gatepost.")}
+    assert rooms <= ROOMS
+
+
+def test_serving_does_not_wait_for_what_only_clients_need() -> None:
+    assert "httpx" not in loaded()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,9 +15,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
+from tests.python_process import python_environment
 
 from gatepost.store.interface import Broken
-from gatepost.store.migrate import alembic_config, migrate
+from gatepost.store.migrate import migrate
 from gatepost.store.sql import (
     configuration,
     content_rows,
@@ -26,9 +30,10 @@ from gatepost.store.sql import (
     scripts,
 )
 from gatepost.store.sql.connection import Statement
-from gatepost.store.sql.dialect import DATABASE_FILE, dialect_for
+from gatepost.store.sql.dialect import DATABASE_FILE, dialect_for, prepare_database
 from gatepost.store.sql.schema import SCHEMA_REVISION, metadata
 from gatepost.store.sql_store import SqlStore
+from gatepost.store.upgrading import alembic_config, upgrade
 
 MODULES = (
     configuration,
@@ -42,32 +47,58 @@ MODULES = (
 )
 
 
-def create_statements(file: Path) -> set[str]:
-    database = sqlite3.connect(file)
-    rows = database.execute(
-        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%' AND name NOT LIKE 'sqlite%'"
-    ).fetchall()
-    database.close()
-    return {" ".join(sql.split()).replace("( ", "(") for (sql,) in rows}
+@pytest.fixture
+def migrated(tmp_path: Path) -> Path:
+    """A data directory whose store the migrations have made, one after the other."""
+    dialect = dialect_for(tmp_path / "migrated")
+    prepare_database(dialect)
+    with dialect.engine.connect() as connection:
+        connection.exec_driver_sql(dialect.begin_write)
+        upgrade(connection)
+        connection.exec_driver_sql("COMMIT")
+    dialect.engine.dispose()
+    return tmp_path / "migrated"
 
 
-def test_the_migrations_make_what_the_statements_expect(data_directory: Path) -> None:
-    dialect = dialect_for(data_directory)
+def create_statements(directory: Path) -> dict[str, str]:
+    with closing(sqlite3.connect(directory / DATABASE_FILE)) as database:
+        rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    return {name: " ".join(sql.split()) for name, sql in rows}
+
+
+def rows_of_tables(directory: Path) -> dict[str, list[tuple[object, ...]]]:
+    with closing(sqlite3.connect(directory / DATABASE_FILE)) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
+
+
+def test_the_migrations_make_what_the_statements_expect(migrated: Path) -> None:
+    dialect = dialect_for(migrated)
     with dialect.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     dialect.engine.dispose()
 
 
-def test_the_migrations_make_the_very_tables_of_the_schema(data_directory: Path, tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    dialect = dialect_for(tmp_path / "other")
-    metadata.create_all(dialect.engine)
-    dialect.engine.dispose()
-    migrated = create_statements(data_directory / DATABASE_FILE)
-    assert len(migrated) == len(create_statements(tmp_path / "other" / DATABASE_FILE))
-    for words in ("WITHOUT ROWID", "AUTOINCREMENT", "FOREIGN KEY", "WHERE is_active"):
-        made = sum(words in sql for sql in create_statements(tmp_path / "other" / DATABASE_FILE))
-        assert sum(words in sql for sql in migrated) == made > 0
+def test_an_empty_database_is_made_as_the_migrations_would_make_it(data_directory: Path, migrated: Path) -> None:
+    assert create_statements(data_directory) == create_statements(migrated)
+    assert rows_of_tables(data_directory) == rows_of_tables(migrated)
+
+
+def test_what_the_migrations_have_made_is_opened_and_left_as_it_is(migrated: Path) -> None:
+    before = create_statements(migrated)
+    migrate(migrated)
+    SqlStore.open(migrated)
+    assert create_statements(migrated) == before
+
+
+def test_alembic_is_loaded_only_to_upgrade(tmp_path: Path) -> None:
+    words = (
+        "import sys; from gatepost.store.migrate import migrate; migrate(sys.argv[1]); print('alembic' in sys.modules)"
+    )
+    for _ in ("an empty store", "one of this version"):
+        command = [sys.executable, "-c", words, str(tmp_path)]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, env=python_environment()).stdout
+        assert told == "False\n"
 
 
 def test_the_schema_is_that_of_the_newest_migration() -> None:
@@ -75,10 +106,10 @@ def test_the_schema_is_that_of_the_newest_migration() -> None:
 
 
 def test_migrating_again_changes_nothing(data_directory: Path) -> None:
-    before = create_statements(data_directory / DATABASE_FILE)
+    before = create_statements(data_directory)
     migrate(data_directory)
     migrate(f"sqlite:///{data_directory / DATABASE_FILE}")
-    assert create_statements(data_directory / DATABASE_FILE) == before
+    assert create_statements(data_directory) == before
 
 
 def test_nobody_else_may_read_the_mail(tmp_path: Path) -> None:
@@ -94,7 +125,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) ->
     database.close()
     with pytest.raises(Broken):
         migrate(tmp_path)
-    assert create_statements(tmp_path / DATABASE_FILE) == {"CREATE TABLE script (in_the_way INTEGER)"}
+    assert create_statements(tmp_path) == {"script": "CREATE TABLE script (in_the_way INTEGER)"}
 
 
 def test_a_store_of_a_newer_version_is_neither_opened_nor_migrated(data_directory: Path) -> None:

@@ -85,6 +85,6 @@ def _summary_line(summary: dict[str, Any]) -> str:
 def _raise_refusals(outcomes: Sequence[Outcome], is_dry_run: bool, *, is_complete: bool) -> None:
     lines = [line for outcome in outcomes for line in outcome.problems()]
     if lines and not is_complete and not is_dry_run:
-        lines.append("the operations behind it were not carried out")
+        lines.append("operations that are not told of were not carried out")
     if lines:
         raise refused(lines)

@@ -11,13 +11,15 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gatepost.cli.failure import CommandError, usage_error
-from gatepost.cli.jmap_client import Access, JmapClient, connect
 from gatepost.cli.output import Output
+
+if TYPE_CHECKING:
+    from gatepost.cli.jmap_client import JmapClient
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 _PANEL = "Connection and output"
@@ -130,7 +132,7 @@ def _run(command: Callable[..., None], options: ClientOptions, arguments: Mappin
     has_color = not options.no_color and not os.environ.get("NO_COLOR")
     output = Output(is_json=options.json, has_color=has_color)
     try:
-        with connect(_access(options)) as client:
+        with _client(options) as client:
             command(Invocation(client, output), **arguments)
     except CommandError as error:
         output.error(error.lines)
@@ -140,19 +142,22 @@ def _run(command: Callable[..., None], options: ClientOptions, arguments: Mappin
         raise typer.Exit(1) from None
 
 
-def _access(options: ClientOptions) -> Access:
+def _client(options: ClientOptions) -> JmapClient:
+    from gatepost.cli.jmap_client import Access, connect  # here: `serve` need not wait until an HTTP client is loaded
+
     environment = os.environ
     api_key = options.api_key or (None if options.user else environment.get("GATEPOST_TOKEN"))
     user = options.user or environment.get("GATEPOST_USER")
     if options.api_key and options.user:
         raise usage_error("--api-key: stands instead of --user and --password; give one or the other")
-    return Access(
+    access = Access(
         url=options.url or environment.get("GATEPOST_URL") or DEFAULT_URL,
         user=None if api_key else user,
         password=None if api_key else _password(options, user),
         api_key=api_key,
         is_insecure=options.insecure,
     )
+    return connect(access)
 
 
 def _password(options: ClientOptions, user: str | None) -> str | None:

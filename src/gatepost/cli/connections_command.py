@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gatepost.cli.client_command import Invocation
 from gatepost.cli.failure import CommandError
-from gatepost.cli.jmap_client import JmapClient
 from gatepost.cli.output import Output
+
+if TYPE_CHECKING:
+    from gatepost.cli.jmap_client import JmapClient
 
 Kill = Annotated[
     list[str] | None,

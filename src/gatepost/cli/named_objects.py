@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatepost.cli.failure import CommandError, MethodError, usage_error
 from gatepost.cli.field_values import parse_conditions, reference_properties
-from gatepost.cli.jmap_client import JmapClient
 from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, UnknownObjectTypeError
 from gatepost.config.wire_values import canonical_value, matches_filter
 from gatepost.values.ids import is_id
+
+if TYPE_CHECKING:
+    from gatepost.cli.jmap_client import JmapClient
 
 
 def find_shape(client: JmapClient, name: str) -> ObjectShape:

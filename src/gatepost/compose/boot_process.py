@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from gatepost.telemetry import events
 
 def run_boot() -> None:
     """Answer and end."""
+    gc.freeze()
+    gc.enable()
     events.configure(log_format="text", log_level="info", process="boot")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a terminal sends it to all; whoever started us has words for it
     request = msgspec.json.decode(os.environ.pop(ENVIRONMENT_VARIABLE), type=BootRequest)

@@ -17,6 +17,6 @@ def run_fork_server() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the supervisor decides
         signal.signal(number, signal.SIG_IGN)
     events.preload()
-    gc.collect()
     gc.freeze()  # what is shared with workers stays shared: the collector does not write to it
+    gc.enable()
     serve_requests(socket.socket(fileno=int(os.environ.pop(ENVIRONMENT_VARIABLE))), run_worker)

@@ -1,4 +1,5 @@
-"""The steps of a plan carried out: one /set for each operation, in order.
+"""The steps of a plan carried out in order: one /set for each operation, or for several in a row that only create objects of
+one type.
 
 `gatepost apply` gives a running server to carry them out on, `serve --plan` the store. Whatever is asked of either goes
 through the port `ConfiguredServer`; nothing here does I/O itself.
@@ -6,14 +7,14 @@ through the port `ConfiguredServer`; nothing here does I/O itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from gatepost.config.object_shape import ObjectShape, ObjectShapes, PropertyShape
 from gatepost.config.plan_file import Operation
-from gatepost.config.reconcile import Action, Step, object_types_of, resolve
+from gatepost.config.reconcile import Action, ResolvedOperation, Step, object_types_of, resolve
 from gatepost.config.set_answer import SetAnswer, set_error_lines
 from gatepost.config.wire_values import join_pointer, split_pointer
 
@@ -75,17 +76,19 @@ def apply_plan(
 
     `options` are arguments of every /set: `dryRun`, `allowLockOut`.
 
-    Stops behind the first /set in which something was refused (a dry run goes on). Raises PlanError before anything is
-    sent where the plan does not fit the server, and what the server's port raises where it cannot be asked.
+    Stops behind the first /set in which something was refused (a dry run goes on); what else was in that one is done.
+    Raises PlanError before anything is sent where the plan does not fit the server, and what the server's port raises where
+    it cannot be asked.
     """
     shapes = server.shapes
     current = {shape.name: server.get_all(shape) for shape in object_types_of(operations, shapes)}
     run = _Run(server, options)
     is_dry_run = bool(options.get("dryRun"))
     outcomes: list[Outcome] = []
-    for operation in resolve(operations, current, shapes):
-        for batch in _batches(operation.steps, server.limit("maxObjectsInSet", 500)):
-            done = run.batch(operation.shape, batch)
+    size = max(server.limit("maxObjectsInSet", 500), 1)
+    for batch in _batches(resolve(operations, current, shapes)):
+        for start in range(0, len(batch.steps), size):
+            done = run.batch(batch.shape, batch.steps[start : start + size])
             for outcome in done:
                 report(outcome)
             outcomes += done
@@ -94,9 +97,42 @@ def apply_plan(
     return outcomes
 
 
-def _batches(steps: Sequence[Step], size: int) -> Iterator[Sequence[Step]]:
-    for start in range(0, len(steps), max(size, 1)):
-        yield steps[start : start + max(size, 1)]
+@dataclass(slots=True)
+class _Batch:
+    """One operation, or several in a row that only create objects of one type: nothing is lost where some of them are
+    refused, whereas an update or a destroy may rely on what comes before it."""
+
+    shape: ObjectShape
+    steps: list[Step]
+    created: set[str] = field(default_factory=set)  # `#creation-id`s
+    only_creates: bool = True
+
+    def add(self, operation: ResolvedOperation) -> None:
+        self.steps += operation.steps
+        self.created.update(step.object_id for step in operation.steps)
+        self.only_creates = self.only_creates and _only_creates(operation)
+
+    def takes(self, operation: ResolvedOperation) -> bool:
+        if operation.shape is not self.shape or not (self.only_creates and _only_creates(operation)):
+            return False
+        return not any(_creation_ids_in(self.shape, step.value) & self.created for step in operation.steps)
+
+
+def _only_creates(operation: ResolvedOperation) -> bool:
+    return all(step.action in (Action.CREATE, Action.KEEP) for step in operation.steps)
+
+
+def _batches(operations: Iterable[ResolvedOperation]) -> Iterator[_Batch]:
+    """A hundred lines that create a listener each are one change of the server, not a hundred."""
+    batch: _Batch | None = None
+    for operation in operations:
+        if batch is not None and not batch.takes(operation):
+            yield batch
+            batch = None
+        batch = batch or _Batch(operation.shape, [])
+        batch.add(operation)
+    if batch is not None:
+        yield batch
 
 
 class _Run:
@@ -128,8 +164,7 @@ class _Run:
 
     def _unknown_references(self, shape: ObjectShape, step: Step) -> set[str]:
         """The `#creation-id`s that the step needs; in a dry run nothing stands for them."""
-        found = {text for text in _referenced_texts(shape, step.value) if text.startswith("#")}
-        return found | ({step.object_id} if step.object_id.startswith("#") else set())
+        return _creation_ids_in(shape, step.value) | ({step.object_id} if step.object_id.startswith("#") else set())
 
     def _arguments(self, shape: ObjectShape, steps: Sequence[Step]) -> dict[str, Any]:
         arguments: dict[str, Any] = {"create": {}, "update": {}, "destroy": []}
@@ -149,11 +184,13 @@ class _Run:
         return {**wanted, **self._options}
 
 
-def _referenced_texts(shape: ObjectShape, value: Mapping[str, Any]) -> set[str]:
+def _creation_ids_in(shape: ObjectShape, value: Mapping[str, Any]) -> set[str]:
+    """The `#creation-id`s that a value refers to."""
     found: set[str] = set()
 
     def note(text: str) -> str:
-        found.add(text)
+        if text.startswith("#"):
+            found.add(text)
         return text
 
     _map_references(shape, value, note)

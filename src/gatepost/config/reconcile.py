@@ -3,7 +3,7 @@
     resolved = resolve(parse_plan(text, "plan.ndjson"), current, shapes)
 
 `gatepost apply` carries the steps out over JMAP, `serve --plan` on the store. Both give `current` as plain wire values
-and carry the steps out in order, one /set (or transaction) for each operation: a step may name an object that an earlier
+and carry the steps out in order, the steps of one operation in one /set (or transaction): a step may name an object that an earlier
 one creates as `#creation-id`, in `object_id` and in every property that holds ids.
 """
 

@@ -1,5 +1,5 @@
 """Brings the database to the schema of this version. Called once at start, before workers open the store; safe when
-several processes do it at the same time. Alembic is loaded here only, so that workers never carry it."""
+several processes do it at the same time."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
+from sqlalchemy import Connection, insert, inspect
 from sqlalchemy.exc import DBAPIError
 
 from gatepost.store.interface import Broken
 from gatepost.store.sql.dialect import Dialect, dialect_for, prepare_database
+from gatepost.store.sql.schema import FIRST_ROWS, SCHEMA_REVISION, metadata, schema_version
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK_FILE: Final = "migrate.lock"
 
 
@@ -32,31 +30,39 @@ def migrate(location: str | Path) -> None:
         dialect.data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _only_one_process(dialect.data_directory / _LOCK_FILE):
             prepare_database(dialect)
-            _upgrade(dialect)
+            _bring_up_to_date(dialect)
     except OSError as error:
         raise Broken(f"the store in {dialect.data_directory} cannot be made: {error}") from error
     except (DBAPIError, dialect.driver_error) as error:
         raise dialect.translated(error) from error
-    except CommandError as error:
-        raise Broken(f"the store in {dialect.data_directory} is not of this version of gatepost: {error}") from error
     finally:
         dialect.engine.dispose()
 
 
-def alembic_config() -> Config:
-    """Where Alembic finds the migrations: inside the package."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config
-
-
-def _upgrade(dialect: Dialect) -> None:
-    config = alembic_config()
+def _bring_up_to_date(dialect: Dialect) -> None:
     with dialect.engine.connect() as connection:
         connection.exec_driver_sql(dialect.begin_write)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        tables = inspect(connection).get_table_names()
+        if not tables:
+            _make(connection)
+        elif schema_version.name not in tables or _revision(connection) != SCHEMA_REVISION:
+            from gatepost.store.upgrading import upgrade
+
+            upgrade(connection)
         connection.exec_driver_sql("COMMIT")
+
+
+def _make(connection: Connection) -> None:
+    """What all migrations together make of an empty database, in one go; a test holds the two together."""
+    metadata.create_all(connection, checkfirst=False)
+    schema_version.create(connection)
+    connection.execute(insert(schema_version).values(version_num=SCHEMA_REVISION))
+    for table, rows in FIRST_ROWS.items():
+        connection.execute(insert(table), rows)
+
+
+def _revision(connection: Connection) -> str | None:
+    return connection.execute(schema_version.select()).scalar()
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""The tables, as the statements of this folder see them. `migrations/` makes them; a test holds the two together.
+"""The tables, as the statements of this folder see them. An empty database is made of them, another one is brought here by
+`migrations/`; a test holds the two together.
 
 Layout: what one session lists is stored side by side (`message` by mailbox and uid, `vanished` by mailbox and
 modification), the octets of messages are kept in a table of their own that no listing touches, and the counts of a
@@ -9,6 +10,7 @@ Times are microseconds since 1970 in UTC. Names and ids compare by their octets.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import (
@@ -20,6 +22,8 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -150,3 +154,9 @@ Index(
     unique=True,
     sqlite_where=script.c.is_active == true(),  # PostgreSQL's is in the migration: named here, it loads another dialect
 )
+
+# Made by Alembic too, hence not among what Alembic compares.
+schema_version = Table("alembic_version", MetaData(), Column("version_num", String(32), nullable=False))
+schema_version.append_constraint(PrimaryKeyConstraint("version_num", name="alembic_version_pkc"))
+
+FIRST_ROWS: Final[Mapping[Table, Sequence[Mapping[str, object]]]] = {counter: ({"name": "uid_validity", "value": 0},)}
