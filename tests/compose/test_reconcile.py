@@ -19,6 +19,7 @@ from gatepost.compose.reconcile import Reconciler
 from gatepost.management.applying import ApplyFailure
 from gatepost.plan.plan import Plan
 from gatepost.registry.certificate import CERTIFICATE, Certificate
+from gatepost.store.history import Cause, Retention
 from gatepost.store.interface import ObjectWrite
 from gatepost.store.migrate import migrate
 from gatepost.store.sql_store import SqlStore
@@ -126,6 +127,19 @@ async def test_a_renewal_is_activated_at_the_revision_in_which_its_facts_are_sto
     assert ends > datetime.now(UTC) + timedelta(days=80)
 
 
+async def test_what_a_new_file_changes_is_in_the_history(world: World) -> None:
+    write_pair(world.directory, days=90)
+    await world.reconcile()
+    history = world.store.configuration.history
+    (entry,) = await history.entries((await history.find())[:1])
+    record = entry.record
+    assert (entry.object_type, entry.object_id, record.kind) == (CERTIFICATE.name, ID, "updated")
+    assert record.author.cause is Cause.CERTIFICATE_FILE
+    assert record.after is not None
+    assert "notValidAfter" in record.after
+    assert record.redacted == ()
+
+
 async def test_what_cannot_be_prepared_is_neither_stored_nor_run(world: World) -> None:
     before, running = await world.stored(), world.server.running_plan
     write_pair(world.directory, days=90)
@@ -140,11 +154,11 @@ async def test_a_commit_of_somebody_else_in_between_is_seen(world: World, monkey
     (world.directory / "key.pem").unlink()
     commit, configuration = world.store.configuration.commit, world.store.configuration
 
-    async def after_another(writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:
+    async def after_another(writes: Sequence[ObjectWrite], *, if_revision: int, retention: Retention) -> int:
         monkeypatch.undo()
         renamed = CERTIFICATE.to_stored(structs.replace(await world.stored(), name="renamed"))
         await commit([ObjectWrite(CERTIFICATE.name, ID, renamed, "renamed")])
-        return await commit(writes, if_revision=if_revision)
+        return await commit(writes, if_revision=if_revision, retention=retention)
 
     monkeypatch.setattr(configuration, "commit", after_another)
     (line,) = await world.reconcile()

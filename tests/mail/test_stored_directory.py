@@ -9,6 +9,7 @@ import pytest
 
 from gatepost.mail.directory import DirectoryAccount, NoSuchRecipient
 from gatepost.mail.stored_directory import StoredDirectory
+from gatepost.store.history import HistoryStore, Retention
 from gatepost.store.interface import Json, ObjectChanges, ObjectWrite, StoredObject, TypeSnapshot
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -56,7 +57,13 @@ class FakeStore:
     async def snapshot(self, object_type: str) -> TypeSnapshot:
         raise NotImplementedError
 
-    async def commit(self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:
+    async def commit(
+        self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None, retention: Retention | None = None
+    ) -> int:
+        raise NotImplementedError
+
+    @property
+    def history(self) -> HistoryStore:
         raise NotImplementedError
 
 

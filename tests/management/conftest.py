@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
+from tests.management.memory_history import MemoryHistory
 
 from gatepost.control.connection_report import ConnectionReport
 from gatepost.mail.directory import DirectoryAccount
@@ -39,6 +40,7 @@ from gatepost.registry.domain import DOMAIN, Domain
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.session.link import Peer
 from gatepost.session.reactions import AuthenticationFailed
+from gatepost.store.history import Retention
 from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken, TypeSnapshot
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -55,6 +57,7 @@ class MemoryConfigurationStore:
         self.rows: dict[tuple[str, Id], tuple[Mapping[str, object], str | None]] = {}
         self.log: list[tuple[str, Id, str]] = []
         self.revisions = 0
+        self.history = MemoryHistory()
         self.before_commit: Callable[[], None] | None = None
 
     async def revision(self) -> int:
@@ -92,7 +95,9 @@ class MemoryConfigurationStore:
         new_state = since + len(later)
         return ObjectChanges(since_state, f"s{new_state}", new_state < len(mine), **by_kind)
 
-    async def commit(self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:
+    async def commit(
+        self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None, retention: Retention | None = None
+    ) -> int:
         if self.before_commit is not None:
             hook, self.before_commit = self.before_commit, None
             hook()
@@ -103,6 +108,7 @@ class MemoryConfigurationStore:
             self._write(rows, log, write)
         self.rows, self.log = rows, log
         self.revisions += 1
+        self.history.record(self.revisions, writes, retention)
         return self.revisions
 
     def _write(self, rows: dict[Any, Any], log: list[tuple[str, Id, str]], write: ObjectWrite) -> None:

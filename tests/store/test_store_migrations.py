@@ -22,6 +22,7 @@ from gatepost.store.migrate import migrate
 from gatepost.store.sql import (
     configuration,
     content_rows,
+    history,
     mailbox_rename,
     mailbox_rows,
     mailbox_state,
@@ -38,6 +39,7 @@ from gatepost.store.upgrading import alembic_config, upgrade
 MODULES = (
     configuration,
     content_rows,
+    history,
     mailbox_rename,
     mailbox_rows,
     mailbox_state,

@@ -14,6 +14,7 @@ from gatepost.boot import demo
 from gatepost.boot.administrator import Administrator
 from gatepost.boot.first_listeners import demo_listeners, first_listeners
 from gatepost.boot.self_signed import host_name, make_self_signed
+from gatepost.management.recording import object_write
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.management.web_session_key import ensure_web_session_key
 from gatepost.registry.account import ACCOUNT, Account, Role
@@ -24,6 +25,7 @@ from gatepost.registry.domain import DOMAIN, Domain
 from gatepost.registry.network_listener import NETWORK_LISTENER
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.session.password_hash import hash_password, is_password_of
+from gatepost.store.history import Author, Cause
 from gatepost.store.interface import NEVER_CHANGED, NewMessage, ObjectWrite
 from gatepost.store.sql_store import SqlStore
 from gatepost.values.ids import Id, id_from_random
@@ -62,10 +64,14 @@ class FirstObjects:
         if self.messages:
             await self.store.mail.append(self.messages)
 
+    @property
+    def _author(self) -> Author:
+        return Author(at=datetime.now(UTC), cause=Cause.FIRST_START if self.is_first_start else Cause.START)
+
     def _add(self, object_type: ObjectType[T], value: T, object_id: Id | None = None) -> Id:
         object_id = object_id or id_from_random(secrets.token_bytes(10))
-        key = object_type.unique_key(value)
-        self.writes.append(ObjectWrite(object_type.name, object_id, object_type.to_stored(value), key))
+        before = None if object_type.is_singleton else self.configuration.of(object_type).get(object_id)
+        self.writes.append(object_write(self._author, object_type, object_id, before, value))
         return object_id
 
     @property

@@ -12,12 +12,14 @@ from msgspec import structs
 from gatepost.compose.certificates_in_files import FilesRead, read_again
 from gatepost.management.applying import ApplyError
 from gatepost.management.certificate_files import read_files
+from gatepost.management.recording import object_write, retention_of
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.plan.certificate_files import files_of
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
 from gatepost.registry.certificate import CERTIFICATE, Certificate
 from gatepost.registry.configuration import Configuration
+from gatepost.store.history import Author, Cause
 from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, StoreError
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
@@ -64,7 +66,9 @@ class Reconciler:
                 events.error(Event.PLAN_NOT_APPLIED, revision=revision, reasons=reasons)
                 return
             if read.changed:
-                revision = await self._store.commit(_writes(read.changed), if_revision=revision)
+                writes = _writes(configuration.certificates, read.changed)
+                retention = retention_of(configuration.settings, datetime.now(UTC))
+                revision = await self._store.commit(writes, if_revision=revision, retention=retention)
             if not is_running:
                 await change.activate(revision)
             _tell(configuration.certificates, read)
@@ -80,11 +84,9 @@ def _plan_of(configuration: Configuration, revision: int, read: FilesRead) -> Pl
     )
 
 
-def _writes(changed: Mapping[Id, Certificate]) -> list[ObjectWrite]:
-    return [
-        ObjectWrite(CERTIFICATE.name, certificate_id, CERTIFICATE.to_stored(value), CERTIFICATE.unique_key(value))
-        for certificate_id, value in changed.items()
-    ]
+def _writes(before: Mapping[Id, Certificate], changed: Mapping[Id, Certificate]) -> list[ObjectWrite]:
+    author = Author(at=datetime.now(UTC), cause=Cause.CERTIFICATE_FILE)
+    return [object_write(author, CERTIFICATE, key, before[key], value) for key, value in changed.items()]
 
 
 def _tell(before: Mapping[Id, Certificate], read: FilesRead) -> None:

@@ -18,6 +18,7 @@ from gatepost.management.methods.table import method_table
 from gatepost.management.open_connections import NoConnections
 from gatepost.registry.account import Role
 from gatepost.session.password_hash import hash_to_store
+from gatepost.store.history import Cause
 from gatepost.store.interface import ConfigurationStore
 from gatepost.values.ids import Id, id_from_random
 
@@ -38,6 +39,7 @@ class LocalCalls:
             delete_account_mail=delete_account_mail,
             make_id=_new_id,
             now=lambda: datetime.now(UTC),
+            cause=Cause.PLAN_FILE,
         )
         self._table = method_table(parts, NoConnections())
         self._context = MethodContext(

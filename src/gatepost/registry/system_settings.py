@@ -123,6 +123,24 @@ class SystemSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             effect=Effect.NEXT,
         ),
     ] = False
+    history_retention: Annotated[
+        int | None,
+        Property(
+            kind=DurationMs(3_600_000),
+            label="History kept",
+            help="Older changes are removed from the history when the next one is made. Empty: however old they are.",
+            unit="milliseconds",
+        ),
+    ] = 365 * 86_400_000
+    history_max_changes: Annotated[
+        int,
+        Property(
+            kind=UnsignedInt(1, 10_000_000),
+            label="Changes kept",
+            help="How many changes the history holds; the oldest are removed when there are more.",
+            unit="changes",
+        ),
+    ] = 100_000
 
 
 SYSTEM_SETTINGS = ObjectType(
@@ -135,6 +153,7 @@ SYSTEM_SETTINGS = ObjectType(
         FormSection("Connections", ("maxConnections", "maxConnectionsPerAddress", "drainTimeout")),
         FormSection("PROXY protocol", ("proxyTrustedNetworks", "proxyHeaderTimeout")),
         FormSection("Mail", ("maxMessageSize",)),
+        FormSection("History", ("historyRetention", "historyMaxChanges")),
     ),
     list_view=ListView(
         title="Server",

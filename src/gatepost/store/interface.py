@@ -16,6 +16,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Protocol
 
+from gatepost.store.history import ChangeRecord, HistoryStore, Retention
 from gatepost.values.ids import Id
 
 Json = Mapping[str, object]
@@ -67,12 +68,14 @@ class StoredObject:
 @dataclass(frozen=True, slots=True)
 class ObjectWrite:
     """One change of one object. `value=None` destroys it. `unique_key`: no two objects of a type share it (already
-    case-folded by the caller); None where the type has none."""
+    case-folded by the caller); None where the type has none. `record`: what the history says of it; None where it has
+    nothing to say (what is no configuration object)."""
 
     object_type: str
     id: Id
     value: Json | None
     unique_key: str | None = None
+    record: ChangeRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,12 @@ class TypeSnapshot:
 
 
 class ConfigurationStore(Protocol):
-    """Configuration objects of every registry type, with a gapless log of changes. What it gives is shared: nobody changes it.
-    A read sees every commit that was answered before it began, whichever process made it."""
+    """Configuration objects of every registry type, with a gapless log of changes and the history of who made them. What it gives
+    is shared: nobody changes it. A read sees every commit that was answered before it began, whichever process made it."""
+
+    @property
+    def history(self) -> HistoryStore:
+        """Who has changed what."""
 
     async def revision(self) -> int:
         """The number of the newest commit over all types; 0 for an empty store."""
@@ -117,9 +124,12 @@ class ConfigurationStore(Protocol):
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         """None when they cannot be calculated from `since_state` (unknown, or too old)."""
 
-    async def commit(self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:
-        """All writes in one transaction; the new revision. Raises Taken for a unique key in use, Moved where the newest
-        revision is not `if_revision` any more; then nothing is written."""
+    async def commit(
+        self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None, retention: Retention | None = None
+    ) -> int:
+        """All writes in one transaction, with the records of those that change something; the new revision. `retention`:
+        how much history is left behind; None removes nothing. Raises Taken for a unique key in use, Moved where the
+        newest revision is not `if_revision` any more; then nothing is written."""
 
 
 # --- mail -----------------------------------------------------------------------------------------------------------

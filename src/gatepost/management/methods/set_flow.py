@@ -29,6 +29,7 @@ from gatepost.management.methods.set_work import (
     plan_of,
     settle,
 )
+from gatepost.management.recording import author_of, object_write, retention_of
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.plan.difference import difference
 from gatepost.plan.plan import Plan
@@ -37,6 +38,7 @@ from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.file_path import NO_FILES
 from gatepost.registry.kinds import SecretText
+from gatepost.store.history import Author, Cause
 from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, StoreError, Taken
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -57,6 +59,15 @@ class SetParts:
     delete_account_mail: Callable[[Id], Awaitable[None]]
     make_id: Callable[[], Id]
     now: Callable[[], datetime]
+    cause: Cause = Cause.API  # of a change that does not come from an account: what stands in the history instead
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """A /set that undoes a change: `change_id` is the one of the history, `object_id` what a create gives back."""
+
+    change_id: Id
+    object_id: Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +88,19 @@ class SetMethod:
         self._reader = reader
         self._parts = parts
 
-    async def run(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+    async def run(
+        self, values: Mapping[str, Any], context: MethodContext, revert: Revert | None = None
+    ) -> dict[str, Any]:
         """The arguments of the response. Raises MethodError."""
-        outcome = await self._attempt(values, context)
+        outcome = await self._attempt(values, context, revert)
         if not outcome.request.is_dry_run:
             _note_created(outcome.request, context)
             await self._delete_mail(outcome.proposal)
         return _answer(outcome, context)
 
-    async def _attempt(self, values: Mapping[str, Any], context: MethodContext) -> Outcome:
+    async def _attempt(self, values: Mapping[str, Any], context: MethodContext, revert: Revert | None) -> Outcome:
         for _ in range(_ATTEMPTS):
-            request = read_set(self._reader, values, context, self._parts.make_id)
+            request = self._read(values, context, revert)
             hashes = {} if request.is_dry_run else await self._hash_given(request)
             try:
                 async with self._parts.applier.change() as change:
@@ -97,6 +110,12 @@ class SetMethod:
             except ApplyError as error:
                 raise MethodError("serverUnavailable", f"the change could not be carried through: {error}") from error
         raise MethodError("serverUnavailable", "other nodes keep changing the same objects: try again")
+
+    def _read(self, values: Mapping[str, Any], context: MethodContext, revert: Revert | None) -> SetRequest:
+        if revert is None:
+            return read_set(self._reader, values, context, self._parts.make_id)
+        request = read_set(self._reader, values, context, lambda: revert.object_id)
+        return replace(request, revert_of=revert.change_id)
 
     async def _carry_out(self, request: SetRequest, hashes: _Hashes, change: Change, context: MethodContext) -> Outcome:
         parts = self._parts
@@ -119,7 +138,8 @@ class SetMethod:
         if request.is_dry_run:
             return self._tried(request, proposal, old_state, old_plan, plan)
         after = await self._hash_secrets(request, hashes, proposal.before, proposal.after)
-        await self._commit(proposal, after, revision, change if must_activate else None)
+        writes = _writes(request, proposal, after, self._author(proposal, context, surroundings.now))
+        await self._commit(writes, proposal, revision, change if must_activate else None)
         return Outcome(request, proposal, old_state, await self._reader.state(), None)
 
     def _tried(self, request: SetRequest, proposal: Proposal, state: str, old_plan: Plan, plan: Plan) -> Outcome:
@@ -127,11 +147,18 @@ class SetMethod:
         report = dry_run_report(_done(request), steps, proposal, self._parts.now())
         return Outcome(request, proposal, state, state, report)
 
-    async def _commit(self, proposal: Proposal, after: Configuration, revision: int, change: Change | None) -> None:
-        writes = _writes(proposal, after)
+    def _author(self, proposal: Proposal, context: MethodContext, now: datetime) -> Author:
+        if self._parts.cause is Cause.API:
+            return author_of(context.caller, proposal.before, now)
+        return Author(at=now, cause=self._parts.cause)
+
+    async def _commit(
+        self, writes: list[ObjectWrite], proposal: Proposal, revision: int, change: Change | None
+    ) -> None:
         if not writes:
             return
-        revision = await self._parts.store.commit(writes, if_revision=revision)
+        retention = retention_of(proposal.after.settings, self._parts.now())
+        revision = await self._parts.store.commit(writes, if_revision=revision, retention=retention)
         if change is None:
             return
         try:
@@ -214,17 +241,14 @@ def _blame(request: SetRequest, failures: Sequence[ApplyFailure], proposal: Prop
     return blamed
 
 
-def _writes(proposal: Proposal, after: Configuration) -> list[ObjectWrite]:
+def _writes(request: SetRequest, proposal: Proposal, after: Configuration, author: Author) -> list[ObjectWrite]:
     """What the store has to do; what is destroyed goes first, so that its name is free."""
     writes: list[ObjectWrite] = []
     for ref in proposal.touched:
-        object_type, value = OBJECT_TYPES[ref.object_type], after.find(ref)
-        if value is not None:
-            stored = object_type.to_stored(value)
-            if value != proposal.before.find(ref):
-                writes.append(ObjectWrite(ref.object_type, ref.id, stored, object_type.unique_key(value)))
-        elif proposal.before.find(ref) is not None:
-            writes.insert(0, ObjectWrite(ref.object_type, ref.id, None))
+        old, new = proposal.before.find(ref), after.find(ref)
+        if new != old:
+            write = object_write(author, OBJECT_TYPES[ref.object_type], ref.id, old, new, request.revert_of)
+            writes.insert(0 if new is None else len(writes), write)
     return writes
 
 

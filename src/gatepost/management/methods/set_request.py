@@ -47,12 +47,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class SetRequest:
-    """A /set as it was asked for."""
+    """A /set as it was asked for. `revert_of`: the change that it undoes."""
 
     if_in_state: str | None
     items: tuple[Item, ...]
     is_dry_run: bool
     may_lock_out: bool
+    revert_of: Id | None = None
 
 
 _VERBS = {Operation.CREATE: Verb.CREATE, Operation.UPDATE: Verb.UPDATE, Operation.DESTROY: Verb.DESTROY}

@@ -12,9 +12,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, null, select, update
 
+from gatepost.store.history import HistoryStore, Retention
 from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken, TypeSnapshot
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
 from gatepost.store.sql.data_version import DataVersion
+from gatepost.store.sql.history import SqlHistory, forget_old, record_change
 from gatepost.store.sql.object_changes import net_changes
 from gatepost.store.sql.readers import Readers
 from gatepost.store.sql.schema import configuration_change as change
@@ -62,6 +64,7 @@ class SqlConfigurationStore:
         self._version: int | None = None
         self._known: dict[str, Any] = {}  # what was read at that version
         self._snapshots: dict[str, TypeSnapshot] = {}
+        self.history: HistoryStore = SqlHistory(readers)
 
     async def revision(self) -> int:
         revision: int = await self._remembered("revision", _revision)
@@ -115,8 +118,10 @@ class SqlConfigurationStore:
             return None
         return await self._readers.run(lambda connection: _changes(connection, object_type, since, max_changes))
 
-    async def commit(self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None) -> int:
-        return await self._writer.run(lambda transaction: _commit(transaction, writes, if_revision))
+    async def commit(
+        self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None, retention: Retention | None = None
+    ) -> int:
+        return await self._writer.run(lambda transaction: _commit(transaction, writes, if_revision, retention))
 
 
 def _revision(connection: SqlConnection) -> int:
@@ -153,7 +158,12 @@ def _changes(connection: SqlConnection, object_type: str, since: int, max_change
     return net_changes(since, rows, max_changes)
 
 
-def _commit(transaction: WriteTransaction, writes: Sequence[ObjectWrite], if_revision: int | None) -> int:
+def _commit(
+    transaction: WriteTransaction,
+    writes: Sequence[ObjectWrite],
+    if_revision: int | None,
+    retention: Retention | None,
+) -> int:
     """Keys are given up before any is taken, so that objects of one commit may hand them on in any order."""
     connection = transaction.connection
     revision = _revision(connection)
@@ -172,6 +182,10 @@ def _commit(transaction: WriteTransaction, writes: Sequence[ObjectWrite], if_rev
             is_changed = True
             transaction.changed_types.add(write.object_type)
             connection.run(_LOG, revision=revision + 1, type=write.object_type, id=write.id, kind=kind)
+            if write.record is not None:
+                record_change(connection, revision + 1, write.object_type, write.id, write.record)
+    if is_changed and retention is not None:
+        forget_old(connection, retention)
     return revision + is_changed
 
 

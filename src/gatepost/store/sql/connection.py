@@ -52,6 +52,15 @@ class SqlConnection:
         rows = self.rows(statement, **parameters)
         return rows[0] if rows else None
 
+    def rows_once(self, statement: Statement) -> list[Row]:
+        """All rows of the answer of a statement that was made for this one time, its values within it."""
+        sql, values = self._compile(statement)
+        try:
+            self._cursor.execute(sql, values)
+            return self._cursor.fetchall()  # type: ignore[return-value]  # as above
+        except self._dialect.driver_error as error:
+            raise self._dialect.translated(error) from error
+
     def run(self, statement: Statement, **parameters: object) -> int:
         """Run a statement that gives no rows; the number of rows that it changed."""
         self._execute(statement, parameters)
@@ -106,7 +115,9 @@ class SqlConnection:
     def _sql(self, statement: Statement) -> tuple[str, dict[str, Any]]:
         compiled = self._compiled.get(statement)
         if compiled is None:
-            sql = statement.construct.compile(dialect=self._dialect.engine.dialect)
-            constants = {name: value for name, value in sql.params.items() if value is not None}
-            compiled = self._compiled[statement] = (str(sql), constants)
+            compiled = self._compiled[statement] = self._compile(statement)
         return compiled
+
+    def _compile(self, statement: Statement) -> tuple[str, dict[str, Any]]:
+        sql = statement.construct.compile(dialect=self._dialect.engine.dialect)
+        return str(sql), {name: value for name, value in sql.params.items() if value is not None}

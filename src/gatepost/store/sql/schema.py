@@ -30,7 +30,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA_REVISION: Final = "0001"  # the newest file of migrations/versions; a store at any other revision is not opened
+SCHEMA_REVISION: Final = "0002"  # the newest file of migrations/versions; a store at any other revision is not opened
 
 metadata = MetaData(
     naming_convention={
@@ -66,6 +66,32 @@ configuration_change = Table(
     Column("id", Text, nullable=False),
     Column("kind", Text, nullable=False),  # created, updated, destroyed
     Index(None, "type", "sequence"),
+)
+
+# For people: who has changed what, in the transaction of the change. The oldest rows go, so it is not the log above, which
+# changes are calculated from. `before`, `after` and `redacted` are JSON; numbers are never reused.
+configuration_history = Table(
+    "configuration_history",
+    metadata,
+    Column("number", _KEY, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("name", Text),
+    Column("kind", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("account_id", Text),
+    Column("account", Text),
+    Column("listener_id", Text),
+    Column("listener", Text),
+    Column("source_address", Text),
+    Column("before", Text),
+    Column("after", Text),
+    Column("redacted", Text),
+    Column("revert_of", Text),
+    Index(None, "type", "id"),
+    sqlite_autoincrement=True,
 )
 
 # Numbers that are never given out twice, whatever is deleted.

@@ -1,0 +1,200 @@
+"""The history of the configuration in the SQL store: written by `configuration.py` within its commits, read from here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, not_, or_, select, true
+
+from gatepost.store.history import (
+    EVERYTHING,
+    Author,
+    Cause,
+    ChangeRecord,
+    Combination,
+    Condition,
+    HistoryEntry,
+    HistoryField,
+    HistoryFilter,
+    Order,
+    Relation,
+    Retention,
+    Span,
+    entry_id,
+    entry_number,
+)
+from gatepost.store.sql.connection import Row, SqlConnection, Statement
+from gatepost.store.sql.dialect import Among
+from gatepost.store.sql.keys import json_numbers
+from gatepost.store.sql.readers import Readers
+from gatepost.store.sql.schema import configuration_history as history
+from gatepost.values.ids import Id
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+_INSERT = Statement(
+    insert(history).values({name: bindparam(name) for name in history.c.keys() if name != "number"})  # noqa: SIM118
+)
+_newest_kept = (
+    select(history.c.number)
+    .where(
+        history.c.number > select(func.max(history.c.number) - bindparam("most")).scalar_subquery(),
+        history.c.at >= bindparam("since"),
+    )
+    .order_by(history.c.number)
+    .limit(1)
+    .scalar_subquery()
+)
+_FORGET = Statement(delete(history).where(history.c.number < _newest_kept))
+_SPAN = Statement(  # each by itself is looked up in the key
+    select(select(func.min(history.c.number)).scalar_subquery(), select(func.max(history.c.number)).scalar_subquery())
+)
+_READ = Statement(select(history).where(Among(history.c.number, "numbers")).order_by(history.c.number))
+
+_COLUMNS: Mapping[HistoryField, ColumnElement[Any]] = {
+    HistoryField.AT: history.c.at,
+    HistoryField.REVISION: history.c.revision,
+    HistoryField.KIND: history.c.kind,
+    HistoryField.CAUSE: history.c.cause,
+    HistoryField.OBJECT_TYPE: history.c.type,
+    HistoryField.OBJECT_ID: history.c.id,
+    HistoryField.OBJECT_NAME: history.c.name,
+    HistoryField.ACCOUNT_ID: history.c.account_id,
+    HistoryField.ACCOUNT: history.c.account,
+    HistoryField.LISTENER_ID: history.c.listener_id,
+    HistoryField.LISTENER: history.c.listener,
+    HistoryField.SOURCE_ADDRESS: history.c.source_address,
+    HistoryField.REVERT_OF: history.c.revert_of,
+    HistoryField.VALUES: func.coalesce(history.c.before, "") + func.coalesce(history.c.after, ""),
+}
+_NUMBERS = (HistoryField.AT, HistoryField.REVISION)
+
+
+class SqlHistory:
+    """The port HistoryStore."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    async def span(self) -> Span:
+        return await self._readers.run(_span)
+
+    async def entries(self, ids: Collection[str]) -> Sequence[HistoryEntry]:
+        numbers = [number for each in ids if (number := entry_number(each)) is not None]
+        rows = await self._readers.run(lambda connection: connection.rows(_READ, numbers=json_numbers(numbers)))
+        return [_entry(row) for row in rows]
+
+    async def find(self, wanted: HistoryFilter = EVERYTHING, orders: Sequence[Order] = ()) -> Sequence[Id]:
+        keys = [_order(each) for each in orders]
+        statement = Statement(select(history.c.number).where(_matches(wanted)).order_by(*keys, history.c.number.desc()))
+        rows = await self._readers.run(lambda connection: connection.rows_once(statement))
+        return [entry_id(number) for (number,) in rows]
+
+
+def record_change(
+    connection: SqlConnection, revision: int, object_type: str, object_id: Id, record: ChangeRecord
+) -> None:
+    """Add a row, in the transaction of the change that it tells of."""
+    author = record.author
+    connection.run(
+        _INSERT,
+        revision=revision,
+        at=_microseconds(author.at),
+        type=object_type,
+        id=object_id,
+        name=record.object_name,
+        kind=record.kind,
+        cause=author.cause.value,
+        account_id=author.account_id,
+        account=author.account,
+        listener_id=author.listener_id,
+        listener=author.listener,
+        source_address=author.source_address,
+        before=_json(record.before),
+        after=_json(record.after),
+        redacted=_json(record.redacted) if record.redacted else None,
+        revert_of=record.revert_of,
+    )
+
+
+def forget_old(connection: SqlConnection, retention: Retention) -> None:
+    """Remove what is too old or too much, the oldest first: never a row between others. Cheap when nothing is."""
+    since = 0 if retention.since is None else _microseconds(retention.since)
+    connection.run(_FORGET, most=retention.most, since=since)
+
+
+def _span(connection: SqlConnection) -> Span:
+    ((oldest, newest),) = connection.rows(_SPAN)
+    return Span(oldest or 0, newest or 0)
+
+
+def _entry(row: Row) -> HistoryEntry:
+    (number, revision, at, object_type, object_id, name, _, cause, *who, before, after, redacted, revert_of) = row
+    account_id, account, listener_id, listener, source_address = who
+    author = Author(
+        at=_EPOCH + at * _MICROSECOND,
+        cause=Cause(cause),
+        account_id=account_id,
+        account=account,
+        listener_id=listener_id,
+        listener=listener,
+        source_address=source_address,
+    )
+    record = ChangeRecord(
+        author=author,
+        object_name=name,
+        before=None if before is None else msgspec.json.decode(before),
+        after=None if after is None else msgspec.json.decode(after),
+        redacted=() if redacted is None else tuple(msgspec.json.decode(redacted)),
+        revert_of=revert_of,
+    )
+    return HistoryEntry(entry_id(number), revision, object_type, Id(object_id), record)
+
+
+def _matches(wanted: HistoryFilter) -> ColumnElement[bool]:
+    if isinstance(wanted, Condition):
+        return _condition(wanted)
+    parts = [_matches(part) for part in wanted.parts]
+    match wanted:
+        case Combination(operator="OR"):
+            return or_(*parts) if parts else not_(true())
+        case Combination(operator="NOT"):
+            return not_(or_(*parts)) if parts else true()
+    return and_(true(), *parts)
+
+
+def _condition(wanted: Condition) -> ColumnElement[bool]:
+    """Never NULL, which NOT would leave NULL: an unset field is like no value."""
+    column = _COLUMNS[wanted.field]
+    value = _microseconds(wanted.value) if isinstance(wanted.value, datetime) else wanted.value
+    if value is None:
+        return column.is_(None)
+    match wanted.relation:
+        case Relation.IS:
+            compared: ColumnElement[bool] = column == value
+        case Relation.CONTAINS:
+            compared = column.icontains(str(value), autoescape=True)
+        case Relation.AT_LEAST:
+            compared = column >= value
+        case Relation.BELOW:
+            compared = column < value
+    return and_(column.is_not(None), compared)
+
+
+def _order(order: Order) -> ColumnElement[Any]:
+    column = _COLUMNS[order.field]
+    if order.is_folded and order.field not in _NUMBERS:
+        column = func.lower(column)
+    return column.asc() if order.is_ascending else column.desc()
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
