@@ -92,8 +92,12 @@ def assert_that_sockets_can_be_given_up_and_gathered(server: RunningServer) -> N
     assert load.errors == []
     with socket.socket() as sock:
         assert sock.connect_ex(("127.0.0.1", removed)) == errno.ECONNREFUSED
-    server.update_listener(listener, bind={f"0.0.0.0:{kept}": True})
-    socket.create_connection(("127.0.0.1", kept), timeout=20).close()
+    with clients_in_a_loop(("127.0.0.1", kept)) as load:
+        for host in ("0.0.0.0", "127.0.0.1", "[::]", "127.0.0.1"):
+            server.update_listener(listener, bind={f"{host}:{kept}": True})
+            assert server.status("changed")["state"] == "active"
+        assert load.visits > 0
+    assert load.errors == []
     server.destroy_listener(listener)
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.sockets.connect_loop import ConnectLoop
 from tests.sockets.socket_plans import free_port, socket_plan
 
-from gatepost.sockets import address_sockets, packet_filter
+from gatepost.sockets import address_sockets, minimum_ttl, packet_filter
 from gatepost.sockets.address_sockets import AddressSockets, KeptSocket, is_listened_to
 from gatepost.sockets.listening_socket import accept_queue
 from gatepost.values.socket_address import SocketAddress
@@ -307,7 +307,8 @@ def test_an_address_may_give_way_to_one_that_covers_it(address: SocketAddress) -
         for kept in joined.sockets:
             workers.add(kept)
         workers.wait_for_more()
-        leaving.stop_new_connections()
+        for kept in leaving.sockets:
+            minimum_ttl.drop_new_connections(kept.sock)
         give_up(workers, leaving.sockets)
         joined.stop_joining()
         workers.wait_for_more()
@@ -331,24 +332,4 @@ def test_new_connections_can_be_steered_to_one_socket(address: SocketAddress) ->
     assert all(accept_queue(kept.sock).length for kept in sockets.sockets)
     for client in clients:
         client.close()
-    sockets.close()
-
-
-def test_new_connections_can_be_dropped_without_a_reset_and_those_that_wait_are_still_accepted(
-    address: SocketAddress,
-) -> None:
-    sockets = AddressSockets.bind(address, SHARED, WORKERS)
-    sockets.listen()
-    waiting = socket.create_connection((str(address.ip), address.port), timeout=5)
-    waiting.sendall(b"already in")
-    sockets.stop_new_connections()
-    with pytest.raises(TimeoutError):
-        socket.create_connection((str(address.ip), address.port), timeout=0.2)
-    accepted, _ = sockets.sockets[0].sock.accept()
-    assert accepted.recv(100) == b"already in"
-    packet_filter.let_new_connections_in(sockets.sockets[0].sock)
-    packet_filter.let_new_connections_in(sockets.sockets[0].sock)
-    socket.create_connection((str(address.ip), address.port), timeout=5).close()
-    accepted.close()
-    waiting.close()
     sockets.close()

@@ -16,7 +16,7 @@ from tests.python_process import python_environment
 from tests.sockets.socket_plans import free_port, socket_plan
 
 from gatepost.plan.plan import SocketPlan
-from gatepost.sockets import listening_socket, options, packet_filter
+from gatepost.sockets import listening_socket, minimum_ttl, options
 from gatepost.sockets.listening_socket import accept_queue, bind, bound_address, fell_back_to_ipv4
 from gatepost.values.socket_address import SocketAddress
 
@@ -257,7 +257,7 @@ def test_what_is_not_for_this_process_is_not_looked_at(environment: dict[str, st
 def test_an_inherited_socket_can_be_used_again_after_it_was_given_up() -> None:
     inherited = bind(address("127.0.0.1"), PLAN)
     inherited.listen()
-    packet_filter.drop_new_connections(inherited)
+    minimum_ttl.drop_new_connections(inherited)
     with listening_socket.take_inherited(inherited, socket_plan(ttl=9)) as taken:
         taken.listen()
         socket.create_connection(inherited.getsockname(), timeout=5).close()

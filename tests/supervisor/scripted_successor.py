@@ -17,7 +17,7 @@ from gatepost.control.handover import (
     NextServerReady,
     TakeOver,
 )
-from gatepost.sockets import packet_filter
+from gatepost.sockets import minimum_ttl
 from gatepost.supervisor.legacy import Legacy
 from gatepost.supervisor.predecessor import Predecessor, predecessor_in
 
@@ -56,7 +56,7 @@ async def main(script: str, log: str) -> None:
             await predecessor.receive(TakeOver)
             for _, socks in legacy.addresses:
                 for each in socks:
-                    packet_filter.drop_new_connections(each)
+                    minimum_ttl.drop_new_connections(each)
             sys.exit(5)
         case "takes-over":
             await _legacy(predecessor)

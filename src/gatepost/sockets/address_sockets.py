@@ -15,7 +15,7 @@ from ipaddress import IPv6Address
 from msgspec import structs
 
 from gatepost.plan.plan import SocketPlan
-from gatepost.sockets import listening_socket, options, packet_filter
+from gatepost.sockets import listening_socket, minimum_ttl, options, packet_filter
 from gatepost.values.socket_address import SocketAddress
 
 _socket_numbers = itertools.count(1)
@@ -36,7 +36,7 @@ class KeptSocket:
         self.number = next(_socket_numbers)
         self.sock = sock
         self.group: list[KeptSocket] = []
-        self.is_leaving = False  # new connections are kept from it
+        self.is_leaving = False  # new connections are steered away from it
 
     def listen(self, backlog: int, group: list[KeptSocket]) -> None:
         """Let clients in, as the newest of the group."""
@@ -192,11 +192,6 @@ class AddressSockets:
         there."""
         _steer_away(staying.sockets[:1], self.sockets)
 
-    def stop_new_connections(self) -> None:
-        """Before it is closed: no new connection gets in, those that are in can still be accepted."""
-        for kept in self.sockets:
-            packet_filter.drop_new_connections(kept.sock)
-
     def join_group(self, group: list[KeptSocket]) -> None:
         """They listen already, by the doing of another process; `order_group` follows when all of the group have joined."""
         for kept in self.sockets:
@@ -212,7 +207,7 @@ class AddressSockets:
         """Undo whatever keeps new connections from these."""
         packet_filter.stop_steering(self.sockets[0].sock)
         for kept in self.sockets:
-            packet_filter.let_new_connections_in(kept.sock)
+            minimum_ttl.let_new_connections_in(kept.sock)
 
     def close(self) -> None:
         """Give the address up."""
@@ -221,14 +216,12 @@ class AddressSockets:
 
 
 def _steer_away(staying: Sequence[KeptSocket], leaving: Sequence[KeptSocket]) -> None:
-    """All new connections go to `staying`. Should one still be given to a socket that leaves (another process may be in the
-    group, and the kernel's order then is not ours), its SYN is dropped, so that the client tries again, instead of reset."""
+    """All new connections go to `staying`."""
     if leaving:
         group = staying[0].group
         packet_filter.steer_new_connections(staying[0].sock, [group.index(kept) for kept in staying])
         for kept in leaving:
             kept.is_leaving = True
-            packet_filter.drop_new_connections(kept.sock)
 
 
 def is_listened_to(address: SocketAddress, plan: SocketPlan) -> bool:

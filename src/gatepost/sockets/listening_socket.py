@@ -12,7 +12,7 @@ from ipaddress import IPv6Address
 from msgspec import structs
 
 from gatepost.plan.plan import SocketPlan
-from gatepost.sockets import options, packet_filter
+from gatepost.sockets import minimum_ttl, options
 from gatepost.values.socket_address import SocketAddress
 
 _LISTEN_FDS_START = 3  # sd_listen_fds(3)
@@ -130,7 +130,7 @@ def take_inherited(inherited: socket.socket, plan: SocketPlan) -> socket.socket:
     """A descriptor of our own of an inherited socket, with the options of the plan; usable again after it was given up. It
     is the only one of its address, so nobody may join it."""
     sock = inherited.dup()
-    packet_filter.let_new_connections_in(sock)
+    minimum_ttl.let_new_connections_in(sock)
     options.set_before_bind(sock, structs.replace(plan, reuse_port=False))
     return sock
 

@@ -216,6 +216,7 @@ class Changes:
 
     async def _retire(self, retirement: Retirement) -> None:
         if retirement.sockets:
+            retirement.stop_new_connections()
             await _until_empty(retirement)
         await self._workers.release_ungranted()
         retirement.close()

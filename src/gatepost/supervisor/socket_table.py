@@ -12,7 +12,7 @@ from gatepost.control.handover import HandedAddress
 from gatepost.control.messages import BindFailure, QueueStatus, SocketStatus
 from gatepost.plan.difference import buffers_given_back
 from gatepost.plan.plan import ListenerPlan, Plan, SocketPlan
-from gatepost.sockets import listening_socket, options
+from gatepost.sockets import listening_socket, minimum_ttl, options
 from gatepost.sockets.address_sockets import AddressSockets, KeptSocket, is_listened_to
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
@@ -48,6 +48,11 @@ class Retirement:
     sockets: list[KeptSocket] = field(default_factory=list)
     gathered: list[AddressSockets] = field(default_factory=list)
     joining: list[AddressSockets] = field(default_factory=list)
+
+    def stop_new_connections(self) -> None:
+        """No client gets in any more. All workers know that they are to empty these sockets: see minimum_ttl."""
+        for kept in self.sockets:
+            minimum_ttl.drop_new_connections(kept.sock)
 
     def is_empty(self) -> bool:
         """Whether nothing waits in any of them."""
@@ -236,9 +241,7 @@ class SocketTable:
         for place in [place for place in self._open if place not in wanted]:
             open_ = self._open.pop(place)
             beside = self._at_address(place[1])
-            if beside is None:
-                open_.stop_new_connections()
-            else:
+            if beside is not None:
                 open_.leave_to(beside)
                 retirement.gathered.append(beside)
             retirement.sockets += open_.sockets

@@ -10,6 +10,8 @@ import socket
 import sys
 from collections.abc import Callable
 
+from gatepost.sockets import minimum_ttl
+
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # accept(2): errors of a connection that was pending; the next one may be fine.
 _ERRORS_OF_ONE_CONNECTION = frozenset(
@@ -65,6 +67,17 @@ class AcceptLoop:
         """From now on, `accepted` gets the connections, at most `batch` in a row."""
         self._accepted = accepted
         self._batch = batch
+
+    def empty(self) -> None:
+        """The socket is about to be given up, and soon drops new connections: let those that it still has be heard."""
+        self.accept_queued()
+        accepted, sock = self._accepted, self.sock
+
+        def accepted_from_leaving(descriptor: int, address: tuple[object, ...]) -> None:
+            minimum_ttl.let_packets_in(descriptor, sock)
+            accepted(descriptor, address)
+
+        self._accepted = accepted_from_leaving
 
     def accept_queued(self) -> None:
         """Accept everything that waits now."""

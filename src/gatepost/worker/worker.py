@@ -194,7 +194,7 @@ class Worker:
             self._accepting[granted.number] = listener
         for number, loop in self._loops.items():
             if number not in wanted:
-                loop.accept_queued()
+                loop.empty()
 
     def _out_of_resources(self, number: int, error: OSError) -> None:
         listener = self._accepting[number]
