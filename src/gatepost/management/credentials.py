@@ -1,15 +1,16 @@
-"""Who makes a request: Basic credentials, or the cookie of the web UI. Bearer tokens are known but none is issued yet."""
+"""Who makes a request: an account with its password (Basic), an API key (Bearer), or the cookie of the web UI."""
 
 from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
 from gatepost.mail.directory import DirectoryAccount
 from gatepost.management.access import Caller
+from gatepost.management.api_key_login import ApiKeyLogin, KeyRefused
 from gatepost.management.client import https_url, is_tls, listener_of, peer_of
 from gatepost.management.parts import ManagementParts
 from gatepost.management.problem_response import HttpProblem
@@ -30,6 +31,9 @@ from gatepost.values.secret import Secret
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _BASIC = 'Basic realm="gatepost", charset="UTF-8"'
 _BEARER = 'Bearer realm="gatepost"'
+_BEARER_REFUSED = 'Bearer realm="gatepost", error="invalid_token"'  # RFC 6750 section 3.1
+_KEY_REFUSED = "this API key is not taken: it is not known, has expired, or may not be used from this address"
+_TOO_MANY_FAILURES = "there were too many failures from this address: try again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Credentials:
 
     def __init__(self, parts: ManagementParts) -> None:
         self._parts = parts
+        self._api_keys = ApiKeyLogin(parts.store, parts.now)
 
     async def identify(self, request: Request) -> Identity:
         """Raises HttpProblem: 401 without good credentials, 403 in clear or without a CSRF token, 503 when it cannot be
@@ -56,7 +61,7 @@ class Credentials:
         token = request.cookies.get(COOKIE_NAME)
         if token is not None:
             return await self._by_cookie(request, token)
-        raise unauthenticated(request, "sign in with an account and its password")
+        raise unauthenticated(request, "sign in with an account and its password, or with an API key")
 
     def refuse_clear_text(self, request: Request) -> None:
         """Raises HttpProblem 403 when credentials would cross the network in clear."""
@@ -79,8 +84,14 @@ class Credentials:
 
     async def _by_header(self, request: Request, header: str) -> Identity:
         scheme, _, encoded = header.partition(" ")
-        if scheme.lower() != "basic":
-            raise unauthenticated(request, "this token is not known", 'Bearer realm="gatepost", error="invalid_token"')
+        match scheme.lower():
+            case "basic":
+                return await self._by_basic(request, encoded)
+            case "bearer":
+                return await self._by_key(request, Secret(encoded.strip()))
+        raise unauthenticated(request, "credentials are taken by the schemes Basic and Bearer")
+
+    async def _by_basic(self, request: Request, encoded: str) -> Identity:
         try:
             login_name, colon, password = b64decode(encoded.strip(), validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
@@ -89,6 +100,19 @@ class Credentials:
             raise unauthenticated(request, "the credentials cannot be read (RFC 7617)")
         account = await self.by_password(request, login_name, Secret(password))
         return Identity(_caller(request, account.id, account.login_name, Role(account.role)))
+
+    async def _by_key(self, request: Request, token: Secret) -> Identity:
+        try:
+            key = await self._api_keys.key_of(token, peer_of(request))
+        except KeyRefused as refused:
+            if refused.must_wait:
+                raise HttpProblem(503, _TOO_MANY_FAILURES, (("retry-after", "10"),)) from None
+            raise unauthenticated(request, _KEY_REFUSED, _BEARER_REFUSED) from None
+        account = await self._account(key.account_id) if key.account_id is not None else None
+        if key.account_id is None or account is None:
+            raise unauthenticated(request, _KEY_REFUSED, _BEARER_REFUSED)
+        login_name = await self._login_name(account)
+        return Identity(replace(_caller(request, key.account_id, login_name, account.role), key=key))
 
     async def _by_cookie(self, request: Request, token: str) -> Identity:
         key = self._parts.session_key

@@ -11,7 +11,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from gatepost.management.access import Scope, Verb, permissions, scope
 from gatepost.management.applying import NodeStatus
 from gatepost.management.client import is_tls, peer_of
 from gatepost.management.credentials import Credentials, Identity
@@ -20,7 +19,6 @@ from gatepost.management.jmap.engine import JmapEngine
 from gatepost.management.jmap.failure import over_limit
 from gatepost.management.jmap.i_json import parse_i_json
 from gatepost.management.jmap.session_object import session_object, session_state
-from gatepost.management.methods.connections import TYPE_NAME as CONNECTION
 from gatepost.management.methods.listener_status import TYPE_NAME as LISTENER_STATUS
 from gatepost.management.methods.set_flow import SetParts
 from gatepost.management.methods.table import method_table
@@ -30,12 +28,12 @@ from gatepost.management.request_body import read_json_body
 from gatepost.management.schema_resource import SchemaResource
 from gatepost.management.web_session import COOKIE_NAME, LIFETIME, csrf_token, make_token
 from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.permissions import TYPE_LABELS, Scope, Verb
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
 _RELAYED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})  # what proxies add to a request
 _MAX_LOGIN_BODY = 16 * 1024
-_TYPE_NAMES = [*OBJECT_TYPES, LISTENER_STATUS, CONNECTION]
 
 
 class Endpoints:
@@ -51,6 +49,7 @@ class Endpoints:
             delete_account_mail=parts.delete_account_mail,
             make_id=parts.make_id,
             now=parts.now,
+            random_octets=parts.random_octets,
         )
         self._engine = JmapEngine(method_table(set_parts, parts.connections), parts.limits)
         self._event_streams = EventStreams(parts.store, self._credentials, parts.state_watch, parts.event_stream_limits)
@@ -144,7 +143,7 @@ class Endpoints:
         """GET /metrics: for Prometheus. From this machine without credentials, unless a proxy on it passes the request on."""
         if not peer_of(request).is_loopback or not _RELAYED.isdisjoint(request.headers.keys()):
             caller = (await self._credentials.identify(request)).caller
-            if scope(caller.role, LISTENER_STATUS, Verb.GET) is not Scope.ALL:
+            if caller.scope(LISTENER_STATUS, Verb.GET) is not Scope.ALL:
                 raise HttpProblem(403, "metrics are for administrators and operators")
         node, stored_revision = await self._parts.applier.node_status(), await self._parts.store.revision()
         document, content_type = await asyncio.to_thread(_metrics, node, stored_revision)
@@ -172,7 +171,8 @@ class Endpoints:
 def _account_document(identity: Identity) -> dict[str, object]:
     caller = identity.caller
     document: dict[str, object] = {
-        "permissions": permissions(caller.role, _TYPE_NAMES),
+        "permissions": caller.permissions(TYPE_LABELS, Scope.ALL),
+        "ownPermissions": caller.permissions(TYPE_LABELS, Scope.OWN),  # on the account itself and what belongs to it
         "edition": "oss",
         "locale": "en",
         "accountId": caller.account_id,

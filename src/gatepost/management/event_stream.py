@@ -13,9 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gatepost.management.access import Caller, Verb
-from gatepost.management.access import Scope as Reach
-from gatepost.management.access import scope as reach_of
+from gatepost.management.access import Caller
 from gatepost.management.credentials import Credentials
 from gatepost.management.event_stream_limits import EventStreamLimits
 from gatepost.management.jmap.event_source import (
@@ -30,6 +28,8 @@ from gatepost.management.jmap.event_source import (
 from gatepost.management.problem_response import HttpProblem
 from gatepost.management.state_watch import StateWatch
 from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.permissions import Scope as Reach
+from gatepost.registry.permissions import Verb
 from gatepost.store.interface import ConfigurationStore, StoreError
 from gatepost.values.ids import Id
 
@@ -71,7 +71,7 @@ class EventStreams:
         return {
             each.wire_name: await self.store.state(each.name)
             for each in OBJECT_TYPES.values()
-            if wanted.is_about(each.wire_name) and reach_of(caller.role, each.name, Verb.GET) is not Reach.NONE
+            if wanted.is_about(each.wire_name) and caller.scope(each.name, Verb.GET) is not Reach.NONE
         }
 
     def _take_place(self, account_id: Id) -> None:

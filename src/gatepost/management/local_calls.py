@@ -40,6 +40,7 @@ class LocalCalls:
             make_id=_new_id,
             now=lambda: datetime.now(UTC),
             cause=Cause.PLAN_FILE,
+            random_octets=secrets.token_bytes,
         )
         self._table = method_table(parts, NoConnections())
         self._context = MethodContext(

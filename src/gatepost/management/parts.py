@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,5 +39,6 @@ class ManagementParts:
     make_id: Callable[[], Id]
     web_ui: Path  # the folder with index.html
     state_watch: StateWatch = field(default_factory=StateWatch)
+    random_octets: Callable[[int], bytes] = secrets.token_bytes
     limits: Limits = field(default_factory=Limits)
     event_stream_limits: EventStreamLimits = field(default_factory=EventStreamLimits)

@@ -111,4 +111,5 @@ ACCOUNT = ObjectType(
     menu=MenuPlace("Directory", "users", "Mail", "mail", "Accounts"),
     unique_key=lambda account: f"{account.name.lower()}@{account.domain_id or ''}",
     key_properties=("name", "domainId"),
+    owner_property="id",
 )

@@ -6,12 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatepost.registry.account import ACCOUNT
+from gatepost.registry.api_key import API_KEY
 from gatepost.registry.certificate import CERTIFICATE
 from gatepost.registry.declaration import ObjectType
 from gatepost.registry.domain import DOMAIN
+from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
 from gatepost.registry.network_listener import NETWORK_LISTENER
 from gatepost.registry.system_settings import SYSTEM_SETTINGS
 
 OBJECT_TYPES: Mapping[str, ObjectType[Any]] = {
-    object_type.name: object_type for object_type in (NETWORK_LISTENER, SYSTEM_SETTINGS, CERTIFICATE, DOMAIN, ACCOUNT)
+    object_type.name: object_type
+    for object_type in (
+        NETWORK_LISTENER,
+        SYSTEM_SETTINGS,
+        CERTIFICATE,
+        BLOCKED_IP,
+        ALLOWED_IP,
+        DOMAIN,
+        ACCOUNT,
+        API_KEY,
+    )
 }

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
 
+from gatepost.registry.api_key import ApiKey
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.certificate import CERTIFICATE, Certificate
 from gatepost.registry.declaration import SINGLETON_ID, ObjectType
@@ -21,6 +23,8 @@ from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpAddress
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+BEFORE_ALL_TIME = datetime.min.replace(tzinfo=UTC)  # nothing has expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,16 @@ class Configuration:
             of_type[ref.id] = value
         return Configuration({**self.objects, ref.object_type: of_type})
 
+    def belongings(self, account_id: Id) -> list[ObjectRef]:
+        """What belongs to an account, and goes with it."""
+        return [
+            ObjectRef(name, object_id)
+            for name, object_type in OBJECT_TYPES.items()
+            if object_type.owner_property not in (None, "id")
+            for object_id, value in self.objects[name].items()
+            if object_type.owner(object_id, value) == account_id
+        ]
+
     @property
     def settings(self) -> SystemSettings:
         return self.of(SYSTEM_SETTINGS)[SINGLETON_ID]
@@ -83,7 +97,7 @@ class Proposal:
     """A change that is being considered. `touched`: what is created, updated or destroyed, in the order of the request.
 
     `request_listener_id` and `source_address` say through which listener the request came, and from where; both None for
-    a change that does not come through the network."""
+    a change that does not come through the network. `requester_key`: the API key with which it was asked for."""
 
     before: Configuration
     after: Configuration
@@ -91,6 +105,8 @@ class Proposal:
     request_listener_id: Id | None = None
     source_address: IpAddress | None = None
     may_lock_out: bool = False
+    requester_key: ApiKey | None = None
+    now: datetime = BEFORE_ALL_TIME
 
     @cached_property
     def _positions(self) -> Mapping[ObjectRef, int]:

@@ -125,6 +125,8 @@ class ObjectType(Generic[T]):
     object; `files` holds what was read of the files that it names.
     `unique_key(object)`: no two objects of the type share it. `key_properties`: what that key is made of, by wire name; a
     plan file matches objects on them. Empty: on the property that lists show an object by.
+    `owner_property`: an account may do more with its own objects than with others, and they go when it goes; an account is
+    its own, by its `id`.
     """
 
     name: str
@@ -135,6 +137,7 @@ class ObjectType(Generic[T]):
     list_view: ListView
     menu: MenuPlace
     is_singleton: bool = False
+    owner_property: str | None = None  # wire name of the property that says which account an object belongs to
     unique_key: Callable[[T], str | None] = lambda _: None
     key_properties: tuple[str, ...] = ()
     examine: Examination[T] = lambda candidate, _now, _files: (candidate, ())
@@ -148,6 +151,15 @@ class ObjectType(Generic[T]):
     def permission_prefix(self) -> str:
         """`sysNetworkListener`; a verb (Get, Query, Create, Update, Destroy) makes it a permission."""
         return f"sys{self.name}"
+
+    def owner(self, object_id: Id, value: T) -> Id | None:
+        """The account that the object belongs to; None where objects of the type belong to nobody."""
+        if self.owner_property is None:
+            return None
+        if self.owner_property == "id":
+            return object_id
+        owner: Id | None = msgspec.structs.asdict(value)[self.properties[self.owner_property].field_name]
+        return owner
 
     def to_wire(self, value: T) -> dict[str, object]:
         """All properties with their wire names, secrets left out: what a client may see."""

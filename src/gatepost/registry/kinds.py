@@ -51,6 +51,10 @@ class Kind(ABC, Generic[T]):
     def schema(self) -> dict[str, object]:
         """The `type` of the schema document, without `nullable`."""
 
+    def choices(self) -> list[tuple[str, str]]:
+        """Wire name and label of each value, where the schema says that the type is an enum."""
+        return []
+
 
 @dataclass(frozen=True, slots=True)
 class Text(Kind[str]):
@@ -91,11 +95,13 @@ class Text(Kind[str]):
 
 @dataclass(frozen=True, slots=True)
 class SecretText(Kind[Secret]):
-    """Text that is taken and never given back. `is_hashed`: only a hash of it is stored (passwords)."""
+    """Text that is taken and never given back. `is_hashed`: only a hash of it is stored (passwords). `is_issued`: the server
+    makes it, shows it once in the answer to the create, and stores a hash of it."""
 
     min_length: int = 1
     max_length: int = 1024
     is_hashed: bool = False
+    is_issued: bool = False
     has_lines: bool = False
 
     @property
@@ -220,6 +226,9 @@ class Choice(Kind[E]):
     def schema(self) -> dict[str, object]:
         return {"type": "enum", "enumName": self.members.__name__}
 
+    def choices(self) -> list[tuple[str, str]]:
+        return [(member.value, self.labels[member]) for member in self.members]
+
 
 @dataclass(frozen=True, slots=True)
 class _ParsedText(Kind[T]):
@@ -227,6 +236,7 @@ class _ParsedText(Kind[T]):
 
     read: Callable[[str], T]
     format: str
+    harmless: T | None = None
 
     def parse(self, wire: object) -> T:
         if not isinstance(wire, str):
@@ -238,7 +248,9 @@ class _ParsedText(Kind[T]):
 
     @property
     def stand_in(self) -> T:
-        raise TypeError(f"{self.format} stands only in sets")
+        if self.harmless is None:
+            raise TypeError(f"{self.format} stands only in sets")
+        return self.harmless
 
     def to_wire(self, value: T) -> object:
         return str(value)
@@ -254,7 +266,7 @@ def socket_address_kind() -> Kind[SocketAddress]:
 
 def ip_mask_kind() -> Kind[IpMask]:
     """`192.0.2.1`, `192.0.2.0/24`; host bits are cleared."""
-    return _ParsedText(IpMask.parse, "ipNetwork")
+    return _ParsedText(IpMask.parse, "ipNetwork", IpMask.parse("0.0.0.0"))  # no client has that address
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,8 @@ def _change_members(
         return
     kind = declared.kind
     assert isinstance(kind, SetOf)  # noqa: S101 - _split has seen to it
+    if values[declared.name] is None:
+        raise InvalidPatchError(f"{declared.name!r} is null: give the whole set")
     members, seen = list(values[declared.name]), []
     for spelled, change in changes:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gatepost.registry.declaration import DeclaredProperty, ObjectType
-from gatepost.registry.kinds import Choice, Kind, SetOf
+from gatepost.registry.kinds import Kind, SetOf
 
 
 def schema_document(object_types: Iterable[ObjectType[Any]]) -> dict[str, Any]:
@@ -104,10 +104,9 @@ def _enums(object_types: Iterable[ObjectType[Any]]) -> dict[str, Any]:
     for object_type in object_types:
         for declared in object_type.properties.values():
             choice = _innermost(declared.kind)
-            if isinstance(choice, Choice):
-                enums[choice.members.__name__] = [
-                    {"name": member.value, "label": choice.labels[member]} for member in choice.members
-                ]
+            schema = choice.schema()
+            if schema["type"] == "enum":
+                enums[str(schema["enumName"])] = [{"name": name, "label": label} for name, label in choice.choices()]
     return enums
 
 

@@ -50,6 +50,13 @@ class IpMask:
         """Whether the address lies in the network; an IPv4-mapped IPv6 address counts as IPv4."""
         return unmapped(address) in self.network
 
+    def is_within(self, other: IpMask) -> bool:
+        """Whether all of this network lies in the other one."""
+        mine, its = self.network, other.network
+        if isinstance(mine, IPv4Network) and isinstance(its, IPv4Network):
+            return mine.subnet_of(its)
+        return isinstance(mine, IPv6Network) and isinstance(its, IPv6Network) and mine.subnet_of(its)
+
     def __str__(self) -> str:
         if self.network.prefixlen == self.network.max_prefixlen:
             return str(self.network.network_address)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gatepost.management.access import Scope, Verb
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.reading import TypeReader
+from gatepost.registry.permissions import Verb
 
 
 async def changes(reader: TypeReader, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
@@ -23,13 +23,13 @@ async def changes(reader: TypeReader, values: Mapping[str, Any], context: Method
     found = await reader.store.changes(reader.object_type.name, since_state, max_changes)
     if found is None:
         raise MethodError("cannotCalculateChanges", "the changes since that state are not known: get everything again")
-    own = context.caller.account_id if allowed is Scope.OWN else None
+    visible = await reader.visible_changes(context.caller, allowed, found)
     return {
         "accountId": context.caller.account_id,
         "oldState": since_state,
         "newState": found.new_state,
         "hasMoreChanges": found.has_more,
-        "created": [each for each in found.created if own in (None, each)],
-        "updated": [each for each in found.updated if own in (None, each)],
-        "destroyed": [each for each in found.destroyed if own in (None, each)],
+        "created": [each for each in found.created if each in visible],
+        "updated": [each for each in found.updated if each in visible],
+        "destroyed": [each for each in found.destroyed if each in visible],
     }

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from gatepost.control.connection_report import ConnectionReport, ProxyFacts
-from gatepost.management.access import Caller, Scope, Verb, permission_name, scope
+from gatepost.management.access import demand
 from gatepost.management.applying import ApplyError
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
@@ -22,6 +22,7 @@ from gatepost.management.methods.query import answer_query, read_window
 from gatepost.management.methods.set_error import NOT_FOUND, SetError
 from gatepost.management.methods.sort import parse_sort, sorted_ids
 from gatepost.management.open_connections import OpenConnections
+from gatepost.registry.permissions import Verb
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpMask
 
@@ -57,7 +58,7 @@ class ConnectionMethods:
 
     async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.1."""
-        _allow(context.caller, Verb.GET)
+        demand(context.caller, TYPE_NAME, Verb.GET)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         wanted_ids, properties = arguments.optional_texts("ids"), arguments.optional_texts("properties")
@@ -69,7 +70,7 @@ class ConnectionMethods:
 
     async def query(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.5. A condition on `source` is an address or a network."""
-        _allow(context.caller, Verb.QUERY)
+        demand(context.caller, TYPE_NAME, Verb.QUERY)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         matches = compile_filter(
@@ -84,7 +85,7 @@ class ConnectionMethods:
     async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.3: `destroy` alone does something. Answered when every worker has told its clients; a client
         that does not go is cut off ten seconds later."""
-        _allow(context.caller, Verb.DESTROY)
+        demand(context.caller, TYPE_NAME, Verb.DESTROY)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         creates, updates = arguments.objects("create"), arguments.objects("update")
@@ -174,9 +175,3 @@ def _in_network(wanted: object) -> ValueTest:
 def _state() -> str:
     """Connections change without anybody's doing, so no two answers are known to be of the same state."""
     return secrets.token_hex(8)
-
-
-def _allow(caller: Caller, verb: Verb) -> None:
-    if scope(caller.role, TYPE_NAME, verb) is not Scope.ALL:
-        name = permission_name(TYPE_NAME, verb)
-        raise MethodError("forbidden", f"the permission {name} is needed, and the account does not have it")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from gatepost.management.access import Scope, Verb
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.methods.reading import TypeReader
+from gatepost.registry.permissions import Verb
 from gatepost.values.ids import Id
 
 
@@ -24,7 +24,7 @@ async def get(reader: TypeReader, values: Mapping[str, Any], context: MethodCont
     known = reader.object_type.properties
     check_properties(properties, known)
     check_size(wanted_ids, context)
-    snapshot = await reader.snapshot([context.caller.account_id] if allowed is Scope.OWN else None)
+    snapshot = await reader.visible(context.caller, allowed)
     return answer_get(context, snapshot.state, wanted_ids, properties, snapshot.objects)
 
 

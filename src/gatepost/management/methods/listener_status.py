@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from gatepost.management.access import Caller, Scope, Verb, permission_name, scope
+from gatepost.management.access import demand
 from gatepost.management.applying import AddressStatus, Applier, ListenerStatus
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
-from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.filter import compile_filter
 from gatepost.management.methods.get import answer_get, check_properties, check_size
 from gatepost.management.methods.query import Selection, answer_query, read_window
 from gatepost.management.methods.sort import parse_sort
+from gatepost.registry.permissions import Verb
 from gatepost.values.ids import Id
 
 StoredRevision = Callable[[], Awaitable[int]]
@@ -49,7 +49,7 @@ class StatusMethods:
 
     async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.1."""
-        _allow(context.caller, Verb.GET)
+        demand(context.caller, TYPE_NAME, Verb.GET)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         wanted_ids, properties = arguments.optional_texts("ids"), arguments.optional_texts("properties")
@@ -61,7 +61,7 @@ class StatusMethods:
 
     async def query(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.5."""
-        _allow(context.caller, Verb.QUERY)
+        demand(context.caller, TYPE_NAME, Verb.QUERY)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         selection = Selection(
@@ -122,9 +122,3 @@ def _address_to_wire(address: AddressStatus) -> dict[str, object]:
 
 def _state(statuses: Mapping[Id, Mapping[str, object]]) -> str:
     return hashlib.sha256(msgspec.json.encode(statuses)).hexdigest()[:16]
-
-
-def _allow(caller: Caller, verb: Verb) -> None:
-    if scope(caller.role, TYPE_NAME, verb) is not Scope.ALL:
-        name = permission_name(TYPE_NAME, verb)
-        raise MethodError("forbidden", f"the permission {name} is needed, and the account does not have it")

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gatepost.management.access import Scope, Verb
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.filter import Predicate, compile_filter
-from gatepost.management.methods.reading import Snapshot, TypeReader, WireObjects
+from gatepost.management.methods.reading import TypeReader, WireObjects
 from gatepost.management.methods.sort import Comparator, parse_sort, sorted_ids
 from gatepost.registry.declaration import ObjectType
 from gatepost.registry.kinds import Choice, Kind, ObjectId, SetOf
+from gatepost.registry.permissions import Scope, Verb
 from gatepost.store.interface import ObjectChanges
 from gatepost.values.ids import Id
 
@@ -79,12 +79,8 @@ async def query(reader: TypeReader, values: Mapping[str, Any], context: MethodCo
     arguments.account(context.caller.account_id)
     selection, window = read_selection(arguments, reader.object_type), read_window(arguments)
     arguments.finish()
-    snapshot = await _visible(reader, context, allowed)
+    snapshot = await reader.visible(context.caller, allowed)
     return answer_query(context, snapshot.state, selection.ids(snapshot.objects), window, can_calculate_changes=True)
-
-
-async def _visible(reader: TypeReader, context: MethodContext, allowed: Scope) -> Snapshot:
-    return await reader.snapshot([context.caller.account_id] if allowed is Scope.OWN else None)
 
 
 def answer_query(
@@ -131,9 +127,10 @@ async def query_changes(reader: TypeReader, values: Mapping[str, Any], context: 
     has_total = arguments.boolean("calculateTotal")
     arguments.finish()
     found, objects = await _changes_and_objects(reader, since_state, context, allowed)
+    visible = await reader.visible_changes(context.caller, allowed, found)
     ids = selection.ids(objects)
     changed = {*found.created, *found.updated}
-    removed = [each for each in (*found.updated, *found.destroyed) if _is_visible(each, context, allowed)]
+    removed = [each for each in (*found.updated, *found.destroyed) if each in visible]
     added = [{"id": each, "index": index} for index, each in enumerate(ids) if each in changed]
     if max_changes is not None and len(removed) + len(added) > max_changes:
         raise MethodError("tooManyChanges", f"there are more than {max_changes} changes: query again")
@@ -155,10 +152,6 @@ async def _changes_and_objects(
         found = await reader.store.changes(reader.object_type.name, since_state)
         if found is None or found.has_more:
             raise MethodError("cannotCalculateChanges", "the changes since that state are not known: query again")
-        snapshot = await _visible(reader, context, allowed)
+        snapshot = await reader.visible(context.caller, allowed)
         if snapshot.state == found.new_state:
             return found, snapshot.objects
-
-
-def _is_visible(object_id: Id, context: MethodContext, allowed: Scope) -> bool:
-    return allowed is Scope.ALL or object_id == context.caller.account_id

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gatepost.management.access import Caller, Scope, Verb, permission_name, scope
+from gatepost.management.access import Caller, demand
 from gatepost.management.jmap.failure import MethodError
 from gatepost.registry.declaration import SINGLETON_ID, ObjectType
-from gatepost.store.interface import ConfigurationStore, StoredObject, TypeSnapshot
+from gatepost.registry.permissions import Scope, Verb
+from gatepost.store.interface import ConfigurationStore, ObjectChanges, StoredObject, TypeSnapshot
 from gatepost.values.ids import Id
 
 WireObjects = Mapping[Id, Mapping[str, object]]
@@ -34,25 +35,18 @@ class TypeReader:
 
     def allow(self, caller: Caller, verb: Verb) -> Scope:
         """Where the caller may use the verb. Raises MethodError forbidden."""
-        allowed = scope(caller.role, self.object_type.name, verb)
-        if allowed is Scope.NONE:
-            name = permission_name(self.object_type.name, verb)
-            raise MethodError("forbidden", f"the permission {name} is needed, and the account does not have it")
-        return allowed
+        return demand(caller, self.object_type.name, verb)
 
     async def state(self) -> str:
         """The state of the type, which changes exactly when one of its objects does."""
         return await self.store.state(self.object_type.name)
 
-    async def snapshot(self, only: Collection[Id] | None = None) -> Snapshot:
-        """The objects, or those of them with these ids; a singleton that was never stored has its defaults."""
+    async def snapshot(self) -> Snapshot:
+        """The objects; a singleton that was never stored has its defaults."""
         stored = await self.store.snapshot(self.object_type.name)
         if self._seen is None or self._seen[0] is not stored:
             self._seen = stored, Snapshot(stored.state, self._objects(stored))
-        snapshot = self._seen[1]
-        if only is None:
-            return snapshot
-        return Snapshot(snapshot.state, {each: wire for each, wire in snapshot.objects.items() if each in only})
+        return self._seen[1]
 
     def _objects(self, stored: TypeSnapshot) -> WireObjects:
         made = {each.id: (each, self._wire(each)) for each in stored.objects}
@@ -67,3 +61,29 @@ class TypeReader:
         if before is not None and before[0] is stored:
             return before[1]
         return self.object_type.to_wire(self.object_type.from_stored(stored.value))
+
+    async def visible(self, caller: Caller, allowed: Scope) -> Snapshot:
+        """The objects that the caller may see: all, or those that are the caller's own."""
+        snapshot = await self.snapshot()
+        if allowed is Scope.ALL:
+            return snapshot
+        return Snapshot(
+            snapshot.state, {each: wire for each, wire in snapshot.objects.items() if self._is_of(caller, each, wire)}
+        )
+
+    async def visible_changes(self, caller: Caller, allowed: Scope, found: ObjectChanges) -> set[Id]:
+        """Which of the objects that changed the caller may know of. Raises MethodError cannotCalculateChanges where that
+        cannot be told: whose an object was that is gone."""
+        changed = {*found.created, *found.updated, *found.destroyed}
+        if allowed is Scope.ALL:
+            return changed
+        if self.object_type.owner_property == "id":
+            return changed & {caller.account_id}
+        if found.destroyed:
+            raise MethodError("cannotCalculateChanges", "objects were removed since that state: get everything again")
+        return changed & (await self.visible(caller, allowed)).objects.keys()
+
+    def _is_of(self, caller: Caller, object_id: Id, wire: Mapping[str, object]) -> bool:
+        owner_property = self.object_type.owner_property
+        owner = object_id if owner_property == "id" else wire.get(str(owner_property))
+        return owner == caller.account_id

@@ -79,4 +79,4 @@ def problem_of_failure(failure: ApplyFailure) -> Problem:
 NOT_FOUND = SetError("notFound", "there is no object with this id")
 WILL_DESTROY = SetError("willDestroy", "the same request destroys this object")
 SINGLETON = SetError("singleton", "there is exactly one object of this type: it can be updated only")
-NOT_OWN = SetError("forbidden", "only the own account may be changed")
+NOT_OWN = SetError("forbidden", "only the own account, and what belongs to it, may be changed")

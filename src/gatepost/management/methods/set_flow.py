@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from gatepost.management.api_key_token import SECRET_OCTETS, hash_of_token, make_token
 from gatepost.management.applying import Applier, ApplyError, ApplyFailure, Change
 from gatepost.management.certificate_files import read_files
 from gatepost.management.jmap.engine import MethodContext
@@ -36,6 +37,7 @@ from gatepost.plan.plan import Plan
 from gatepost.registry.account import ACCOUNT
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
+from gatepost.registry.declaration import DeclaredProperty
 from gatepost.registry.file_path import NO_FILES
 from gatepost.registry.kinds import SecretText
 from gatepost.store.history import Author, Cause
@@ -59,6 +61,7 @@ class SetParts:
     delete_account_mail: Callable[[Id], Awaitable[None]]
     make_id: Callable[[], Id]
     now: Callable[[], datetime]
+    random_octets: Callable[[int], bytes]
     cause: Cause = Cause.API  # of a change that does not come from an account: what stands in the history instead
 
 
@@ -123,7 +126,7 @@ class SetMethod:
         old_state = await self._reader.state()
         if request.if_in_state not in (None, old_state):
             raise MethodError("stateMismatch", "the objects have changed since that state: read them again")
-        origin = RequestOrigin(context.caller.listener_id, context.caller.source_address)
+        origin = RequestOrigin(context.caller.listener_id, context.caller.source_address, context.caller.key)
         files = await read_files(files_named(request, before))
         surroundings = Surroundings(parts.now(), files, change.running_plan)
         proposal = settle(request, before, origin, surroundings)
@@ -138,6 +141,7 @@ class SetMethod:
         if request.is_dry_run:
             return self._tried(request, proposal, old_state, old_plan, plan)
         after = await self._hash_secrets(request, hashes, proposal.before, proposal.after)
+        after = self._issue_secrets(request, after)
         writes = _writes(request, proposal, after, self._author(proposal, context, surroundings.now))
         await self._commit(writes, proposal, revision, change if must_activate else None)
         return Outcome(request, proposal, old_state, await self._reader.state(), None)
@@ -198,6 +202,22 @@ class SetMethod:
                     value = msgspec.structs.replace(value, **{declared.field_name: hashed})
             after = after.replace(item.ref, value)
         return after
+
+    def _issue_secrets(self, request: SetRequest, after: Configuration) -> Configuration:
+        """Secrets of new objects are made: the answer shows them, only their hashes are stored."""
+        for item in _done(request):
+            declared = self._issued_property()
+            if declared is None or item.operation is not Operation.CREATE or (value := after.find(item.ref)) is None:
+                continue
+            token = make_token(item.ref.id, self._parts.random_octets(SECRET_OCTETS))
+            item.issued = {declared.name: token}
+            value = msgspec.structs.replace(value, **{declared.field_name: hash_of_token(token)})
+            after = after.replace(item.ref, value)
+        return after
+
+    def _issued_property(self) -> DeclaredProperty | None:
+        properties = self._reader.object_type.properties.values()
+        return next((each for each in properties if isinstance(each.kind, SecretText) and each.kind.is_issued), None)
 
     async def _delete_mail(self, proposal: Proposal) -> None:
         for ref in proposal.touched:

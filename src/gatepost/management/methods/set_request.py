@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from gatepost.management.access import Scope, Verb
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.capabilities import GATEPOST
 from gatepost.management.jmap.engine import MethodContext
@@ -17,9 +16,11 @@ from gatepost.management.methods.set_error import NOT_FOUND, NOT_OWN, SINGLETON,
 from gatepost.registry.configuration import ObjectRef
 from gatepost.registry.declaration import SINGLETON_ID, ObjectType
 from gatepost.registry.kinds import ObjectId
+from gatepost.registry.permissions import Scope, Verb
 from gatepost.registry.problem import Problem
 from gatepost.registry.validation import Candidate
 from gatepost.values.ids import Id, is_id
+from gatepost.values.secret import Secret
 
 
 class Operation(Enum):
@@ -41,8 +42,10 @@ class Item:
     wire: Mapping[str, object]
     resolved: Mapping[str, object]
     error: SetError | None = None
+    owner_id: Id | None = None  # only an object of this account may be updated or destroyed
     candidate: Candidate[Any] | None = None
     problems: tuple[Problem, ...] = ()
+    issued: Mapping[str, Secret] = field(default_factory=dict)  # what the server made, and shows once
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ def read_set(
     for item in items:
         if item.error is None:
             item.error = _refusal_at_sight(item, items, reader.object_type, scopes[item.operation], context)
+        if scopes[item.operation] is Scope.OWN:
+            item.owner_id = context.caller.account_id
     return SetRequest(if_in_state, tuple(items), is_dry_run, may_lock_out)
 
 
@@ -103,6 +108,8 @@ def _items(
 
     def item(operation: Operation, key: str, object_id: Id | None, wire: Mapping[str, object]) -> Item:
         resolved = _with_created_ids(object_type, wire, context.created_ids)
+        if operation is Operation.CREATE:
+            resolved = _with_owner(object_type, resolved, context.caller.account_id)
         if object_id is None:
             return Item(operation, key, ObjectRef(object_type.name, Id("")), wire, resolved, error=NOT_FOUND)
         answered_as = key if operation is Operation.CREATE else object_id
@@ -133,6 +140,14 @@ def _with_created_ids(
     return resolved
 
 
+def _with_owner(object_type: ObjectType[Any], wire: dict[str, object], caller_id: Id) -> dict[str, object]:
+    """What belongs to an account belongs to who creates it, unless it is said to be somebody else's."""
+    name = object_type.owner_property
+    if name in (None, "id") or wire.get(name) is not None:
+        return wire
+    return {**wire, name: caller_id}
+
+
 def _refusal_at_sight(
     item: Item, items: list[Item], object_type: ObjectType[Any], allowed: Scope, context: MethodContext
 ) -> SetError | None:
@@ -140,8 +155,8 @@ def _refusal_at_sight(
         if item.operation is not Operation.UPDATE:
             return SINGLETON
         return None if item.ref.id == SINGLETON_ID else NOT_FOUND
-    if allowed is Scope.OWN:
-        return _refusal_of_owner(item, object_type, context)
+    if allowed is Scope.OWN and (refusal := _refusal_of_owner(item, object_type, context)) is not None:
+        return refusal
     destroyed = {other.ref for other in items if other.operation is Operation.DESTROY}
     if item.operation is Operation.UPDATE and item.ref in destroyed:
         return WILL_DESTROY
@@ -149,6 +164,11 @@ def _refusal_at_sight(
 
 
 def _refusal_of_owner(item: Item, object_type: ObjectType[Any], context: MethodContext) -> SetError | None:
+    if object_type.owner_property != "id":
+        is_foreign = item.operation is Operation.CREATE and (
+            item.resolved[str(object_type.owner_property)] != context.caller.account_id
+        )
+        return NOT_OWN if is_foreign else None
     if item.ref.id != context.caller.account_id:
         return NOT_OWN
     allowed = {name for name, each in object_type.properties.items() if each.declaration.may_owner_change}

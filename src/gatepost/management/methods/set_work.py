@@ -14,6 +14,8 @@ from gatepost.management.methods.set_request import Item, Operation, SetRequest
 from gatepost.plan.certificate_files import pairs_in_use
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
+from gatepost.registry.account import ACCOUNT
+from gatepost.registry.api_key import ApiKey
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import ObjectType
@@ -28,10 +30,11 @@ from gatepost.values.ip_mask import IpAddress
 
 @dataclass(frozen=True, slots=True)
 class RequestOrigin:
-    """The way by which a request came, for the lock-out guard."""
+    """The way by which a request came, for the lock-out guard, and the API key that it came with."""
 
     listener_id: Id | None
     source_address: IpAddress | None
+    key: ApiKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def _propose(request: SetRequest, before: Configuration, origin: RequestOrigin, 
         if item.error is None:
             after = _apply(item, after, surroundings)
         if item.error is None:
-            touched[item.ref] = None
+            touched |= dict.fromkeys((item.ref, *_taken_along(item, before)))
     return Proposal(
         before=before,
         after=after,
@@ -97,6 +100,8 @@ def _propose(request: SetRequest, before: Configuration, origin: RequestOrigin, 
         request_listener_id=origin.listener_id,
         source_address=origin.source_address,
         may_lock_out=request.may_lock_out,
+        requester_key=origin.key,
+        now=surroundings.now,
     )
 
 
@@ -106,11 +111,13 @@ def _apply(item: Item, configuration: Configuration, surroundings: Surroundings)
     current = configuration.find(item.ref)
     if item.operation is Operation.CREATE:
         item.candidate = candidate_of_create(object_type, item.resolved, now, files)
-    elif current is None:
+    elif current is None or not _is_own(item, object_type, current):
         item.error = NOT_FOUND
         return configuration
     elif item.operation is Operation.DESTROY:
-        return configuration.replace(item.ref, None)
+        for ref in (item.ref, *_taken_along(item, configuration)):
+            configuration = configuration.replace(ref, None)
+        return configuration
     else:
         try:
             item.candidate = candidate_of_update(object_type, item.ref.id, current, item.resolved, now, files)
@@ -119,6 +126,16 @@ def _apply(item: Item, configuration: Configuration, surroundings: Surroundings)
             return configuration
     item.problems = item.candidate.problems
     return configuration.replace(item.ref, item.candidate.object)
+
+
+def _is_own(item: Item, object_type: ObjectType[Any], current: Any) -> bool:
+    return item.owner_id is None or object_type.owner(item.ref.id, current) == item.owner_id
+
+
+def _taken_along(item: Item, configuration: Configuration) -> list[ObjectRef]:
+    """What goes when the object goes: whatever belongs to an account."""
+    is_removal = item.operation is Operation.DESTROY and item.ref.object_type == ACCOUNT.name
+    return configuration.belongings(item.ref.id) if is_removal else []
 
 
 def plan_of(configuration: Configuration, revision: int, surroundings: Surroundings) -> Plan:
@@ -137,7 +154,8 @@ def answer_of_create(item: Item, stored: Any, *, is_dry_run: bool) -> dict[str, 
     """What the server filled in: the id, and every property that is not as it was sent."""
     wire = OBJECT_TYPES[item.ref.object_type].to_wire(stored)
     filled_in = {name: value for name, value in wire.items() if name not in item.wire or item.wire[name] != value}
-    return filled_in if is_dry_run else {"id": item.ref.id, **filled_in}
+    issued = {name: secret.reveal() for name, secret in item.issued.items()}
+    return filled_in if is_dry_run else {"id": item.ref.id, **filled_in, **issued}
 
 
 def answer_of_update(item: Item, before: Any, stored: Any) -> dict[str, object] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from gatepost.registry.configuration import Proposal
 from gatepost.registry.rules.addresses import unfit_addresses
+from gatepost.registry.rules.api_keys import excessive_keys
 from gatepost.registry.rules.bind_clashes import bind_clashes
 from gatepost.registry.rules.finding import Finding
 from gatepost.registry.rules.links import broken_links
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     lock_outs,
     broken_links,
     unfit_addresses,
+    excessive_keys,
 )
 
 
