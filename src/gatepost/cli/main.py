@@ -10,6 +10,7 @@ import typer
 
 from gatepost import __version__
 from gatepost.cli.apply_command import apply
+from gatepost.cli.check_command import check
 from gatepost.cli.client_command import client_command, takes_client_options
 from gatepost.cli.connections_command import connections
 from gatepost.cli.describe_command import describe
@@ -47,6 +48,9 @@ def _root(
 app.callback()(takes_client_options(_root))
 for _command in (get, query, create, update, delete, describe, apply, snapshot, diff, status, connections):
     app.command(rich_help_panel=_CLIENTS)(client_command(_command))
+
+
+app.command()(check)
 
 
 @app.command()

@@ -170,7 +170,7 @@ class _Run:
         arguments: dict[str, Any] = {"create": {}, "update": {}, "destroy": []}
         for step in steps:
             object_id = self._real_ids.get(step.object_id, step.object_id)
-            value = _map_references(shape, step.value, lambda text: self._real_ids.get(text, text))
+            value = map_references(shape, step.value, lambda text: self._real_ids.get(text, text))
             match step.action:
                 case Action.CREATE:
                     arguments["create"][step.object_id[1:]] = value
@@ -193,11 +193,11 @@ def _creation_ids_in(shape: ObjectShape, value: Mapping[str, Any]) -> set[str]:
             found.add(text)
         return text
 
-    _map_references(shape, value, note)
+    map_references(shape, value, note)
     return found
 
 
-def _map_references(shape: ObjectShape, value: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+def map_references(shape: ObjectShape, value: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
     """The value with `change` applied to every id in it, in values, members of sets and pointers."""
     changed: dict[str, Any] = {}
     for key, item in value.items():
