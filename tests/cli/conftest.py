@@ -73,10 +73,13 @@ class FakeServer:
     status_code: int | None = None
     credentials: list[str | None] = field(default_factory=list)
     max_objects: int = 500
+    set_calls_before_it_fails: int | None = None
 
     def respond(self, request: Request) -> Answer:
         given = request.headers.get("Authorization")
         self.credentials.append(given)
+        if len(self.set_calls) == self.set_calls_before_it_fails and b"/set" in request.body:
+            self.status_code = 503
         if self.status_code is not None:
             return json_answer(self.status_code, {"type": "about:blank", "detail": "words of the server"})
         if given not in (_BASIC, f"Bearer {TOKEN}"):

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.cli.conftest import TOKEN
+from tests.python_process import python_environment
 
 if TYPE_CHECKING:
     from tests.cli.conftest import FakeServer, Run
@@ -168,3 +174,70 @@ def test_an_update_or_a_destroy_goes_by_itself(
     assert gatepost("apply", plan(tmp_path, created, other)).exit_code == 1
     assert len(server.set_calls) == 1
     assert {"i1", "i2"} <= set(server.objects["NetworkListener"])
+
+
+REFUSED = {"type": "invalidProperties", "validationErrors": [{"property": "name", "description": "is not a domain"}]}
+
+
+def test_it_can_go_on_behind_a_refusal_with_what_does_not_need_it(
+    gatepost: Run, server: FakeServer, tmp_path: Path
+) -> None:
+    server.refusals["d"] = REFUSED
+    file = plan(tmp_path, DOMAIN, ACCOUNT, LISTENER, DESTROY)
+    result = gatepost("apply", file, "--continue-on-error", "--json")
+    assert result.exit_code == 1
+    assert counts(result.json) == {"created": 0, "updated": 1, "unchanged": 0, "destroyed": 1, "refused": 2}
+    assert result.json["isComplete"] is False
+    assert result.stderr.splitlines() == [
+        f"error: {file} line 1: Domain example.org was refused:",
+        "    name: is not a domain",
+        f"  {file} line 2: Account alice was refused:",
+        "    notSent: needs #d, which was refused",
+    ]
+    assert "Account" not in {object_type for object_type, _ in server.set_calls}
+
+
+def test_a_server_that_is_lost_half_way_does_not_hide_what_was_done(
+    gatepost: Run, server: FakeServer, tmp_path: Path
+) -> None:
+    server.set_calls_before_it_fails = 1
+    result = gatepost("apply", plan(tmp_path, DOMAIN, LISTENER), "--json")
+    assert (result.exit_code, result.json["isComplete"], result.json["created"]) == (1, False, 1)
+    assert "503" in result.stderr
+    assert "apply the plan again" in result.stderr
+
+
+def test_a_long_plan_has_a_bar_on_a_terminal_and_nowhere_else(server: FakeServer, tmp_path: Path) -> None:
+    values = {f"d{number}": {"name": f"{number}.example"} for number in range(40)}
+    command = [
+        sys.executable,
+        "-m",
+        "gatepost",
+        "apply",
+        plan(tmp_path, {**DOMAIN, "value": values}),
+        "--url",
+        server.url,
+    ]
+    environment = {**python_environment(), "GATEPOST_TOKEN": TOKEN, "TERM": "xterm", "COLUMNS": "100"}
+    dry_run = [*command, "--dry-run"]
+    shown = output_on_a_terminal(dry_run, environment)
+    assert "40/40" in shown
+    assert "+ Domain 39.example would be created" in shown
+    piped = subprocess.run(dry_run, capture_output=True, text=True, check=True, env=environment)
+    assert "/40" not in piped.stdout + piped.stderr
+
+
+def output_on_a_terminal(command: list[str], environment: dict[str, str]) -> str:
+    """What a command writes to its terminal."""
+    primary, secondary = pty.openpty()
+    with subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary, env=environment) as process:
+        os.close(secondary)
+        shown = b""
+        try:
+            while more := os.read(primary, 65536):
+                shown += more
+        except OSError:  # EIO: the other side is closed
+            pass
+        os.close(primary)
+        assert process.wait(30) == 0, shown
+    return shown.decode()

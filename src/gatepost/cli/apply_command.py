@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation
+from gatepost.cli.failure import CommandError
 from gatepost.cli.given_plans import Files, plan_problems
 from gatepost.cli.output import Output
 from gatepost.cli.set_options import dry_run_lines, dry_run_report, refused, set_options
@@ -15,23 +18,69 @@ from gatepost.config.plan_file import Operation
 from gatepost.config.read_plans import read_plans
 from gatepost.config.reconcile import Action
 
+ContinueOnError = Annotated[
+    bool,
+    typer.Option(
+        "--continue-on-error", help="Go on behind an operation that is refused, with all that do not need it."
+    ),
+]
+
 _MARKS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DESTROY: "-", Action.KEEP: "="}
 
 
-def apply(invocation: Invocation, files: Files, is_dry_run: DryRun = False, may_lock_out: AllowLockOut = False) -> None:
+def apply(
+    invocation: Invocation,
+    files: Files,
+    is_dry_run: DryRun = False,
+    may_lock_out: AllowLockOut = False,
+    goes_on: ContinueOnError = False,
+) -> None:
     """Bring a running server to what plan files say. Doing it again changes nothing."""
-    with plan_problems():
+    output, outcomes, failure = invocation.output, list[Outcome](), None
+
+    def report(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        _print_outcome(output, outcome, is_dry_run)
+        bar.advance()
+
+    with plan_problems(), output.progress("applying") as bar:
         operations = read_plans(files)
-        outcomes = apply_plan(
-            invocation.client,
-            operations,
-            lambda outcome: _print_outcome(invocation.output, outcome, is_dry_run),
-            options=set_options(is_dry_run, may_lock_out),
-        )
+        options = set_options(is_dry_run, may_lock_out)
+        try:
+            apply_plan(
+                invocation.client, operations, report, options=options, begin=bar.start, stops_at_error=not goes_on
+            )
+        except CommandError as error:
+            failure = error
+    _print_end(output, operations, outcomes, is_dry_run=is_dry_run, failure=failure, goes_on=goes_on)
+
+
+def _print_end(
+    output: Output,
+    operations: Sequence[Operation],
+    outcomes: Sequence[Outcome],
+    *,
+    is_dry_run: bool,
+    failure: CommandError | None,
+    goes_on: bool,
+) -> None:
+    """What was done is told even where the server was lost half-way."""
+    if failure is not None and not outcomes:
+        raise failure
     summary = _summary(operations, outcomes, is_dry_run)
-    invocation.output.result(summary)
-    invocation.output.line(_summary_line(summary))
-    _raise_refusals(outcomes, is_dry_run, is_complete=summary["isComplete"])
+    summary["isComplete"] = failure is None and summary["isComplete"]
+    output.result(summary)
+    output.line(_summary_line(summary))
+    lines = [line for outcome in outcomes for line in outcome.problems()]
+    if failure is not None:
+        lines += [
+            *failure.lines,
+            "operations that are not told of may not have been carried out; apply the plan again",
+        ]
+    elif lines and not is_dry_run and not goes_on:
+        lines.append("operations that are not told of were not carried out")
+    if lines:
+        raise refused(lines)
 
 
 def _print_outcome(output: Output, outcome: Outcome, is_dry_run: bool) -> None:
@@ -80,11 +129,3 @@ def _summary_line(summary: dict[str, Any]) -> str:
     counts = ", ".join(f"{summary[action.value]} {action.value}" for action in Action)
     refused = f", {summary['refused']} refused" if summary["refused"] else ""
     return f"{'dry run, nothing was changed: ' if summary['dryRun'] else ''}{counts}{refused}"
-
-
-def _raise_refusals(outcomes: Sequence[Outcome], is_dry_run: bool, *, is_complete: bool) -> None:
-    lines = [line for outcome in outcomes for line in outcome.problems()]
-    if lines and not is_complete and not is_dry_run:
-        lines.append("operations that are not told of were not carried out")
-    if lines:
-        raise refused(lines)

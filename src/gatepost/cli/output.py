@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gatepost.cli.progress import ProgressBar
 from gatepost.config.object_shape import ObjectShape, PropertyShape
 from gatepost.values.duration import format_duration
 
@@ -62,6 +63,10 @@ class Output:
         for name, value in rows:
             table.add_row(Text(name), Text(value))
         self._console.print(table)
+
+    def progress(self, title: str) -> ProgressBar:
+        """A bar, on a terminal."""
+        return ProgressBar(self._console, title, is_wanted=not self.is_json)
 
     def error(self, lines: Iterable[str]) -> None:
         """Lines on stderr, the first one marked as an error."""

@@ -7,7 +7,7 @@ through the port `ConfiguredServer`; nothing here does I/O itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -71,28 +71,33 @@ def apply_plan(
     report: Callable[[Outcome], None],
     *,
     options: Mapping[str, bool] = MappingProxyType({}),
+    begin: Callable[[int], None] = lambda _: None,
+    stops_at_error: bool = True,
 ) -> list[Outcome]:
-    """Carry out the operations; `report` is called for every step as soon as it is done.
+    """Carry out the operations; `begin` is told how many steps there are, `report` is called for each as soon as it is done.
 
     `options` are arguments of every /set: `dryRun`, `allowLockOut`.
 
-    Stops behind the first /set in which something was refused (a dry run goes on); what else was in that one is done.
+    With `stops_at_error` it stops behind the first /set in which something was refused; what else was in that one is done.
+    Without, as in a dry run, it goes on, and a step that needs an object that was refused is refused too.
     Raises PlanError before anything is sent where the plan does not fit the server, and what the server's port raises where
     it cannot be asked.
     """
     shapes = server.shapes
     current = {shape.name: server.get_all(shape) for shape in object_types_of(operations, shapes)}
     run = _Run(server, options)
-    is_dry_run = bool(options.get("dryRun"))
+    must_stop = stops_at_error and not options.get("dryRun")
     outcomes: list[Outcome] = []
+    resolved = resolve(operations, current, shapes)
+    begin(sum(len(operation.steps) for operation in resolved))
     size = max(server.limit("maxObjectsInSet", 500), 1)
-    for batch in _batches(resolve(operations, current, shapes)):
+    for batch in _batches(resolved):
         for start in range(0, len(batch.steps), size):
             done = run.batch(batch.shape, batch.steps[start : start + size])
             for outcome in done:
                 report(outcome)
             outcomes += done
-            if not is_dry_run and any(outcome.error for outcome in done):
+            if must_stop and any(outcome.error for outcome in done):
                 return outcomes
     return outcomes
 
@@ -144,27 +149,33 @@ class _Run:
         self._real_ids: dict[str, str] = {}  # "#creation-id" → id
 
     def batch(self, shape: ObjectShape, steps: Sequence[Step]) -> list[Outcome]:
-        sent = [step for step in steps if step.action is not Action.KEEP]
-        if self._options.get("dryRun"):
-            own = {step.object_id for step in sent if step.action is Action.CREATE}
-            sent = [step for step in sent if not self._unknown_references(shape, step) - own]
+        own = {step.object_id for step in steps if step.action is Action.CREATE}
+        missing = {step.object_id: self._missing(shape, step) - own for step in steps}
+        sent = [step for step in steps if step.action is not Action.KEEP and not missing[step.object_id]]
         answer = SetAnswer(self._server.set(shape, **self._arguments(shape, sent)) if sent else {})
         for step in sent:
             if step.action is Action.CREATE and "id" in answer.created(step.object_id[1:]):
                 self._real_ids[step.object_id] = str(answer.created(step.object_id[1:])["id"])
-        return [self._outcome(step, answer, is_sent=step in sent) for step in steps]
+        return [self._outcome(step, answer, missing[step.object_id]) for step in steps]
 
-    def _outcome(self, step: Step, answer: SetAnswer, *, is_sent: bool) -> Outcome:
+    def _outcome(self, step: Step, answer: SetAnswer, missing: Collection[str]) -> Outcome:
         object_id = self._real_ids.get(step.object_id, step.object_id)
         known_id = None if object_id.startswith("#") else object_id
-        if not is_sent:
-            return Outcome(step, known_id, is_checked=step.action is Action.KEEP)
+        if step.action is Action.KEEP:
+            return Outcome(step, known_id)
+        if missing and self._options.get("dryRun"):
+            return Outcome(step, known_id, is_checked=False)
+        if missing:
+            words = f"needs {', '.join(sorted(missing))}, which was refused"
+            return Outcome(step, known_id, {"type": "notSent", "description": words})
         key = step.object_id[1:] if step.action is Action.CREATE else object_id
         return Outcome(step, known_id, answer.error(key), answer.arguments)
 
-    def _unknown_references(self, shape: ObjectShape, step: Step) -> set[str]:
-        """The `#creation-id`s that the step needs; in a dry run nothing stands for them."""
-        return _creation_ids_in(shape, step.value) | ({step.object_id} if step.object_id.startswith("#") else set())
+    def _missing(self, shape: ObjectShape, step: Step) -> set[str]:
+        """The `#creation-id`s that the step needs and that stand for nothing: in a dry run, or because they were refused."""
+        needed = _creation_ids_in(shape, step.value)
+        needed |= {step.object_id} if step.object_id.startswith("#") else set()
+        return needed - self._real_ids.keys()
 
     def _arguments(self, shape: ObjectShape, steps: Sequence[Step]) -> dict[str, Any]:
         arguments: dict[str, Any] = {"create": {}, "update": {}, "destroy": []}
