@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from gatepost.session.link import Peer
 from gatepost.session.reactions import AuthenticationFailed
 from gatepost.store.history import Retention
 from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken, TypeSnapshot
+from gatepost.store.sql.object_changes import net_changes
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 from gatepost.values.socket_address import SocketAddress
@@ -86,14 +88,10 @@ class MemoryConfigurationStore:
         mine = [(object_id, what) for kind, object_id, what in self.log if kind == object_type]
         if since_state not in {f"s{count}" for count in range(len(mine) + 1)}:
             return None
+        log = [(number, object_id, what) for number, (object_id, what) in enumerate(mine, start=1)]
         since = int(since_state[1:])
-        later = mine[since:][:max_changes]
-        by_kind: dict[str, list[Id]] = {
-            what: [object_id for object_id, each in later if each == what]
-            for what in ("created", "updated", "destroyed")
-        }
-        new_state = since + len(later)
-        return ObjectChanges(since_state, f"s{new_state}", new_state < len(mine), **by_kind)
+        net = net_changes(since, log[since:], max_changes)
+        return replace(net, old_state=since_state, new_state=f"s{net.new_state}")
 
     async def commit(
         self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None, retention: Retention | None = None

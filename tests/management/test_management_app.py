@@ -33,7 +33,7 @@ async def test_without_credentials_both_challenges_are_given(path: str, api: Api
         answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
     assert [each.split()[0] for each in answer.headers.get_list("www-authenticate")] == ["Basic", "Bearer"]
-    assert answer.headers["cache-control"] == "no-store"
+    assert "no-store" in answer.headers["cache-control"]
 
 
 async def test_a_script_of_a_page_gets_no_challenge_that_opens_a_password_window(api: Api) -> None:
@@ -177,7 +177,7 @@ async def test_the_api_stands_under_three_paths(path: str, api: Api) -> None:
     async with api.client() as client:
         answer = await client.post(path, content=ECHO, headers={**JSON, **AUTH})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    assert answer.headers["cache-control"] == "no-store"
+    assert "no-store" in answer.headers["cache-control"]
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])

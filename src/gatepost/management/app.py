@@ -28,6 +28,8 @@ def make_app(parts: ManagementParts) -> ASGIApp:
         *(Route(path, endpoints.jmap, methods=["POST"]) for path in ("/jmap", "/jmap/", "/api")),
         Route("/jmap/session", endpoints.session),
         *(Route(path, endpoints.event_source) for path in ("/jmap/eventsource", "/jmap/eventsource/")),
+        Route("/jmap/upload/{account_id}/", endpoints.upload, methods=["POST"]),
+        Route("/jmap/download/{account_id}/{blob_id}/{name}", endpoints.download),
         Route("/.well-known/jmap", endpoints.well_known),
         Route("/api/schema", endpoints.schema),
         Route("/api/schema/{hash}", endpoints.schema_of_hash),

@@ -33,6 +33,7 @@ from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
 _RELAYED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})  # what proxies add to a request
+_NOT_KEPT = {"cache-control": "no-cache, no-store, must-revalidate"}  # RFC 8620 section 2
 _MAX_LOGIN_BODY = 16 * 1024
 
 
@@ -61,7 +62,7 @@ class Endpoints:
         caller = (await self._credentials.identify(request)).caller
         async with self._turn(caller.account_id):
             body = await read_json_body(request, self._parts.limits.max_size_request)
-            return _json(await self._engine.process(body, caller, session_state(caller)))
+            return _json(await self._engine.process(body, caller, session_state(caller, self._parts.limits)))
 
     async def session(self, request: Request) -> Response:
         """GET /jmap/session: the Session resource (RFC 8620 section 2)."""
@@ -72,6 +73,16 @@ class Endpoints:
     async def event_source(self, request: Request) -> Response:
         """GET /jmap/eventsource/: push of state changes (RFC 8620 section 7.3)."""
         return await self._event_streams.answer(request)
+
+    async def upload(self, request: Request) -> Response:
+        """POST /jmap/upload/{accountId}/ (RFC 8620 section 6.1): no object has files, so nothing is taken."""
+        await self._credentials.identify(request)
+        raise over_limit("maxSizeUpload", 0)
+
+    async def download(self, request: Request) -> Response:
+        """GET /jmap/download/… (RFC 8620 section 6.2): there are no blobs."""
+        await self._credentials.identify(request)
+        raise HttpProblem(404, "there is no file with this blobId")
 
     async def well_known(self, _request: Request) -> Response:
         """GET /.well-known/jmap (RFC 8620 section 2.2)."""
@@ -189,4 +200,4 @@ def _metrics(node: NodeStatus, stored_revision: int) -> tuple[bytes, str]:
 
 
 def _json(octets: bytes, status: int = 200) -> Response:
-    return Response(octets, status, {"cache-control": "no-store"}, media_type="application/json")
+    return Response(octets, status, _NOT_KEPT, media_type="application/json")

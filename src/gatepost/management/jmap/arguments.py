@@ -8,6 +8,8 @@ from typing import Any
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.values.ids import Id
 
+MAX_INT = 2**53 - 1  # RFC 8620 section 1.3
+
 
 class Arguments:
     """The arguments of one call. Each reader raises MethodError invalidArguments; `finish` refuses what nobody has read,
@@ -57,14 +59,13 @@ class Arguments:
         value = self.optional_integer(name)
         return default if value is None else value
 
-    def optional_integer(self, name: str, minimum: int | None = None) -> int | None:
+    def optional_integer(self, name: str, minimum: int = -MAX_INT) -> int | None:
+        """An Int (RFC 8620 section 1.3); with a minimum of 0 or more an UnsignedInt."""
         value = self._take(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or (minimum is not None and value < minimum):
-            raise invalid_arguments(
-                f"{name} must be an integer" + ("" if minimum is None else f" of {minimum} or more")
-            )
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= MAX_INT:
+            raise invalid_arguments(f"{name} must be an integer from {minimum} to {MAX_INT}")
         return value
 
     def objects(self, name: str) -> dict[str, dict[str, Any]]:

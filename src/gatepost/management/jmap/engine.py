@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from gatepost.management.access import Caller
 from gatepost.management.jmap.capabilities import CORE
 from gatepost.management.jmap.failure import MethodError
@@ -64,7 +66,7 @@ class JmapEngine:
         }
         if request.created_ids is not None:
             answer["createdIds"] = context.created_ids
-        return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _encode(answer)
 
     async def _respond(
         self, call: Invocation, request: Request, context: MethodContext, responses: list[Invocation]
@@ -87,6 +89,13 @@ class JmapEngine:
         if method is None or method.capability not in request.using:
             raise MethodError("unknownMethod", "there is no method of this name among the capabilities in using")
         return await method.run(resolve_references(call.arguments, responses), context)
+
+
+def _encode(answer: dict[str, object]) -> bytes:
+    try:
+        return msgspec.json.encode(answer)
+    except OverflowError:  # Core/echo gives back whatever number it got; msgspec has 64 bits for one
+        return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _failed(method_name: str, error: Exception) -> MethodError:

@@ -34,10 +34,10 @@ def session_object(caller: Caller, limits: Limits, base_url: str) -> dict[str, A
         "uploadUrl": f"{base_url}/jmap/upload/{{accountId}}/",
         "eventSourceUrl": f"{base_url}/jmap/eventsource/?types={{types}}&closeafter={{closeafter}}&ping={{ping}}",
     }
-    return session | {"state": session_state(caller)}
+    return session | {"state": session_state(caller, limits)}
 
 
-def session_state(caller: Caller) -> str:
+def session_state(caller: Caller, limits: Limits) -> str:
     """Changes when the caller would find another Session object (but for the URL under which it was asked for)."""
-    seen = msgspec.json.encode([caller.account_id, caller.login_name, caller.role.value, OFFERED])
+    seen = msgspec.json.encode([caller.account_id, caller.login_name, caller.role.value, OFFERED, limits.capability()])
     return hashlib.sha256(seen).hexdigest()[:16]

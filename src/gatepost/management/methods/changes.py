@@ -33,3 +33,9 @@ async def changes(reader: TypeReader, values: Mapping[str, Any], context: Method
         "updated": [each for each in found.updated if each in visible],
         "destroyed": [each for each in found.destroyed if each in visible],
     }
+
+
+async def no_changes(values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+    """Foo/changes and Foo/queryChanges of what is asked of the running server: nothing is kept of how it was."""
+    Arguments(values).account(context.caller.account_id)
+    raise MethodError("cannotCalculateChanges", "it is not kept how this was before: get everything again")

@@ -21,6 +21,7 @@ _OPERATORS: Mapping[str, Callable[[list[bool]], bool]] = {
     "NOT": lambda results: not any(results),
 }
 _DEEPEST = 16
+_MOST_CONDITIONS = 256  # each is looked at for each object, on the event loop
 ANY_COLUMN = "text"
 NO_VALUE_TESTS: Mapping[str, Callable[[object], ValueTest]] = {}
 
@@ -40,8 +41,11 @@ def compile_filter(
     Raises MethodError unsupportedFilter, invalidArguments."""
     if wire is None:
         return lambda _: True
-    if not isinstance(wire, dict) or depth > _DEEPEST:
-        raise invalid_arguments("filter must be an object, not nested too deeply")
+    if not isinstance(wire, dict):
+        raise invalid_arguments("filter must be an object")
+    if depth == 0 and _is_too_large(wire):
+        words = f"a filter may have {_MOST_CONDITIONS} conditions, nested {_DEEPEST} deep: ask several queries"
+        raise MethodError("unsupportedFilter", words)
     if "operator" not in wire:
         return _condition(wire, properties, exact, columns, value_tests)
     combine = _OPERATORS.get(str(wire["operator"]))
@@ -55,6 +59,18 @@ def compile_filter(
         for condition in conditions
     ]
     return lambda value: combine([part(value) for part in parts])
+
+
+def _is_too_large(wire: Mapping[str, Any]) -> bool:
+    level: list[Any] = [wire]
+    conditions = 0
+    for _ in range(_DEEPEST + 1):
+        conditions += sum(1 if "operator" in each else len(each) for each in level if isinstance(each, dict))
+        below = [each.get("conditions") for each in level if isinstance(each, dict)]
+        level = [each for inner in below if isinstance(inner, list) for each in inner]
+        if not level or conditions > _MOST_CONDITIONS:
+            break
+    return bool(level) or conditions > _MOST_CONDITIONS
 
 
 def _condition(

@@ -15,7 +15,7 @@ from gatepost.management.methods.reading import TypeReader
 from gatepost.management.methods.set_error import NOT_FOUND, NOT_OWN, SINGLETON, WILL_DESTROY, SetError
 from gatepost.registry.configuration import ObjectRef
 from gatepost.registry.declaration import SINGLETON_ID, ObjectType
-from gatepost.registry.kinds import ObjectId
+from gatepost.registry.kinds import ObjectId, SetOf
 from gatepost.registry.permissions import Scope, Verb
 from gatepost.registry.problem import Problem
 from gatepost.registry.validation import Candidate
@@ -130,13 +130,28 @@ def _items(
 def _with_created_ids(
     object_type: ObjectType[Any], wire: Mapping[str, object], known_ids: Mapping[str, Id]
 ) -> dict[str, object]:
-    """The properties with `#creationId` replaced where an id is expected (RFC 8620 section 5.3). Objects link to other
-    types only, so it is always one of an earlier call, whatever this call names its own objects."""
-    resolved = dict(wire)
-    for name, value in wire.items():
+    """The properties with `#creationId` replaced where an id is expected (RFC 8620 section 5.3), in sets and in the pointers of
+    a patch too. Objects link to other types only, so it is always one of an earlier call, whatever this call names its own
+    objects."""
+
+    def real(text: object) -> object:
+        return known_ids.get(text[1:], text) if isinstance(text, str) and text.startswith("#") else text
+
+    resolved: dict[str, object] = {}
+    for key, value in wire.items():
+        name, slash, member = key.partition("/")
         declared = object_type.properties.get(name)
-        if declared is not None and isinstance(declared.kind, ObjectId) and isinstance(value, str):
-            resolved[name] = known_ids.get(value[1:], value) if value.startswith("#") else value
+        match declared and declared.kind, value:
+            case ObjectId(), _:
+                resolved[key] = real(value)
+            case SetOf(member=ObjectId()), _ if slash:
+                resolved[f"{name}/{real(member)}"] = value
+            case SetOf(member=ObjectId()), dict():
+                resolved[key] = {real(each): is_member for each, is_member in value.items()}
+            case SetOf(member=ObjectId()), list():
+                resolved[key] = [real(each) for each in value]
+            case _:
+                resolved[key] = value
     return resolved
 
 

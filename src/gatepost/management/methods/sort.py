@@ -10,6 +10,7 @@ from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.jmap.limits import COLLATIONS
 from gatepost.values.ids import Id
 
+_MOST_COMPARATORS = 32
 _FOLDED: Mapping[str, Callable[[str], str]] = {
     "i;octet": lambda text: text,
     "i;ascii-casemap": lambda text: "".join(each.upper() if each.isascii() else each for each in text),
@@ -32,6 +33,8 @@ def parse_sort(wire: object, sortable: Collection[str]) -> list[Comparator]:
         return []
     if not isinstance(wire, list):
         raise invalid_arguments("sort must be an array of comparators, or null")
+    if len(wire) > _MOST_COMPARATORS:
+        raise MethodError("unsupportedSort", f"a sort may have {_MOST_COMPARATORS} comparators")
     return [_comparator(each, sortable) for each in wire]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gatepost.management.jmap.capabilities import CONFIGURATION, GATEPOST
 from gatepost.management.jmap.engine import Method, MethodContext
-from gatepost.management.methods.changes import changes
+from gatepost.management.methods.changes import changes, no_changes
 from gatepost.management.methods.connections import TYPE_NAME as CONNECTION
 from gatepost.management.methods.connections import ConnectionMethods
 from gatepost.management.methods.get import get
@@ -44,4 +44,7 @@ def method_table(parts: SetParts, connections: OpenConnections) -> dict[str, Met
     table[f"x:{CONNECTION}/get"] = Method(GATEPOST, open_connections.get)
     table[f"x:{CONNECTION}/query"] = Method(GATEPOST, open_connections.query)
     table[f"x:{CONNECTION}/set"] = Method(GATEPOST, open_connections.set)
+    for type_name in (TYPE_NAME, CONNECTION):
+        for verb in ("changes", "queryChanges"):
+            table[f"x:{type_name}/{verb}"] = Method(GATEPOST, no_changes)
     return table
