@@ -281,6 +281,7 @@ async def test_changes_tell_a_user_of_the_own_keys_alone(api: Api) -> None:
     assert answer["created"] == [own]
     answer = await api.call("x:ApiKey/queryChanges", "alice", sinceQueryState=since)
     assert [each["id"] for each in answer["added"]] == [own]
+    since = answer["newQueryState"]
     await api.call(SET, destroy=[foreign])
     assert await api.error("x:ApiKey/changes", "alice", sinceState=since) == "cannotCalculateChanges"
     assert (await api.call("x:ApiKey/changes", sinceState=since))["destroyed"] == [foreign]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gatepost.management.access import demand
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
@@ -35,7 +36,8 @@ async def changes(reader: TypeReader, values: Mapping[str, Any], context: Method
     }
 
 
-async def no_changes(values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+async def no_changes(type_name: str, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
     """Foo/changes and Foo/queryChanges of what is asked of the running server: nothing is kept of how it was."""
+    demand(context.caller, type_name, Verb.GET)
     Arguments(values).account(context.caller.account_id)
     raise MethodError("cannotCalculateChanges", "it is not kept how this was before: get everything again")

@@ -46,5 +46,5 @@ def method_table(parts: SetParts, connections: OpenConnections) -> dict[str, Met
     table[f"x:{CONNECTION}/set"] = Method(GATEPOST, open_connections.set)
     for type_name in (TYPE_NAME, CONNECTION):
         for verb in ("changes", "queryChanges"):
-            table[f"x:{type_name}/{verb}"] = Method(GATEPOST, no_changes)
+            table[f"x:{type_name}/{verb}"] = Method(GATEPOST, partial(no_changes, type_name))
     return table
