@@ -168,6 +168,31 @@ def test_connections_of_an_old_worker_that_is_killed_do_not_count_any_more(upgra
     assert server.status("smtp")["connections"] == 1
 
 
+def test_sessions_of_every_server_before_are_listed_and_can_be_ended(upgrades: Upgrades) -> None:
+    sessions = [upgrades.connect("smtp")]
+    for _ in range(2):
+        upgrades.succeed()
+        sessions.append(upgrades.connect("smtp"))
+    host, port = sessions[1].getsockname()
+    sessions[1].close()  # the server in the middle has none any more: the way to the first one leads through it
+    eventually(lambda: f"{host}:{port}" not in _connections(upgrades.server))
+    sources = ["{}:{}".format(*session.getsockname()) for session in (sessions[0], sessions[2])]
+    listed = _connections(upgrades.server)
+    assert sorted(listed) == sorted(sources)
+    answer = upgrades.server.set("Connection", destroy=list(listed.values()))
+    assert sorted(answer["destroyed"]) == sorted(listed.values())
+    for session in (sessions[0], sessions[2]):
+        assert session.recv(4096).startswith(b"421 ")
+    eventually(lambda: not any(map(is_running, upgrades.pids[:-1])))
+    assert _connections(upgrades.server) == {}
+
+
+def _connections(server: RunningServer) -> dict[str, str]:
+    """The ids of those at the listener for SMTP, by their source."""
+    ids = server.call("x:Connection/query", filter={"listener": "smtp"})["ids"]
+    return {each["source"]: each["id"] for each in server.call("x:Connection/get", ids=ids)["list"]}
+
+
 def test_http_connections_go_over_at_once_and_changes_work(upgrades: Upgrades) -> None:
     server = upgrades.server
     port = free_port()

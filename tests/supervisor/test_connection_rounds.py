@@ -39,7 +39,7 @@ class World:
 
     def ask(self, **question: Any) -> int:
         """The number under which workers are asked."""
-        self.rounds.ask(as_worker(self.asker), ConnectionsQuestion(number=5, **question))
+        self.rounds.ask(ConnectionsQuestion(number=5, **question), self.asker.send)
         (asked,) = self.asker.taken(ReportConnections)
         number: int = asked.number
         return number
@@ -103,3 +103,44 @@ async def test_rounds_do_not_get_in_each_others_way() -> None:
     world.rounds.worker_died(as_worker(world.other))
     world.report(world.asker, first, b"", is_last=True)
     assert world.asker.taken(ConnectionsPart)[-1].is_last
+
+
+# --- an earlier server that drains ----------------------------------------------------------------------------------------
+
+
+async def _asked_with_an_earlier_server() -> tuple[World, list[ConnectionsQuestion], int]:
+    """Both workers have answered; what the earlier server was asked, and the number of its answer."""
+    world, asked = World(), list[ConnectionsQuestion]()
+    world.rounds.ask_earlier = asked.append
+    number = world.ask(ids=("w1-1",), is_to_end=True)
+    world.report(world.asker, number, b"", is_last=True)
+    world.report(world.other, number, b"", is_last=True)
+    world.asker.taken(ConnectionsPart)
+    return world, asked, number
+
+
+async def test_an_earlier_server_is_asked_too_and_its_parts_are_passed_on() -> None:
+    world, asked, number = await _asked_with_an_earlier_server()
+    assert asked == [ConnectionsQuestion(number=number, ids=("w1-1",), is_to_end=True)]
+    world.rounds.earlier_reported(ConnectionsPart(number=number, reports=b"older"))
+    world.rounds.earlier_reported(ConnectionsPart(number=number, is_last=True))
+    assert world.asker.taken(ConnectionsPart) == [
+        ConnectionsPart(number=5, reports=b"older"),
+        ConnectionsPart(number=5, is_last=True, is_complete=True),
+    ]
+    world.rounds.earlier_reported(ConnectionsPart(number=number, reports=b"too late"))
+    assert world.asker.sent == []
+
+
+async def test_what_an_earlier_server_does_not_know_makes_the_answer_incomplete() -> None:
+    world, _, number = await _asked_with_an_earlier_server()
+    world.rounds.earlier_reported(ConnectionsPart(number=number, is_last=True, is_complete=False))
+    assert world.asker.taken(ConnectionsPart) == [ConnectionsPart(number=5, is_last=True, is_complete=False)]
+
+
+async def test_an_earlier_server_that_is_gone_has_no_connections_and_is_not_asked_again() -> None:
+    world, asked, _ = await _asked_with_an_earlier_server()
+    world.rounds.earlier_gone()
+    assert world.asker.taken(ConnectionsPart) == [ConnectionsPart(number=5, is_last=True, is_complete=True)]
+    world.ask()
+    assert len(asked) == 1

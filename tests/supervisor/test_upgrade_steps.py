@@ -17,11 +17,8 @@ from tests.supervisor.plans import listener, plan
 from tests.transport.loopback import until
 
 from gatepost.supervisor import upgrade as upgrade_module
-from gatepost.supervisor.changes import Changes
-from gatepost.supervisor.counter_slots import CounterSlots
-from gatepost.supervisor.fleet import Fleet
 from gatepost.supervisor.fork_server import ForkServer
-from gatepost.supervisor.socket_table import SocketTable
+from gatepost.supervisor.node import Node
 from gatepost.supervisor.upgrade import Upgrade, UpgradeFailed
 from gatepost.transport.counter_page import SERVER_SLOT, Cell, ConnectionCounter, CounterPage
 
@@ -37,18 +34,16 @@ class World:
         self.port = free_port()
         self.plan = plan(listener("a", f"127.0.0.1:{self.port}"), max_connections=77)
         self.page = CounterPage.create(2)
-        self.slots = CounterSlots(self.page)
-        self.table = SocketTable(2, {})
+        self.node = Node(self.plan, ForkServer((), {}), 2, self.page, {})
+        self.slots, self.table = self.node.slots, self.node.table
+        self.changes, self.fleet = self.node.changes, self.node.fleet
         self.table.activate(self.table.prepare(self.plan)).close()
         self.slots.follow(self.plan)
-        self.changes = Changes(self.plan, self.table, self.slots)
-        self.fleet = Fleet(ForkServer((), {}), 2, self.page, self.slots, self.table, lambda *_: None, lambda *_: None)
-        self.changes.attach(self.fleet)
         self.made: list[Upgrade] = []
 
     def upgrade(self, script: str) -> Upgrade:
         command = [sys.executable, str(PROGRAM), script, str(self.log)]
-        self.made.append(Upgrade(command, self.changes, self.fleet, self.table, self.slots))
+        self.made.append(Upgrade(command, self.node))
         self.made[-1].may_begin()
         return self.made[-1]
 
@@ -109,7 +104,7 @@ def _has_ended(pid: int) -> bool:
 
 
 async def test_a_command_that_cannot_be_started_is_a_failure_like_any_other(world: World) -> None:
-    upgrade = Upgrade(["/there/is/no/python"], world.changes, world.fleet, world.table, world.slots)
+    upgrade = Upgrade(["/there/is/no/python"], world.node)
     upgrade.may_begin()
     with pytest.raises(UpgradeFailed, match="No such file"):
         await upgrade.run()
@@ -147,7 +142,7 @@ async def test_another_upgrade_can_follow_one_that_failed_but_none_one_that_work
 
 
 async def test_none_begins_before_the_server_is_ready_or_when_it_ends(world: World) -> None:
-    upgrade = Upgrade([], world.changes, world.fleet, world.table, world.slots)
+    upgrade = Upgrade([], world.node)
     with pytest.raises(UpgradeFailed, match="is starting"):
         await upgrade.run()
     upgrade.may_begin()

@@ -6,6 +6,7 @@ An upgrade runs like this (O: the supervisor that runs, N: the one that it has s
     N NextServerReady → O TakeOver      N's workers run the plan and accept nothing yet; the page's rows are N's to clear
     N NextServerAccepts → O SocketsAreYours     both accept for a moment; then O's workers have released all sockets
     N NeighbourCame, NeighbourLeft      for O to tell its workers, which live on until their connections end
+    N ConnectionsQuestion → O ConnectionsPart …     which connections these have; O asks the server before it, too
 
 Where N is gone, or says TakeoverFailed, O goes on as if nothing had happened. The versions of the two differ, that is what
 it is for: a field that is added needs a default; whatever else changes needs another VERSION, and N names all that it knows.
@@ -17,7 +18,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from gatepost.control.messages import NeighbourCame, NeighbourLeft
+from gatepost.control.messages import ConnectionsPart, ConnectionsQuestion, NeighbourCame, NeighbourLeft
 from gatepost.plan.plan import SocketPlan
 from gatepost.values.ids import Id
 
@@ -64,13 +65,14 @@ class HandedAddress(msgspec.Struct, frozen=True, kw_only=True):
 class Handover(_Message, frozen=True, kw_only=True):
     """Everything that has to be the same in both servers. Its descriptors, in this order: the counter page; for each of `rows`
     the way for notices to the worker that has it; the control socket, if there is one; the sockets that the service manager
-    passed; the listening sockets."""
+    passed; the listening sockets. `tells_connections`: the server answers ConnectionsQuestion."""
 
     counters: HandedCounters
     rows: tuple[int, ...]
     has_control_socket: bool
     passed_addresses: tuple[str, ...]
     addresses: tuple[HandedAddress, ...]
+    tells_connections: bool = False
 
 
 class TakeOver(_Message, frozen=True, kw_only=True):
@@ -83,7 +85,7 @@ class SocketsAreYours(_Message, frozen=True, kw_only=True):
     """Nobody else accepts any more."""
 
 
-FromPredecessor: TypeAlias = Handover | TakeOver | SocketsAreYours
+FromPredecessor: TypeAlias = Handover | TakeOver | SocketsAreYours | ConnectionsPart
 
 
 # --- from the server that takes over ----------------------------------------------------------------------------------
@@ -112,5 +114,11 @@ class TakeoverFailed(_Message, frozen=True, kw_only=True):
 
 
 FromSuccessor: TypeAlias = (
-    HandoverWanted | NextServerReady | NextServerAccepts | TakeoverFailed | NeighbourCame | NeighbourLeft
+    HandoverWanted
+    | NextServerReady
+    | NextServerAccepts
+    | TakeoverFailed
+    | NeighbourCame
+    | NeighbourLeft
+    | ConnectionsQuestion
 )

@@ -1,4 +1,5 @@
-"""Questions for the connections of all workers: sent to each, and what each says passed on, unread, to the one that asks."""
+"""Questions for the connections of all workers, those of an earlier server that drains included: sent to each, and what each says
+passed on, unread, to the one that asks."""
 
 from __future__ import annotations
 
@@ -15,28 +16,33 @@ _DEADLINE = 10.0  # seconds; a worker that says nothing for so long is hung
 
 @dataclass(slots=True)
 class _Round:
-    asker: WorkerProcess
     number: int  # the asker's
+    answer: Callable[[ConnectionsPart], None]
     waiting: set[WorkerProcess]
+    waits_for_earlier: bool
     deadline: asyncio.TimerHandle
+    is_complete: bool = True
 
 
 class ConnectionRounds:
-    """`workers` gives those that live now."""
+    """`workers` gives those that live now. `ask_earlier` is set while there is a server before this one that has workers yet."""
 
     def __init__(self, workers: Callable[[], Iterable[WorkerProcess]]) -> None:
         self._workers = workers
         self._rounds: dict[int, _Round] = {}
         self._numbers = itertools.count(1)
+        self.ask_earlier: Callable[[ConnectionsQuestion], None] | None = None
 
-    def ask(self, asker: WorkerProcess, question: ConnectionsQuestion) -> None:
-        """Begin a round; the asker is one of those who are asked."""
-        number = next(self._numbers)
+    def ask(self, question: ConnectionsQuestion, answer: Callable[[ConnectionsPart], None]) -> None:
+        """Begin a round; `answer` gets the parts. A worker that asks is one of those who are asked."""
+        number, ask_earlier = next(self._numbers), self.ask_earlier
         deadline = asyncio.get_running_loop().call_later(_DEADLINE, self._give_up, number)
         waiting = {worker for worker in self._workers() if worker.channel.is_open}
-        self._rounds[number] = _Round(asker, question.number, waiting, deadline)
+        self._rounds[number] = _Round(question.number, answer, waiting, ask_earlier is not None, deadline)
         for worker in tuple(waiting):
             worker.channel.send(ReportConnections(number=number, ids=question.ids, is_to_end=question.is_to_end))
+        if ask_earlier is not None:
+            ask_earlier(ConnectionsQuestion(number=number, ids=question.ids, is_to_end=question.is_to_end))
         self._end_if_answered(number)
 
     def reported(self, worker: WorkerProcess, answer: ConnectionsReported) -> None:
@@ -44,7 +50,7 @@ class ConnectionRounds:
         asked = self._rounds.get(answer.number)
         if asked is None:
             return
-        asked.asker.channel.send(ConnectionsPart(number=asked.number, reports=answer.reports))
+        asked.answer(ConnectionsPart(number=asked.number, reports=answer.reports))
         if answer.is_last:
             asked.waiting.discard(worker)
             self._end_if_answered(answer.number)
@@ -55,9 +61,29 @@ class ConnectionRounds:
             asked.waiting.discard(worker)
             self._end_if_answered(number)
 
+    def earlier_reported(self, part: ConnectionsPart) -> None:
+        """The earlier server has said something of its workers."""
+        asked = self._rounds.get(part.number)
+        if asked is None:
+            return
+        if part.is_last:
+            asked.waits_for_earlier = False
+            asked.is_complete = part.is_complete
+            self._end_if_answered(part.number)
+        else:
+            asked.answer(ConnectionsPart(number=asked.number, reports=part.reports))
+
+    def earlier_gone(self) -> None:
+        """It has no worker any more, nor have those before it."""
+        self.ask_earlier = None
+        for number, asked in tuple(self._rounds.items()):
+            asked.waits_for_earlier = False
+            self._end_if_answered(number)
+
     def _end_if_answered(self, number: int) -> None:
-        if not self._rounds[number].waiting:
-            self._end(number, is_complete=True)
+        asked = self._rounds[number]
+        if not asked.waiting and not asked.waits_for_earlier:
+            self._end(number, is_complete=asked.is_complete)
 
     def _give_up(self, number: int) -> None:
         self._end(number, is_complete=False)
@@ -65,4 +91,4 @@ class ConnectionRounds:
     def _end(self, number: int, *, is_complete: bool) -> None:
         asked = self._rounds.pop(number)
         asked.deadline.cancel()
-        asked.asker.channel.send(ConnectionsPart(number=asked.number, is_last=True, is_complete=is_complete))
+        asked.answer(ConnectionsPart(number=asked.number, is_last=True, is_complete=is_complete))

@@ -30,6 +30,7 @@ def pack(
         has_control_socket=control is not None,
         passed_addresses=tuple(map(str, table.inherited)),
         addresses=tuple(facts for facts, _ in addresses),
+        tells_connections=True,
     )
     sockets = [
         *(sending for _, sending in ways),
@@ -50,6 +51,7 @@ class Legacy:
     control: socket.socket | None
     passed: Mapping[SocketAddress, socket.socket]
     addresses: Sequence[tuple[HandedAddress, list[socket.socket]]]
+    tells_connections: bool
 
     @classmethod
     def unpack(cls, message: Handover, descriptors: Sequence[int]) -> Legacy:
@@ -66,6 +68,7 @@ class Legacy:
             control=sockets.popleft() if message.has_control_socket else None,
             passed={SocketAddress.parse(text): sockets.popleft() for text in message.passed_addresses},
             addresses=[(facts, [sockets.popleft() for _ in facts.order]) for facts in message.addresses],
+            tells_connections=message.tells_connections,
         )
 
     @property

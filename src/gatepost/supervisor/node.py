@@ -46,11 +46,11 @@ class Node:
         self.table = SocketTable(worker_count, passed)
         self.changes = Changes(plan, self.table, self.slots)
         self.fleet = Fleet(starter, worker_count, page, self.slots, self.table, self._request, self._worker_died)
-        self._connections = ConnectionRounds(lambda: self.fleet.living)
+        self.connections = ConnectionRounds(lambda: self.fleet.living)
         self.changes.attach(self.fleet)
 
     def _worker_died(self, worker: WorkerProcess) -> None:
-        self._connections.worker_died(worker)
+        self.connections.worker_died(worker)
         self.changes.worker_died(worker)
 
     def _request(self, worker: WorkerProcess, message: FromWorker) -> None:
@@ -64,9 +64,9 @@ class Node:
             case AbandonChange():
                 self.changes.abandon(worker)
             case ConnectionsQuestion():
-                self._connections.ask(worker, message)
+                self.connections.ask(message, worker.channel.send)
             case ConnectionsReported():
-                self._connections.reported(worker, message)
+                self.connections.reported(worker, message)
             case StatusQuestion(number=number):
                 self.fleet.answer(worker, self._status(number))
 

@@ -23,6 +23,8 @@ from gatepost.control.handover import (
     TakeOver,
     TakeoverFailed,
 )
+from gatepost.control.messages import ConnectionsPart
+from gatepost.supervisor.connection_rounds import ConnectionRounds
 from gatepost.supervisor.legacy import Legacy
 
 _Answer = TypeVar("_Answer", bound=FromPredecessor)
@@ -59,16 +61,35 @@ def receive_legacy(sock: socket.socket) -> Legacy:
 
 
 class Predecessor:
-    """Its end of the channel."""
+    """Its end of the channel. `connections` gets what it says of its workers' connections."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, connections: ConnectionRounds | None = None) -> None:
         self._received: asyncio.Queue[tuple[FromPredecessor, list[int]] | None] = asyncio.Queue()
         self._channel: Channel[FromPredecessor] = Channel(
             sock,
             FromPredecessor,  # type: ignore[arg-type]  # a union of types is decoded
-            lambda message, descriptors: self._received.put_nowait((message, descriptors)),
-            lambda: self._received.put_nowait(None),
+            self._message,
+            self._lost,
         )
+        self._connections = connections
+        self.is_gone = asyncio.Event()
+
+    def _message(self, message: FromPredecessor, descriptors: list[int]) -> None:
+        if self._connections is not None and isinstance(message, ConnectionsPart):
+            self._connections.earlier_reported(message)
+        else:
+            self._received.put_nowait((message, descriptors))
+
+    def _lost(self) -> None:
+        self.is_gone.set()
+        self._received.put_nowait(None)
+        if self._connections is not None:
+            self._connections.earlier_gone()
+
+    def answers_for_connections(self) -> None:
+        """It does so from now on, until it is gone."""
+        if self._connections is not None and not self.is_gone.is_set():
+            self._connections.ask_earlier = self.send
 
     def send(self, message: msgspec.Struct, descriptors: Sequence[int] = ()) -> None:
         """Also what its workers have to hear of later; nothing happens where it is gone."""

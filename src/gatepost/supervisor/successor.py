@@ -14,8 +14,9 @@ import msgspec
 
 from gatepost.control.channel import Channel
 from gatepost.control.handover import ENVIRONMENT_VARIABLE, FromSuccessor, TakeoverFailed
-from gatepost.control.messages import NeighbourCame, NeighbourLeft
+from gatepost.control.messages import ConnectionsQuestion, NeighbourCame, NeighbourLeft
 from gatepost.supervisor import privileges
+from gatepost.supervisor.connection_rounds import ConnectionRounds
 from gatepost.supervisor.fleet import Fleet
 
 _Answer = TypeVar("_Answer", bound=FromSuccessor)
@@ -28,10 +29,13 @@ class SuccessorFailed(Exception):
 
 
 class Successor:
-    """A process of its own group, so that whatever it has started ends with it when it fails. Raises OSError."""
+    """A process of its own group, so that whatever it has started ends with it when it fails. Raises OSError.
 
-    def __init__(self, command: Sequence[str], fleet: Fleet) -> None:
+    `connections` answers what it asks of the workers here once it has taken over."""
+
+    def __init__(self, command: Sequence[str], fleet: Fleet, connections: ConnectionRounds) -> None:
         self._fleet = fleet
+        self._connections = connections
         self._received: asyncio.Queue[tuple[FromSuccessor, list[int]] | None] = asyncio.Queue()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
@@ -85,6 +89,8 @@ class Successor:
                 _close_all(descriptors)
             case NeighbourLeft(row=row):
                 self._fleet.neighbour_left(row)
+            case ConnectionsQuestion():
+                self._connections.ask(message, self.send)
             case _:
                 self._received.put_nowait((message, descriptors))
 

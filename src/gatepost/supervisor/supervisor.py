@@ -56,14 +56,15 @@ class Supervisor:
         self._announce = announce
         self._openings = openings
         passed = openings.passed if legacy is None else legacy.passed
-        node = Node(plan, fork_server, worker_count, page, passed)
+        self._node = node = Node(plan, fork_server, worker_count, page, passed)
         self._slots, self._table, self._changes, self._fleet = node.slots, node.table, node.changes, node.fleet
-        self._upgrade = Upgrade(openings.upgrade_command, self._changes, self._fleet, self._table, self._slots)
+        self._upgrade = Upgrade(openings.upgrade_command, node)
         if legacy is not None:
             self._take_possession(legacy)
         self._tasks: set[asyncio.Task[str]] = set()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
+        self._predecessor: Predecessor | None = None
 
     def _take_possession(self, legacy: Legacy) -> None:
         self._table.take_over(legacy.addresses)
@@ -76,8 +77,10 @@ class Supervisor:
         """Serve until told to stop, or until another server has taken over and the last connection is gone; the exit code."""
         self._follow_signals()
         connection = self._openings.predecessor
+        if connection is not None:
+            self._predecessor = Predecessor(connection, self._node.connections)
         try:
-            is_ready = await (self._start() if connection is None else self._take_over(Predecessor(connection)))
+            is_ready = await (self._start() if self._predecessor is None else self._take_over(self._predecessor))
         except PredecessorGone as error:
             sys.stderr.write(f"gatepost: {error}\n")
             self._fleet.kill()
@@ -115,6 +118,8 @@ class Supervisor:
         ours = [(seat.row, seat.sending) for seat in self._fleet.seats.taken]
         self._fleet.seats.watch(await predecessor.take_over(ours))
         self._fleet.tell_earlier_servers = predecessor.send
+        if self._openings.legacy is not None and self._openings.legacy.tells_connections:
+            predecessor.answers_for_connections()
         await self._changes.take_over(prepared, predecessor.accepts)
         self._log_failures()
         return True
@@ -138,6 +143,8 @@ class Supervisor:
             await control.finish()
         if self._upgrade.is_done.is_set():
             await _first_of(self._stop, self._fleet.is_empty)
+            if self._predecessor is not None:  # the way to workers that are older yet leads through here
+                await _first_of(self._stop, self._predecessor.is_gone)
         if self._fleet.is_empty.is_set():
             events.info(Event.SERVER_STOPPED)
         else:

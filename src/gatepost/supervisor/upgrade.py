@@ -19,11 +19,8 @@ from gatepost.control.handover import (
     TakeOver,
 )
 from gatepost.supervisor import legacy
-from gatepost.supervisor.changes import Changes
-from gatepost.supervisor.counter_slots import CounterSlots
-from gatepost.supervisor.fleet import Fleet
+from gatepost.supervisor.node import Node
 from gatepost.supervisor.readiness import notify_service_manager
-from gatepost.supervisor.socket_table import SocketTable
 from gatepost.supervisor.successor import Successor, SuccessorFailed
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
@@ -38,14 +35,13 @@ class UpgradeFailed(Exception):
 class Upgrade:
     """One at a time. `command` starts the new server; `control` goes over to it."""
 
-    def __init__(
-        self, command: Sequence[str], changes: Changes, fleet: Fleet, table: SocketTable, slots: CounterSlots
-    ) -> None:
+    def __init__(self, command: Sequence[str], node: Node) -> None:
         self._command = command
-        self._changes = changes
-        self._fleet = fleet
-        self._table = table
-        self._slots = slots
+        self._changes = node.changes
+        self._fleet = node.fleet
+        self._table = node.table
+        self._slots = node.slots
+        self._connections = node.connections
         self._successor: Successor | None = None
         self._told_rows: tuple[int, ...] = ()
         self._is_possible = False
@@ -99,7 +95,7 @@ class Upgrade:
     async def _replace(self) -> Successor:
         events.info(Event.UPGRADE_BEGUN)
         self._fleet.seats.may_be_taken = False
-        self._successor = successor = Successor(self._command, self._fleet)
+        self._successor = successor = Successor(self._command, self._fleet, self._connections)
         async with asyncio.timeout(_DEADLINE):
             wanted, _ = await successor.receive(HandoverWanted)
             if VERSION not in wanted.versions:
