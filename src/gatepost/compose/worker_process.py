@@ -65,7 +65,10 @@ async def _work(start: WorkerStart) -> None:
     )
     worker.sessions = ProtocolSessions(MailConversations(services).by_protocol(), HttpServer(application))
     worker.reconcile = Reconciler(store.configuration, worker.applier).start
-    watching = asyncio.create_task(watch_files(lambda: _watched_files(worker), worker.reconcile))
+    beside = (
+        asyncio.create_task(watch_files(lambda: _watched_files(worker), worker.reconcile)),
+        asyncio.create_task(store.make_room()),
+    )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _drain, worker)
     gc.collect()
     gc.set_threshold(10_000, 20, 20)  # connections leave no cycles behind, so there is little to find
@@ -75,7 +78,8 @@ async def _work(start: WorkerStart) -> None:
     try:
         await worker.is_finished.wait()
     finally:
-        watching.cancel()
+        for task in beside:
+            task.cancel()
         worker.byte_meter.stop()
         await store.close()
         worker.access_log.flush()

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +21,14 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.operators import OperatorType
 
 from gatepost.store.interface import Broken, Busy, StoreError
+from gatepost.store.sql.sqlite_log import lengthen
 
 DATABASE_FILE: Final = "gatepost.sqlite3"
 _BUSY_TIMEOUT_MS: Final = 10_000
 _WAL_PAGES_BEFORE_CHECKPOINT: Final = 4_000  # 16 MiB: a checkpoint costs two more syncs
+_WAL_OCTETS_MADE: Final = (
+    17 * 2**20
+)  # so many pages with the header of each, and the last transaction before the checkpoint
 _WAL_OCTETS_KEPT: Final = 64 * 2**20
 
 
@@ -36,6 +42,7 @@ class Dialect:
     begin_write: str  # waits for other writers, so that no statement after it can fail for them
     begin_snapshot: str  # all reads until the end see the same moment
     never_wait: str = ""  # a connection that would have to wait fails instead
+    make_room: Callable[[], None] = lambda: None  # inside a write transaction: what makes later ones faster
     data_version: str | None = None  # asks for a number that changes with every commit of others, without waiting
 
     def translated(self, error: Exception) -> StoreError:
@@ -115,6 +122,7 @@ def _sqlite(url: URL, file: Path) -> Dialect:
         driver_error=sqlite3.Error,
         begin_write="BEGIN IMMEDIATE",
         begin_snapshot="BEGIN",
+        make_room=partial(lengthen, Path(f"{file}-wal"), _WAL_OCTETS_MADE),
         never_wait="PRAGMA busy_timeout = 0",
         data_version="PRAGMA data_version",
     )
