@@ -23,6 +23,7 @@ from gatepost.session.authentication import PasswordAuthenticator
 from gatepost.session.http_session import HttpServer
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.store.sql_store import SqlStore
+from gatepost.supervisor.early_signals import FOLLOWED
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import LineAccessLog
 from gatepost.transport.counter_page import CounterPage
@@ -40,7 +41,10 @@ def run_worker(start: WorkerStart) -> None:
         log_level=str(start.settings["log_level"]),
         process=_process_name(start),
     )
-    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the supervisor tells us what to do
+    for number in (
+        signal.SIGINT,
+        *FOLLOWED,
+    ):  # a terminal sends to all, so may a service manager; the supervisor decides
         signal.signal(number, signal.SIG_IGN)
     uvloop.run(_work(start))
 
