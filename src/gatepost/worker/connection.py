@@ -112,8 +112,7 @@ class Connection:
     def _admit_address(self) -> None:
         cap = self.policy.max_connections_per_address
         if cap is not None and not self.is_refused:
-            source = self.transport.info.source_address[0]
-            self.address_entry = self.listener.counter.enter_address(source, cap)
+            self.address_entry = self.listener.counter.enter_address(self.transport.info.source_octets, cap)
             if self.address_entry is None:
                 self.is_told = self.listener.refuse_late(self)
                 if not self.is_told:

@@ -99,7 +99,7 @@ def _is_local(info: ConnectionInfo) -> bool:
     header = info.proxy_header
     if header is not None and not isinstance(header.addresses, TcpAddresses):
         return False  # a proxy that does not say who the client is: not the proxy
-    return info.source_address[0].is_loopback
+    return info.is_source_loopback
 
 
 class Listener:
@@ -171,7 +171,7 @@ class Listener:
         """A cap per address is set from now on: those who are here already count too."""
         for connection in self.connections:
             if connection.address_entry is None and not connection.is_refused:
-                source = connection.transport.info.source_address[0]
+                source = connection.transport.info.source_octets
                 connection.address_entry = self.counter.enter_address(source, NO_CAP)
 
     def count_bytes(self) -> None:
