@@ -6,6 +6,7 @@ import socket
 from ipaddress import IPv4Address, ip_address
 
 from gatepost.protocols.proxy_header.header import ProxyHeader, TcpAddresses
+from gatepost.transport.blocked_networks import address_octets
 from gatepost.values.ip_mask import IpAddress, unmapped
 
 Endpoint = tuple[IpAddress, int]
@@ -77,6 +78,17 @@ class ConnectionInfo:
             assert self._local_sockaddr is not None, "note_local_address was not called"  # noqa: S101 - a wiring error
             self._local = endpoint(self._local_sockaddr)
         return self._local
+
+    @property
+    def peer_octets(self) -> bytes:
+        """The address of the other end of the TCP connection, IPv4 for an IPv4-mapped one; made without an address object."""
+        return address_octets(str(self._sockaddr[0]))
+
+    @property
+    def relayed_octets(self) -> bytes | None:
+        """The same of the client that a PROXY header names; None where there is none."""
+        relayed = self._relayed()
+        return None if relayed is None else unmapped(relayed.source.address).packed
 
     @property
     def peer_text(self) -> str:

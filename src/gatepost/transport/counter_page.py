@@ -75,6 +75,7 @@ class Cell(IntEnum):
     TLS_FAILED_MALFORMED = 48
     TLS_FAILED_UNUSABLE = 49
     TLS_FAILED_OTHER = 50
+    REFUSED_BLOCKED_NETWORK = 51
 
 
 _HEADER = 8  # numbers before the caps

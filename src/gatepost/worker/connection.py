@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import time
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from gatepost.worker.listener import Listener, ListenerPolicy
 
+_CUT_OFF_AFTER = 10.0  # seconds, of a client that an operator has told to go
 _serials = itertools.count(1)
 
 
@@ -121,7 +123,12 @@ class Connection:
         self._begin_tls()
 
     def _proxy_header_read(self, header: ProxyHeader, surplus: bytes) -> None:
-        self.transport.info.proxy_header = header
+        info = self.transport.info
+        info.proxy_header = header
+        blocks, source = self.policy.blocks.table, info.relayed_octets
+        if blocks is not None and source is not None and blocks.refuses(source) and not self.is_refused:
+            self.listener.refuse_blocked(self)
+            return
         self.surplus = surplus
         self._admit_address()
 
@@ -203,6 +210,12 @@ class Connection:
             self.session.shut_down()
         elif not self.is_refused:
             self.transport.abort()
+
+    def end_by_operator(self) -> None:
+        """Take leave of the client in the words of its protocol; one that does not go is cut off."""
+        self.shut_down(Ending.OPERATOR)
+        if not self.transport.is_closed:
+            asyncio.get_running_loop().call_later(_CUT_OFF_AFTER, self.transport.abort)
 
     def _closed(self, transport: DescriptorTransport) -> None:
         self.listener.left(self, transport)
