@@ -12,15 +12,11 @@ from pathlib import Path
 
 import uvloop
 
-from gatepost.compose.management_parts import management_application
-from gatepost.compose.reconcile import Reconciler
+from gatepost.compose.mail_sessions import give_mail_sessions
 from gatepost.control.notices import receive_notices
 from gatepost.control.worker_start import WorkerStart
-from gatepost.mail.stored_directory import StoredDirectory
 from gatepost.management.state_watch import StateWatch
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT
-from gatepost.session.authentication import PasswordAuthenticator
-from gatepost.session.http_session import HttpServer
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.store.sql_store import SqlStore
 from gatepost.supervisor.early_signals import FOLLOWED
@@ -29,7 +25,6 @@ from gatepost.telemetry.access_log import LineAccessLog
 from gatepost.transport.counter_page import CounterPage
 from gatepost.values.ids import Id
 from gatepost.worker.file_watch import watch_files
-from gatepost.worker.sessions import MailConversations, ProtocolSessions, Services
 from gatepost.worker.worker import Worker
 
 
@@ -61,14 +56,7 @@ async def _work(start: WorkerStart) -> None:
         on_mailboxes_changed=watch.changed_here,
         on_types_changed=state_watch.changed_here,
     )
-    directory = StoredDirectory(store.configuration)
-    authenticator = PasswordAuthenticator(directory)
-    application = await management_application(store, worker, authenticator, state_watch)
-    services = Services(
-        authenticator=authenticator, directory=directory, mail=store.mail, scripts=store.scripts, watch=watch
-    )
-    worker.sessions = ProtocolSessions(MailConversations(services).by_protocol(), HttpServer(application))
-    worker.reconcile = Reconciler(store.configuration, worker.applier).start
+    await give_mail_sessions(worker, store, watch, state_watch)
     beside = (
         asyncio.create_task(watch_files(lambda: _watched_files(worker), worker.reconcile)),
         asyncio.create_task(store.make_room()),

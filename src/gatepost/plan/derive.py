@@ -58,21 +58,26 @@ def _listener_plan(listener_id: Id, listener: NetworkListener, settings: SystemS
         name=listener.name,
         protocol=ProtocolName(listener.protocol.value),
         addresses=tuple(str(address) for address in listener.bind),
-        socket=SocketPlan(
-            backlog=DEFAULT_BACKLOG if listener.socket_backlog is None else listener.socket_backlog,
-            reuse_address=listener.socket_reuse_address,
-            reuse_port=listener.socket_reuse_port,
-            no_delay=listener.socket_no_delay,
-            receive_buffer=listener.socket_receive_buffer_size,
-            send_buffer=listener.socket_send_buffer_size,
-            tos=listener.socket_tos_v4,
-            ttl=listener.socket_ttl,
-        ),
+        socket=socket_plan(listener),
         tls=_tls_plan(listener) if listener.use_tls else None,
         is_tls_implicit=listener.tls_implicit,
         tls_timeout=_seconds(listener.tls_timeout),
         proxy_networks=tuple(str(network) for network in proxies),
         max_connections=listener.max_connections,
+    )
+
+
+def socket_plan(listener: NetworkListener) -> SocketPlan:
+    """How its listening sockets are made."""
+    return SocketPlan(
+        backlog=DEFAULT_BACKLOG if listener.socket_backlog is None else listener.socket_backlog,
+        reuse_address=listener.socket_reuse_address,
+        reuse_port=listener.socket_reuse_port,
+        no_delay=listener.socket_no_delay,
+        receive_buffer=listener.socket_receive_buffer_size,
+        send_buffer=listener.socket_send_buffer_size,
+        tos=listener.socket_tos_v4,
+        ttl=listener.socket_ttl,
     )
 
 

@@ -154,6 +154,10 @@ class Connection:
         """Engine and reactions; see Host."""
         return self.listener.sessions.parts(self)
 
+    def left_behind(self, task: asyncio.Task[None]) -> None:
+        """See Host."""
+        self.listener.sessions.left_behind(task)
+
     def upgrade(self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None]) -> None:
         """A TLS handshake under the policy that the connection came in with; it is counted."""
 

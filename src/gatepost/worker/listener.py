@@ -43,6 +43,9 @@ class Sessions(Protocol):
     def parts(self, connection: Connection, /) -> ProtocolParts:
         """Engine and reactions of any protocol but HTTP."""
 
+    def left_behind(self, task: asyncio.Task[None], /) -> None:
+        """The task goes on for a connection that is closed."""
+
 
 class ListenerPolicy:
     """Everything that a connection gets when it comes in; it keeps it to its end, whatever changes meanwhile."""
