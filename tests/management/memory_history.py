@@ -85,6 +85,7 @@ def _value(row: HistoryEntry, field: HistoryField) -> Any:
         HistoryField.REVERT_OF: row.record.revert_of,
         HistoryField.ACCOUNT_ID: author.account_id,
         HistoryField.ACCOUNT: author.account,
+        HistoryField.API_KEY: author.api_key,
         HistoryField.LISTENER_ID: author.listener_id,
         HistoryField.LISTENER: author.listener,
         HistoryField.SOURCE_ADDRESS: author.source_address,

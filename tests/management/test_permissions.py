@@ -24,6 +24,7 @@ MATRIX = {
     | {
         "NetworkListener": ("gqcud", ""),
         "Certificate": ("gqcud", ""),
+        "Change": ("gqc", ""),
         "Account": ("gq", "u"),
         "ApiKey": ("gq", "cud"),
     },

@@ -36,6 +36,7 @@ OLGA = Author(
     cause=Cause.API,
     account_id=Id("i1"),
     account="Olga@example.org",
+    api_key="deploy",
     listener_id=Id("i2"),
     listener="https",
     source_address="2001:db8::1",

@@ -79,6 +79,7 @@ class ObjectShape:
     label_property: str | None = None  # what people call an object by
     columns: tuple[tuple[str, str], ...] = ()  # (property, label) of a list of objects
     key_properties: tuple[str, ...] = ()  # no two objects have the same values of all of them
+    is_read_only: bool = False  # objects that the server makes
 
     @property
     def wire_name(self) -> str:
@@ -104,11 +105,16 @@ class ObjectShapes:
 
     def configuration(self) -> list[ObjectShape]:
         """The types that a plan can be about: those with something that a client may write."""
-        return [shape for shape in self.by_name.values() if any(each.is_written for each in shape.properties.values())]
+        return [
+            shape
+            for shape in self.by_name.values()
+            if not shape.is_read_only and any(each.is_written for each in shape.properties.values())
+        ]
 
     def linked_types(self) -> set[str]:
-        """The names of the types that objects of other types refer to."""
-        properties = (each for shape in self.by_name.values() for each in shape.properties.values())
+        """The names of the types that objects of other types refer to, in what a plan can be about."""
+        shapes = (shape for shape in self.by_name.values() if not shape.is_read_only)
+        properties = (each for shape in shapes for each in shape.properties.values())
         return {each.referenced_type for each in properties if each.referenced_type is not None}
 
 
@@ -148,6 +154,7 @@ def _object_shape(document: Mapping[str, Any], name: str) -> ObjectShape:
     return ObjectShape(
         name=name,
         is_singleton=is_singleton,
+        is_read_only=described.get("isReadOnly") is True,
         properties=properties,
         description=described.get("description") or "",
         label_property=label,

@@ -27,7 +27,7 @@ from gatepost.management.problem_response import HttpProblem
 from gatepost.management.request_body import read_json_body
 from gatepost.management.schema_resource import SchemaResource
 from gatepost.management.web_session import COOKIE_NAME, LIFETIME, csrf_token, make_token
-from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.catalogue import OBJECT_TYPES, READ_ONLY_TYPES
 from gatepost.registry.permissions import TYPE_LABELS, Scope, Verb
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -54,7 +54,7 @@ class Endpoints:
         )
         self._engine = JmapEngine(method_table(set_parts, parts.connections), parts.limits)
         self._event_streams = EventStreams(parts.store, self._credentials, parts.state_watch, parts.event_stream_limits)
-        self._schema = SchemaResource(OBJECT_TYPES.values())
+        self._schema = SchemaResource([*OBJECT_TYPES.values(), *READ_ONLY_TYPES])
         self._requests_under_way: Counter[Id] = Counter()
 
     async def jmap(self, request: Request) -> Response:

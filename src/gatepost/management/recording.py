@@ -48,6 +48,7 @@ def author_of(caller: Caller, configuration: Configuration, at: datetime) -> Aut
         cause=Cause.API,
         account_id=caller.account_id,
         account=caller.login_name,
+        api_key=None if caller.key is None else caller.key.name,
         listener_id=caller.listener_id,
         listener=None if listener is None else listener.name,
         source_address=None if caller.source_address is None else str(caller.source_address),

@@ -1,13 +1,14 @@
-"""All object types of the registry: the one list that the API, the schema document and the store are driven by. Pure."""
+"""All object types of the registry: the lists that the API, the schema document and the store are driven by. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatepost.registry.account import ACCOUNT
 from gatepost.registry.api_key import API_KEY
 from gatepost.registry.certificate import CERTIFICATE
+from gatepost.registry.change import CHANGE
 from gatepost.registry.declaration import ObjectType
 from gatepost.registry.domain import DOMAIN
 from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
@@ -27,3 +28,6 @@ OBJECT_TYPES: Mapping[str, ObjectType[Any]] = {
         API_KEY,
     )
 }
+
+READ_ONLY_TYPES: Sequence[ObjectType[Any]] = (CHANGE,)
+"""Types that the schema document describes besides; their objects are made by the server."""

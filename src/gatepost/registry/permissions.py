@@ -1,8 +1,9 @@
 """What each role may do: one permission per object type and verb. Read by the management API, which adds who asks, and by
 the rules about API keys. Pure.
 
-Roles: admin may do everything; operator sees everything and changes listeners and certificates; everybody may see the
-own account, change what is marked as the owner's (password, description), and manage API keys of the own account.
+Roles: admin may do everything; operator sees everything, changes listeners and certificates and reverts such changes;
+everybody may see the own account, change what is marked as the owner's (password, description), and manage API keys of the
+own account.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ TYPE_LABELS = {
     "AllowedIp": "Allowed networks",
     "ListenerStatus": "Status of listeners",
     "Connection": "Open connections",
+    "Change": "History",
 }
 
 _VERB_LABELS = {
@@ -56,7 +58,11 @@ _VERB_LABELS = {
     Verb.DESTROY: "remove",
 }
 _READING = frozenset({Verb.GET, Verb.QUERY})
-_OPERATED = frozenset({"NetworkListener", "Certificate"})
+_OPERATED = {
+    "NetworkListener": frozenset(Verb),
+    "Certificate": frozenset(Verb),
+    "Change": frozenset({Verb.CREATE}),  # to revert what may be changed
+}
 _OWN = {
     "Account": frozenset({Verb.GET, Verb.QUERY, Verb.UPDATE}),
     "ApiKey": frozenset(Verb),
@@ -67,7 +73,7 @@ def role_scope(role: Role, type_name: str, verb: Verb) -> Scope:
     """On which objects of the type (name without `x:`) somebody with that role may use the verb."""
     if role is Role.ADMIN:
         return Scope.ALL
-    if role is Role.OPERATOR and (verb in _READING or type_name in _OPERATED):
+    if role is Role.OPERATOR and (verb in _READING or verb in _OPERATED.get(type_name, ())):
         return Scope.ALL
     return Scope.OWN if verb in _OWN.get(type_name, ()) else Scope.NONE
 

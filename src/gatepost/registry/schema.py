@@ -119,6 +119,8 @@ def _layouts(object_types: Iterable[ObjectType[Any]]) -> list[dict[str, Any]]:
     containers: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for object_type in object_types:
         menu = object_type.menu
+        if menu is None:
+            continue
         section = sections.setdefault(menu.section, {"name": menu.section, "icon": menu.section_icon, "items": []})
         if (menu.section, menu.group) not in containers:
             links = containers[menu.section, menu.group] = []

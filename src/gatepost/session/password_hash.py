@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import unicodedata
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher, Type
@@ -39,17 +38,14 @@ def is_password_of(password_hash: Secret, password: Secret) -> bool:
         return False
 
 
-HashToStore = Callable[[Secret, Secret | None], Awaitable[Secret]]
-
-
-async def hash_to_store(password: Secret, present_hash: Secret | None, hasher: PasswordHasher = _HASHER) -> Secret:
+async def hash_to_store(password: Secret, present_hash: Secret | None) -> Secret:
     """The hash to store for a password that was given; the present one where it is that password's already, so that
-    giving the same password again changes nothing. In a thread. `hasher`: another cost than a server's."""
+    giving the same password again changes nothing. In a thread."""
 
     def work() -> Secret:
         if present_hash is not None and is_password_of(present_hash, password):
             return present_hash
-        return Secret(hasher.hash(_octets(password.reveal())))
+        return Secret(hash_password(password.reveal()))
 
     return await asyncio.to_thread(work)
 

@@ -36,6 +36,7 @@ class Author:
     cause: Cause
     account_id: Id | None = None
     account: str | None = None  # login name
+    api_key: str | None = None  # name of the key that the account was used with
     listener_id: Id | None = None
     listener: str | None = None
     source_address: str | None = None
@@ -104,6 +105,7 @@ class HistoryField(Enum):
     OBJECT_NAME = "objectName"
     ACCOUNT_ID = "accountId"
     ACCOUNT = "account"
+    API_KEY = "apiKey"
     LISTENER_ID = "listenerId"
     LISTENER = "listener"
     SOURCE_ADDRESS = "sourceAddress"

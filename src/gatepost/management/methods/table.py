@@ -7,17 +7,21 @@ from functools import partial
 from typing import Any
 
 from gatepost.management.jmap.capabilities import CONFIGURATION, GATEPOST
-from gatepost.management.jmap.engine import Method, MethodContext
+from gatepost.management.jmap.engine import Method, MethodContext, RunMethod
 from gatepost.management.methods.changes import changes, no_changes
 from gatepost.management.methods.connections import TYPE_NAME as CONNECTION
 from gatepost.management.methods.connections import ConnectionMethods
 from gatepost.management.methods.get import get
+from gatepost.management.methods.history import HistoryMethods
 from gatepost.management.methods.listener_status import TYPE_NAME, StatusMethods
 from gatepost.management.methods.query import query, query_changes
 from gatepost.management.methods.reading import TypeReader
+from gatepost.management.methods.revert import RevertMethod
 from gatepost.management.methods.set_flow import SetMethod, SetParts
 from gatepost.management.open_connections import OpenConnections
 from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.change import CHANGE
+from gatepost.store.interface import ConfigurationStore
 
 ReadingMethod = Callable[[TypeReader, Mapping[str, Any], MethodContext], Awaitable[dict[str, Any]]]
 
@@ -32,11 +36,13 @@ _READING: Mapping[str, ReadingMethod] = {
 def method_table(parts: SetParts, connections: OpenConnections) -> dict[str, Method]:
     """All methods but Core/echo, which the engine has itself."""
     table: dict[str, Method] = {}
+    sets: dict[str, SetMethod] = {}
     for object_type in OBJECT_TYPES.values():
         reader = TypeReader(object_type, parts.store)
+        sets[object_type.name] = SetMethod(reader, parts)
         for verb, run in _READING.items():
             table[f"{object_type.wire_name}/{verb}"] = Method(CONFIGURATION, partial(run, reader))
-        table[f"{object_type.wire_name}/set"] = Method(CONFIGURATION, SetMethod(reader, parts).run)
+        table[f"{object_type.wire_name}/set"] = Method(CONFIGURATION, sets[object_type.name].run)
     status = StatusMethods(parts.applier, parts.store.revision)
     table[f"x:{TYPE_NAME}/get"] = Method(GATEPOST, status.get)
     table[f"x:{TYPE_NAME}/query"] = Method(GATEPOST, status.query)
@@ -47,4 +53,16 @@ def method_table(parts: SetParts, connections: OpenConnections) -> dict[str, Met
     for type_name in (TYPE_NAME, CONNECTION):
         for verb in ("changes", "queryChanges"):
             table[f"x:{type_name}/{verb}"] = Method(GATEPOST, partial(no_changes, type_name))
-    return table
+    return table | _of_history(parts.store, sets)
+
+
+def _of_history(store: ConfigurationStore, sets: Mapping[str, SetMethod]) -> dict[str, Method]:
+    history = HistoryMethods(store.history)
+    methods: dict[str, RunMethod] = {
+        "get": history.get,
+        "changes": history.changes,
+        "query": history.query,
+        "queryChanges": history.query_changes,
+        "set": RevertMethod(store, sets).run,
+    }
+    return {f"{CHANGE.wire_name}/{verb}": Method(GATEPOST, run) for verb, run in methods.items()}

@@ -65,6 +65,7 @@ _COLUMNS: Mapping[HistoryField, ColumnElement[Any]] = {
     HistoryField.OBJECT_NAME: history.c.name,
     HistoryField.ACCOUNT_ID: history.c.account_id,
     HistoryField.ACCOUNT: history.c.account,
+    HistoryField.API_KEY: history.c.api_key,
     HistoryField.LISTENER_ID: history.c.listener_id,
     HistoryField.LISTENER: history.c.listener,
     HistoryField.SOURCE_ADDRESS: history.c.source_address,
@@ -111,6 +112,7 @@ def record_change(
         cause=author.cause.value,
         account_id=author.account_id,
         account=author.account,
+        api_key=author.api_key,
         listener_id=author.listener_id,
         listener=author.listener,
         source_address=author.source_address,
@@ -134,12 +136,13 @@ def _span(connection: SqlConnection) -> Span:
 
 def _entry(row: Row) -> HistoryEntry:
     (number, revision, at, object_type, object_id, name, _, cause, *who, before, after, redacted, revert_of) = row
-    account_id, account, listener_id, listener, source_address = who
+    account_id, account, api_key, listener_id, listener, source_address = who
     author = Author(
         at=_EPOCH + at * _MICROSECOND,
         cause=Cause(cause),
         account_id=account_id,
         account=account,
+        api_key=api_key,
         listener_id=listener_id,
         listener=listener,
         source_address=source_address,

@@ -83,6 +83,7 @@ configuration_history = Table(
     Column("cause", Text, nullable=False),
     Column("account_id", Text),
     Column("account", Text),
+    Column("api_key", Text),
     Column("listener_id", Text),
     Column("listener", Text),
     Column("source_address", Text),

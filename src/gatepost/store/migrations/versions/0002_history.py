@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("cause", sa.Text, nullable=False),
         sa.Column("account_id", sa.Text),
         sa.Column("account", sa.Text),
+        sa.Column("api_key", sa.Text),
         sa.Column("listener_id", sa.Text),
         sa.Column("listener", sa.Text),
         sa.Column("source_address", sa.Text),

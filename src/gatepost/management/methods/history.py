@@ -1,0 +1,162 @@
+"""x:Change/get, /changes, /query and /queryChanges: the history of the configuration, out of the store.
+
+The state of the history is the numbers of its oldest and its newest row: rows are only added at one end and removed at the
+other, so what has changed since a state is known without looking. `revert.py` has the /set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gatepost.management.access import demand
+from gatepost.management.jmap.arguments import Arguments
+from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.failure import MethodError
+from gatepost.management.methods.get import answer_get, check_properties, check_size, real_id
+from gatepost.management.methods.history_filter import history_filter, history_orders
+from gatepost.management.methods.query import answer_query, read_window
+from gatepost.registry.change import CHANGE
+from gatepost.registry.kinds import UtcDateTime
+from gatepost.registry.permissions import Verb
+from gatepost.store.history import HistoryEntry, HistoryStore, Span, entry_id, entry_number
+from gatepost.values.ids import Id
+
+_STATE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
+
+
+class HistoryMethods:
+    """The four methods that read."""
+
+    def __init__(self, history: HistoryStore) -> None:
+        self._history = history
+
+    async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.1."""
+        demand(context.caller, CHANGE.name, Verb.GET)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        wanted_ids, properties = arguments.optional_texts("ids"), arguments.optional_texts("properties")
+        arguments.finish()
+        check_properties(properties, CHANGE.properties)
+        check_size(wanted_ids, context)
+        state = state_of(await self._history.span())
+        ids = await self._history.find() if wanted_ids is None else [real_id(each, context) for each in wanted_ids]
+        check_size(ids, context)
+        entries = {entry.id: change_to_wire(entry) for entry in await self._history.entries(ids)}
+        return answer_get(context, state, wanted_ids, properties, entries)
+
+    async def changes(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.2."""
+        demand(context.caller, CHANGE.name, Verb.GET)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        since_state = arguments.text("sinceState")
+        most = arguments.optional_integer("maxChanges", minimum=1)
+        arguments.finish()
+        now = await self._history.span()
+        since = _known_span(since_state, now)
+        gone, new = _gone(since, now)[:most], _new(since, now)
+        if most is not None:
+            new = new[: most - len(gone)]
+        until = Span(since.oldest + len(gone), new[-1] if new else since.newest)
+        has_more = bool(_gone(until, now) or _new(until, now))
+        return {
+            "accountId": context.caller.account_id,
+            "oldState": since_state,
+            "newState": state_of(until if has_more else now),
+            "hasMoreChanges": has_more,
+            "created": [entry_id(number) for number in new],
+            "updated": [],
+            "destroyed": [entry_id(number) for number in gone],
+        }
+
+    async def query(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.5. Without a sort the newest come first."""
+        demand(context.caller, CHANGE.name, Verb.QUERY)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        wanted, orders = history_filter(arguments.anything("filter")), history_orders(arguments.anything("sort"))
+        window = read_window(arguments)
+        arguments.finish()
+        state = state_of(await self._history.span())
+        ids = await self._history.find(wanted, orders)
+        return answer_query(context, state, ids, window, can_calculate_changes=True)
+
+    async def query_changes(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.6."""
+        demand(context.caller, CHANGE.name, Verb.QUERY)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        wanted, orders = history_filter(arguments.anything("filter")), history_orders(arguments.anything("sort"))
+        since_state = arguments.text("sinceQueryState")
+        most = arguments.optional_integer("maxChanges", minimum=1)
+        arguments.optional_text("upToId")  # positions behind it may be left out; giving all is right too
+        has_total = arguments.boolean("calculateTotal")
+        arguments.finish()
+        now = await self._history.span()
+        since = _known_span(since_state, now)
+        ids = await self._history.find(wanted, orders)
+        removed = [entry_id(number) for number in _gone(since, now)]
+        added = [{"id": each, "index": index} for index, each in enumerate(ids) if _is_new(each, since)]
+        if most is not None and len(removed) + len(added) > most:
+            raise MethodError("tooManyChanges", f"there are more than {most} changes: query again")
+        answer: dict[str, Any] = {
+            "accountId": context.caller.account_id,
+            "oldQueryState": since_state,
+            "newQueryState": state_of(now),
+            "removed": removed,
+            "added": added,
+        }
+        return answer | ({"total": len(ids)} if has_total else {})
+
+
+def state_of(span: Span) -> str:
+    """The state string. An empty history is one whose first row has not come yet."""
+    return f"{span.oldest or 1}-{span.newest}"
+
+
+def change_to_wire(entry: HistoryEntry) -> dict[str, object]:
+    """All properties but the id, in the order of the declaration."""
+    record, author = entry.record, entry.record.author
+    return {
+        "at": UtcDateTime().to_wire(author.at),
+        "revision": entry.revision,
+        "kind": record.kind,
+        "objectType": f"x:{entry.object_type}",
+        "objectId": entry.object_id,
+        "objectName": record.object_name,
+        "cause": author.cause.value,
+        "accountId": author.account_id,
+        "account": author.account,
+        "apiKey": author.api_key,
+        "sourceAddress": author.source_address,
+        "listenerId": author.listener_id,
+        "listener": author.listener,
+        "before": record.before,
+        "after": record.after,
+        "redacted": dict.fromkeys(record.redacted, True),
+        "revertOf": record.revert_of,
+    }
+
+
+def _known_span(state: str, now: Span) -> Span:
+    """What a state string stands for. Raises MethodError cannotCalculateChanges."""
+    matched = _STATE.fullmatch(state)
+    since = Span(int(matched[1]), int(matched[2])) if matched else None
+    if since is None or not 1 <= since.oldest <= max(now.oldest, 1) or since.newest > now.newest:
+        raise MethodError("cannotCalculateChanges", "the changes since that state are not known: get everything again")
+    return since
+
+
+def _new(since: Span, now: Span) -> Sequence[int]:
+    return range(max(since.newest + 1, now.oldest), now.newest + 1)
+
+
+def _gone(since: Span, now: Span) -> Sequence[int]:
+    return range(since.oldest, max(since.oldest, min(now.oldest, since.newest + 1)))
+
+
+def _is_new(object_id: Id, since: Span) -> bool:
+    return (entry_number(object_id) or 0) > since.newest

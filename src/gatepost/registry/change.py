@@ -1,0 +1,171 @@
+"""Change: one row of the history of the configuration. Declaration only; nobody makes one but the commit that it tells of, and
+who creates one with `revertOf` undoes another. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any
+
+import msgspec
+
+from gatepost.registry.declaration import (
+    FormSection,
+    ListView,
+    ObjectType,
+    Property,
+    Update,
+    declared_properties,
+)
+from gatepost.registry.kinds import Choice, Kind, ObjectId, SetOf, Text, UnsignedInt, UtcDateTime
+from gatepost.registry.problem import invalid
+from gatepost.values.ids import Id
+
+
+class ChangeKind(Enum):
+    """What has happened to the object."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DESTROYED = "destroyed"
+
+
+class ChangeCause(Enum):
+    """What the change came from."""
+
+    API = "api"
+    PLAN_FILE = "planFile"
+    FIRST_START = "firstStart"
+    START = "start"
+    CERTIFICATE_FILE = "certificateFile"
+
+
+_KIND_LABELS = {
+    ChangeKind.CREATED: "Created",
+    ChangeKind.UPDATED: "Updated",
+    ChangeKind.DESTROYED: "Destroyed",
+}
+_CAUSE_LABELS = {
+    ChangeCause.API: "An account, over the API",
+    ChangeCause.PLAN_FILE: "A plan file at start",
+    ChangeCause.FIRST_START: "The first start",
+    ChangeCause.START: "A start of the server",
+    ChangeCause.CERTIFICATE_FILE: "The file of a certificate",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyValues(Kind[Mapping[str, object]]):
+    """Properties of an object with their values in wire form. Given out only."""
+
+    @property
+    def stand_in(self) -> Mapping[str, object]:
+        return {}
+
+    def parse(self, wire: object) -> Mapping[str, object]:
+        raise invalid("is set by the server", wire)
+
+    def to_wire(self, value: Mapping[str, object]) -> object:
+        return dict(value)
+
+    def schema(self) -> dict[str, object]:
+        """The values of a map have one class in the schema document; here each is as its property's kind writes it."""
+        text = {"type": "string", "format": "string"}
+        return {"type": "map", "keyClass": text, "valueClass": {"type": "string", "format": "text"}}
+
+
+def _told(kind: Kind[Any], label: str, words: str) -> Property:
+    return Property(kind=kind, label=label, help=words, update=Update.SERVER_SET)
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One change of one object. `redacted`: wire names of properties."""
+
+    at: Annotated[datetime, _told(UtcDateTime(), "When", "When it was committed, in UTC.")]
+    revision: Annotated[
+        int, _told(UnsignedInt(), "Revision", "The commit; changes with the same one were made by the same call.")
+    ]
+    kind: Annotated[
+        ChangeKind, _told(Choice(ChangeKind, _KIND_LABELS), "What", "Whether it was created, updated or destroyed.")
+    ]
+    object_type: Annotated[str, _told(Text(), "Object type", "The type of the object, as x:NetworkListener.")]
+    object_id: Annotated[str, _told(Text(), "Object id", "The id of the object.")]
+    object_name: Annotated[
+        str | None, _told(Text(), "Object", "What the object was called then; null where it has no name.")
+    ] = None
+    cause: Annotated[ChangeCause, _told(Choice(ChangeCause, _CAUSE_LABELS), "Cause", "What the change came from.")] = (
+        ChangeCause.API
+    )
+    account_id: Annotated[
+        Id | None, _told(ObjectId("Account"), "Account id", "Who made it; null where no account did.")
+    ] = None
+    account: Annotated[str | None, _told(Text(), "Account", "The login name of who made it, as it was then.")] = None
+    api_key: Annotated[
+        str | None, _told(Text(), "API key", "The name of the key that the account was used with; null without one.")
+    ] = None
+    source_address: Annotated[
+        str | None, _told(Text(format="ipAddress"), "From", "The address that the request came from.")
+    ] = None
+    listener_id: Annotated[
+        Id | None,
+        _told(ObjectId("NetworkListener"), "Listener id", "The listener that the request came through."),
+    ] = None
+    listener: Annotated[str | None, _told(Text(), "Listener", "The name of that listener, as it was then.")] = None
+    before: Annotated[
+        Mapping[str, object] | None,
+        _told(
+            PropertyValues(),
+            "Before",
+            "Of an update the properties that differ, as they were; of a destroyed object all; null of a created one.",
+        ),
+    ] = None
+    after: Annotated[
+        Mapping[str, object] | None,
+        _told(
+            PropertyValues(),
+            "After",
+            "Of an update the properties that differ, as they are then; of a created object all; null of a destroyed one.",
+        ),
+    ] = None
+    redacted: Annotated[
+        tuple[str, ...],
+        _told(
+            SetOf(Text()), "Secrets", "Properties with secrets that were part of the change. Their values are not kept."
+        ),
+    ] = ()
+    revert_of: Annotated[
+        Id | None,
+        Property(
+            kind=ObjectId("Change"),
+            label="Revert of",
+            help="The change that this one undoes. The only property that is given to create one.",
+            update=Update.IMMUTABLE,
+        ),
+    ] = None
+
+
+CHANGE = ObjectType(
+    name="Change",
+    struct=Change,
+    properties=declared_properties(Change),
+    description="A change of a configuration object: who, when, from where, before and after. Create one with revertOf to undo it.",
+    form=(
+        FormSection("Change", ("at", "kind", "objectType", "objectName", "objectId", "revision", "revertOf")),
+        FormSection("Who", ("cause", "account", "accountId", "apiKey", "sourceAddress", "listener", "listenerId")),
+        FormSection("Values", ("before", "after", "redacted")),
+    ),
+    list_view=ListView(
+        title="History",
+        subtitle="Who has changed what",
+        singular="change",
+        plural="changes",
+        label_property="objectName",
+        columns=("at", "account", "sourceAddress", "kind", "objectType", "objectName", "cause", "revertOf"),
+        filters=("objectName", "account", "sourceAddress"),
+    ),
+    menu=None,
+    is_configuration=False,
+)
