@@ -74,12 +74,18 @@ class FakeServer:
     credentials: list[str | None] = field(default_factory=list)
     max_objects: int = 500
     set_calls_before_it_fails: int | None = None
+    failing_statuses: list[int] = field(default_factory=list)  # which requests for the status get 503, counted from 1
+    status_requests: int = 0
 
     def respond(self, request: Request) -> Answer:
         given = request.headers.get("Authorization")
         self.credentials.append(given)
         if len(self.set_calls) == self.set_calls_before_it_fails and b"/set" in request.body:
             self.status_code = 503
+        if b"ListenerStatus" in request.body:
+            self.status_requests += 1
+            if self.status_requests in self.failing_statuses:
+                return json_answer(503, {"detail": "not now"})
         if self.status_code is not None:
             return json_answer(self.status_code, {"type": "about:blank", "detail": "words of the server"})
         if given not in (_BASIC, f"Bearer {TOKEN}"):

@@ -146,8 +146,48 @@ def test_an_untrusted_certificate_is_one_line_and_insecure_passes_it(run: Run, s
         thread.join()
     assert refused.exit_code == passed.exit_code == 1
     assert "the certificate cannot be trusted" in one_line(refused.stderr)
-    assert "--insecure" in refused.stderr
+    assert "--ca-file, or use --insecure" in refused.stderr
     assert "there is no gatepost API here" in one_line(passed.stderr)
+
+
+def test_the_certificate_of_a_server_is_trusted_by_its_file(
+    run: Run, self_signed: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*self_signed)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=_answer_two, args=(listening, context))
+        thread.start()
+        trusted = run("status", "--url", f"https://localhost:{port}", *LOGIN, "--ca-file", str(self_signed[0]))
+        monkeypatch.setenv("GATEPOST_CA_FILE", str(self_signed[0]))
+        other_name = run("status", "--url", f"https://127.0.0.1:{port}", *LOGIN)
+        thread.join()
+    assert "there is no gatepost API here" in one_line(trusted.stderr)
+    assert "give a name of the certificate in --url" in one_line(other_name.stderr)
+
+
+def test_a_file_of_authorities_that_cannot_be_used_is_wrong_usage(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("no certificate")
+    for name, words in (("empty.pem", "holds no certificate"), ("none.pem", "No such file")):
+        result = run("status", "--url", "https://localhost:1", *LOGIN, "--ca-file", str(tmp_path / name))
+        assert result.exit_code == 2
+        assert f"--ca-file: {tmp_path / name}: {words}" in one_line(result.stderr)
+
+
+def test_a_redirect_is_told_with_where_it_leads() -> None:
+    answer = httpx.Response(301, headers={"Location": "https://mail.example.org/"})
+    client = connect(Access("http://127.0.0.1:8080"), httpx.MockTransport(lambda _: answer))
+    with client, pytest.raises(CommandError, match=re.escape("leads to https://mail.example.org/: give the address")):
+        client.call("x:ListenerStatus/get", {"ids": None})
+
+
+def test_a_proxy_of_the_environment_gets_neither_requests_nor_credentials(
+    run: Run, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert run("get", "SystemSettings", "--url", server.url, *LOGIN).exit_code == 0
 
 
 def _answer_two(listening: socket.socket, context: ssl.SSLContext) -> None:
@@ -165,7 +205,11 @@ def _answer_two(listening: socket.socket, context: ssl.SSLContext) -> None:
 def self_signed(tmp_path: Path) -> tuple[Path, Path]:
     key, now = new_key(), datetime.now(UTC)
     chain, private = tmp_path / "chain.pem", tmp_path / "key.pem"
-    chain.write_text(certificate_pem(new_certificate("localhost", key, (now, now + timedelta(days=1)))))
+    chain.write_text(
+        certificate_pem(
+            new_certificate("localhost", key, (now - timedelta(days=1), now + timedelta(days=1)), names=("localhost",))
+        )
+    )
     private.write_text(key_pem(key))
     return chain, private
 

@@ -28,7 +28,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Let the server check it
 AllowLockOut = Annotated[
     bool, typer.Option("--allow-lock-out", help="Carry it out even if it takes away the way to this server.")
 ]
-ObjectName = Annotated[str, typer.Argument(metavar="OBJECT", help="Object type, as NetworkListener.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class ClientOptions:
     user: str | None = None
     password: str | None = None
     api_key: str | None = None
+    ca_file: str | None = None
     insecure: bool = False
     no_color: bool = False
     json: bool = False
@@ -53,7 +53,7 @@ def _option(*names: str, help_text: str) -> Any:
     return typer.Option(*names, help=help_text, show_default=False, rich_help_panel=_PANEL)
 
 
-def client_options(
+def client_options(  # noqa: PLR0913 - one parameter for each option
     *,
     url: Annotated[str | None, _option("--url", help_text=f"Of the server (GATEPOST_URL), else {DEFAULT_URL}.")] = None,
     user: Annotated[str | None, _option("--user", help_text="Account (GATEPOST_USER).")] = None,
@@ -63,6 +63,10 @@ def client_options(
     api_key: Annotated[
         str | None, _option("--api-key", help_text="Instead of user and password (GATEPOST_TOKEN).")
     ] = None,
+    ca_file: Annotated[
+        str | None,
+        _option("--ca-file", help_text="PEM file of the authority to trust, or of the certificate (GATEPOST_CA_FILE)."),
+    ] = None,
     insecure: Annotated[
         bool, _option("--insecure", "-k", help_text="Do not check the certificate; allow passwords in clear.")
     ] = False,
@@ -70,7 +74,7 @@ def client_options(
     json: Annotated[bool, _option("--json", help_text="JSON on stdout, for programs.")] = False,
 ) -> ClientOptions:
     """The one declaration of these options: its parameters become those of every client command."""
-    return ClientOptions(url, user, password, api_key, insecure, no_color, json)
+    return ClientOptions(url, user, password, api_key, ca_file, insecure, no_color, json)
 
 
 _OPTION_PARAMETERS = list(inspect.signature(client_options, eval_str=True).parameters.values())
@@ -156,6 +160,7 @@ def _client(options: ClientOptions) -> JmapClient:
         password=None if api_key else _password(options, user),
         api_key=api_key,
         is_insecure=options.insecure,
+        ca_file=options.ca_file or environment.get("GATEPOST_CA_FILE"),
     )
     return connect(access)
 

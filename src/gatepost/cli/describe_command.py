@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gatepost.cli.client_command import Invocation
+from gatepost.cli.completion import complete_object_type
 from gatepost.cli.named_objects import find_shape
 from gatepost.cli.output import value_text
 from gatepost.config.object_shape import ObjectShape, PropertyShape
@@ -19,7 +20,10 @@ _EFFECT_WORDS = {
     "none": "",
 }
 
-OptionalObjectName = Annotated[str | None, typer.Argument(metavar="OBJECT", help="Object type; none: list them all.")]
+OptionalObjectName = Annotated[
+    str | None,
+    typer.Argument(metavar="OBJECT", help="Object type; none: list them all.", autocompletion=complete_object_type),
+]
 
 
 def describe(invocation: Invocation, object_name: OptionalObjectName = None) -> None:

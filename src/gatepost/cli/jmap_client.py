@@ -23,6 +23,7 @@ CORE = "urn:ietf:params:jmap:core"
 CONFIGURATION = "urn:stalwart:jmap"
 USING = (CORE, CONFIGURATION, "urn:gatepost:jmap")
 _CONNECT_SECONDS = 10.0
+_NAME_MISMATCHES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of openssl/x509_vfy.h
 _ANSWER_SECONDS = 120.0  # a /set answers when every worker runs the change
 
 
@@ -35,13 +36,15 @@ class Access:
     password: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
     is_insecure: bool = False
+    ca_file: str | None = None  # of authorities, or of the server's own certificate; instead of those of the system
+    patience: float = _ANSWER_SECONDS  # for an answer
 
 
 def connect(access: Access, transport: httpx.BaseTransport | None = None) -> JmapClient:
     """A client of the server; nothing is sent yet. Raises CommandError where the URL cannot be used.
 
-    The certificates that the system trusts are trusted (SSL_CERT_FILE adds others). Proxies of the environment and
-    .netrc are passed over: credentials go to the server that was named and to nobody else.
+    The authorities that the system trusts are trusted, or those of `ca_file`. Proxies of the environment and .netrc are
+    passed over: credentials go to the server that was named and to nobody else.
     """
     url = _checked_url(access)
     headers = {"Authorization": f"Bearer {access.api_key}"} if access.api_key else {}
@@ -50,17 +53,21 @@ def connect(access: Access, transport: httpx.BaseTransport | None = None) -> Jma
         base_url=url,
         headers=headers,
         auth=auth,
-        verify=_tls_context(access.is_insecure) if url.scheme == "https" else False,
-        timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+        verify=_tls_context(access) if url.scheme == "https" else False,
+        timeout=httpx.Timeout(access.patience, connect=min(_CONNECT_SECONDS, access.patience)),
         trust_env=False,
         transport=transport,
     )
     return JmapClient(http, has_credentials=bool(access.api_key or access.user))
 
 
-def _tls_context(is_insecure: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if is_insecure:
+def _tls_context(access: Access) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=access.ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        words = "holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise usage_error(f"--ca-file: {access.ca_file}: {words}") from None
+    if access.is_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
@@ -202,6 +209,8 @@ class JmapClient:
             case 429:
                 wait = response.headers.get("Retry-After")
                 return f"too many attempts: {f'wait {wait} seconds' if wait else 'wait a while'} and try again"
+            case 301 | 302 | 303 | 307 | 308:
+                return f"{response.url} leads to {response.headers.get('Location')}: give the address of the server in --url"
             case status:
                 return f"{response.url} answered {status} {response.reason_phrase}{f': {detail}' if detail else ''}"
 
@@ -230,10 +239,7 @@ def _problem_detail(response: httpx.Response) -> str | None:
 def _transport_words(url: str, error: httpx.TransportError) -> str:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return (
-                f"{url}: the certificate cannot be trusted: {cause.verify_message}; "
-                "name its authority in SSL_CERT_FILE, or use --insecure to go on without checking"
-            )
+            return f"{url}: the certificate cannot be trusted: {cause.verify_message}; {_trust_words(cause)}"
         if isinstance(cause, ssl.SSLError):
             return f"{url}: no TLS there ({cause.reason or cause}); is it an http:// address?"
         if isinstance(cause, ConnectionRefusedError):
@@ -241,6 +247,12 @@ def _transport_words(url: str, error: httpx.TransportError) -> str:
     if isinstance(error, httpx.RemoteProtocolError):
         return f"{url}: the server does not answer in HTTP ({error}); is it an https:// address?"
     return f"{url}: cannot be reached: {error or type(error).__name__}"
+
+
+def _trust_words(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _NAME_MISMATCHES:
+        return "give a name of the certificate in --url, or use --insecure to go on without checking"
+    return "give its authority, or the certificate itself, in --ca-file, or use --insecure to go on without checking"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from gatepost import __version__
 from gatepost.cli.apply_command import apply
 from gatepost.cli.check_command import check
 from gatepost.cli.client_command import client_command, takes_client_options
+from gatepost.cli.completion import COMPLETE_VARIABLE, SHELLS, completion_script
 from gatepost.cli.connections_command import connections
 from gatepost.cli.describe_command import describe
 from gatepost.cli.diff_command import diff
@@ -25,7 +27,7 @@ app = typer.Typer(
     name="gatepost",
     help="A mail and web server whose network listeners change while it runs.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=False,  # `gatepost completion` gives the script, for the shell that is named
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -124,6 +126,14 @@ def upgrade(
     raise typer.Exit(run_upgrade(data or default_data_directory(is_demo=is_demo)))
 
 
+@app.command()
+def completion(
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", autocompletion=lambda: SHELLS)],
+) -> None:
+    """Print the script by which a shell completes commands, options, object types and names of objects."""
+    typer.echo(completion_script(_one_of("SHELL", shell, SHELLS)))
+
+
 def _one_of(option: str, given: str, known: Sequence[str]) -> str:
     if given.casefold() not in known:
         raise typer.BadParameter(f"{given!r} is not one of {', '.join(known)}", param_hint=f"'{option}'")
@@ -132,4 +142,8 @@ def _one_of(option: str, given: str, known: Sequence[str]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed or refused, 2 wrong usage. `arguments` default to the process's own."""
+    if COMPLETE_VARIABLE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
     app(args=None if arguments is None else list(arguments), prog_name="gatepost")

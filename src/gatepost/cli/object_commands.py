@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation, ObjectName
+from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation
+from gatepost.cli.completion import complete_object_name, complete_object_type
 from gatepost.cli.failure import usage_error
 from gatepost.cli.field_values import parse_fields
 from gatepost.cli.named_objects import (
@@ -25,8 +26,17 @@ from gatepost.cli.set_options import dry_run_lines, refused, set_options
 from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, did_you_mean
 from gatepost.config.set_answer import SetAnswer
 
-Id = Annotated[str | None, typer.Argument(metavar="ID", help="Id or name; none for a singleton.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids or names.")]
+ObjectName = Annotated[
+    str,
+    typer.Argument(metavar="OBJECT", help="Object type, as NetworkListener.", autocompletion=complete_object_type),
+]
+Id = Annotated[
+    str | None,
+    typer.Argument(metavar="ID", help="Id or name; none for a singleton.", autocompletion=complete_object_name),
+]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="Ids or names.", autocompletion=complete_object_name)
+]
 Fields = Annotated[
     list[str] | None,
     typer.Option("--field", "-f", metavar="KEY=VALUE", help="A property; may be repeated. A set: a,b. Nothing: null."),

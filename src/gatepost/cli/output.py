@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich import box
@@ -42,16 +43,32 @@ class Output:
         """Text that another program will read as it is, without --json too."""
         sys.stdout.write(text)
 
+    def document(self, value: Any) -> None:
+        """One of many results, as JSON on a line of its own; nothing without --json."""
+        if self.is_json:
+            sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+
     def table(self, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table for people."""
-        if self.is_json:
+        if not self.is_json:
+            self._console.print(_table(titles, rows))
+
+    @contextmanager
+    def redrawn(self) -> Iterator[Callable[[Sequence[str], Iterable[Sequence[str]], str], None]]:
+        """A way to print a table with a line below it that, on a terminal, takes the place of the one before."""
+        if self.is_json or not self._console.is_terminal:
+            yield self._print_below
             return
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for title in titles:
-            table.add_column(Text(title), overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        self._console.print(table)
+        from rich.console import Group
+        from rich.live import Live
+
+        with Live(console=self._console, auto_refresh=False) as live:
+            yield lambda titles, rows, text: live.update(Group(_table(titles, rows), Text(text)), refresh=True)
+
+    def _print_below(self, titles: Sequence[str], rows: Iterable[Sequence[str]], text: str) -> None:
+        self.table(titles, rows)
+        self.line(text)
 
     def pairs(self, rows: Iterable[tuple[str, str]]) -> None:
         """Names and values, one a line, for people."""
@@ -77,6 +94,15 @@ class Output:
     def warning(self, text: str) -> None:
         """A line on stderr that does not end the command."""
         self._errors.print(Text("warning: ", style="bold yellow") + Text(text))
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for title in titles:
+        table.add_column(Text(title), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
 
 
 def _console(has_color: bool, *, is_error: bool) -> Console:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gatepost.cli.client_command import Invocation
+from gatepost.cli.completion import complete_object_type
 from gatepost.cli.failure import CommandError
 from gatepost.cli.named_objects import find_shape
 from gatepost.config.object_shape import ObjectShape, ObjectShapes
@@ -17,7 +18,11 @@ from gatepost.config.snapshot import Snapshot, take_snapshot
 
 ObjectNames = Annotated[
     list[str] | None,
-    typer.Argument(metavar="OBJECT", help="Only objects of these types and what they refer to. None: all."),
+    typer.Argument(
+        metavar="OBJECT",
+        help="Only objects of these types and what they refer to. None: all.",
+        autocompletion=complete_object_type,
+    ),
 ]
 Exact = Annotated[
     bool, typer.Option("--exact", help="Say too that nothing else shall be there: applying it destroys the rest.")

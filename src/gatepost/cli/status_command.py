@@ -3,35 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gatepost.cli.client_command import Invocation
+from gatepost.cli.completion import complete_listener
 from gatepost.cli.failure import CommandError
 from gatepost.cli.output import Output
+from gatepost.cli.status_watch import watch
 from gatepost.config.object_shape import did_you_mean
 
-ListenerName = Annotated[str | None, typer.Argument(metavar="NAME", help="One listener, with its socket options.")]
+if TYPE_CHECKING:
+    from gatepost.cli.jmap_client import JmapClient
+
+ListenerName = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="One listener, with its socket options.", autocompletion=complete_listener),
+]
 
 
-def status(invocation: Invocation, name: ListenerName = None) -> None:
+Watch = Annotated[bool, typer.Option("--watch", help="Again and again until Ctrl-C, with rates since the last look.")]
+Interval = Annotated[float, typer.Option("--interval", min=0.1, metavar="SECONDS", help="Between two looks.")]
+Count = Annotated[int | None, typer.Option("--count", min=1, help="End after so many looks.")]
+
+
+def status(
+    invocation: Invocation,
+    name: ListenerName = None,
+    is_watching: Watch = False,
+    interval: Interval = 2.0,
+    count: Count = None,
+) -> None:
     """Show the listeners: state, addresses, connections, refusals; with a name, what the kernel has."""
-    listeners: Sequence[Mapping[str, Any]] = invocation.client.call("x:ListenerStatus/get", {"ids": None}).get(
-        "list", ()
-    )
     output = invocation.output
-    if name is None:
-        output.result(listeners)
-        _print_all(output, listeners)
+    if is_watching:
+        watch(output, lambda: _statuses(invocation.client, name), interval=interval, count=count)
         return
-    found = next((each for each in listeners if str(each.get("name")).casefold() == name.casefold()), None)
-    if found is None:
+    found = _statuses(invocation.client, name)
+    if name is None:
+        output.result(found)
+        _print_all(output, found)
+    else:
+        output.result(found[0])
+        _print_one(output, found[0])
+
+
+def _statuses(client: JmapClient, name: str | None) -> Sequence[Mapping[str, Any]]:
+    """All listeners, or the one of that name. Raises CommandError where there is none."""
+    listeners: Sequence[Mapping[str, Any]] = client.call("x:ListenerStatus/get", {"ids": None}).get("list", ())
+    if name is None:
+        return listeners
+    found = [each for each in listeners if str(each.get("name")).casefold() == name.casefold()]
+    if not found:
         names = [str(each.get("name")) for each in listeners]
         hint = did_you_mean(name, names) or f"; there are {', '.join(names) or 'none'}"
         raise CommandError(f"there is no listener {name!r} on this node{hint}")
-    output.result(found)
-    _print_one(output, found)
+    return found
 
 
 def _print_all(output: Output, listeners: Sequence[Mapping[str, Any]]) -> None:
