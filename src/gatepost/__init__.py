@@ -1,3 +1,62 @@
-"""gatepost: a mail and web server whose listeners change while it runs."""
+"""A mail and web server whose network listeners change while it runs.
+
+For programs that embed it, the names of `gatepost.embedding` are here too. They are loaded when one of them is asked for: the
+server needs nothing but the version.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gatepost.embedding import (
+        Address,
+        Answer,
+        CertificatePair,
+        Listener,
+        ListenerFields,
+        Objection,
+        Refused,
+        Reply,
+        Server,
+        Settings,
+        SmtpClient,
+        SmtpHandler,
+        SmtpMessage,
+        StartupFailed,
+        TlsFacts,
+        listen,
+    )
+    from gatepost.embedding.mail import MailServer, mail_server
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Address",
+    "Answer",
+    "CertificatePair",
+    "Listener",
+    "ListenerFields",
+    "MailServer",
+    "Objection",
+    "Refused",
+    "Reply",
+    "Server",
+    "Settings",
+    "SmtpClient",
+    "SmtpHandler",
+    "SmtpMessage",
+    "StartupFailed",
+    "TlsFacts",
+    "listen",
+    "mail_server",
+]
+
+if not TYPE_CHECKING:  # a type checker would take it for a module that has every name
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module 'gatepost' has no attribute {name!r}")
+        is_mail = name in ("MailServer", "mail_server")
+        return vars(importlib.import_module("gatepost.embedding.mail" if is_mail else "gatepost.embedding"))[name]

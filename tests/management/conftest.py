@@ -38,6 +38,7 @@ from gatepost.registry.certificate import CERTIFICATE, Certificate, complete_cer
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.declaration import ObjectType
 from gatepost.registry.domain import DOMAIN, Domain
+from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.session.link import Peer
 from gatepost.session.reactions import AuthenticationFailed
@@ -158,6 +159,8 @@ class FakeServer:
             settings=stored.settings,
             listeners=stored.listeners,
             certificates=stored.certificates,
+            blocked=stored.of(BLOCKED_IP).values(),
+            allowed=stored.of(ALLOWED_IP).values(),
         )
 
     @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -10,9 +11,11 @@ import msgspec
 import pytest
 
 from gatepost.registry.account import Account, Role
+from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.certificate import Certificate
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.domain import Domain
+from gatepost.registry.ip_network import AllowedIp, BlockedIp
 from gatepost.registry.network_listener import NetworkListener, NetworkListenerProtocol
 from gatepost.registry.rules import bind_clashes
 from gatepost.registry.rules.every_rule import findings
@@ -42,8 +45,7 @@ def account(name: str, domain: str | None = "d1", **fields: Any) -> Account:
 
 
 def configuration(objects: Objects) -> Configuration:
-    names = ("NetworkListener", "SystemSettings", "Certificate", "Domain", "Account")
-    by_type = {name: {Id(each): value for each, value in objects.get(name, {}).items()} for name in names}
+    by_type = {name: {Id(each): value for each, value in objects.get(name, {}).items()} for name in OBJECT_TYPES}
     by_type["SystemSettings"].setdefault(Id("singleton"), SystemSettings())
     return Configuration(by_type)
 
@@ -252,6 +254,45 @@ def test_a_list_of_its_own_may_keep_a_listener_open_until_it_is_cleared() -> Non
         {**before, "SystemSettings": {"singleton": trusting}}, {"NetworkListener": {"a": plain}}, **THROUGH_A
     )
     assert blamed(after) == [("a", "overrideProxyTrustedNetworks")]
+
+
+def blocked(network: str, **fields: Any) -> BlockedIp:
+    return BlockedIp(network=IpMask.parse(network), **fields)
+
+
+def allowed(network: str, **fields: Any) -> AllowedIp:
+    return AllowedIp(network=IpMask.parse(network), **fields)
+
+
+@pytest.mark.parametrize("network", ["192.0.2.7", "192.0.2.0/24", "0.0.0.0/0"])
+def test_nobody_blocks_the_own_address_unless_that_is_meant(network: str) -> None:
+    block: Objects = {"BlockedIp": {"x": blocked(network), "y": blocked("198.51.100.0/24")}}
+    assert blamed(change(TWO_HTTP, block, **THROUGH_A)) == [("x", "network")]
+    assert change(TWO_HTTP, block, may_lock_out=True, **THROUGH_A) == []
+    assert change(TWO_HTTP, block) == []
+    assert change({**TWO_HTTP, "AllowedIp": {"z": allowed("192.0.2.7")}}, block, **THROUGH_A) == []
+    assert change({**TWO_HTTP, **block}, block, **THROUGH_A) == []
+
+
+def test_nobody_takes_away_what_lets_the_own_address_in() -> None:
+    before: Objects = {
+        **TWO_HTTP,
+        "BlockedIp": {"x": blocked("192.0.2.0/24")},
+        "AllowedIp": {"z": allowed("192.0.2.7")},
+    }
+    (found,) = change(before, {"AllowedIp": {"z": None}}, **THROUGH_A)
+    assert isinstance(found, Forbidden)
+    assert blamed(change(before, {"AllowedIp": {"z": allowed("192.0.2.8")}}, **THROUGH_A)) == [("z", "network")]
+    assert change(before, {"AllowedIp": {"z": None}, "BlockedIp": {"x": None}}, **THROUGH_A) == []
+
+
+def test_what_has_expired_neither_locks_out_nor_lets_in() -> None:
+    past, now = datetime(2029, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+    expired: Objects = {"BlockedIp": {"x": blocked("192.0.2.7", expires_at=past)}}
+    assert change(TWO_HTTP, expired, now=now, **THROUGH_A) == []
+    before: Objects = {**TWO_HTTP, "AllowedIp": {"z": allowed("192.0.2.7", expires_at=past)}}
+    block: Objects = {"BlockedIp": {"x": blocked("192.0.2.7", expires_at=datetime(2031, 1, 1, tzinfo=UTC))}}
+    assert blamed(change(before, block, now=now, **THROUGH_A)) == [("x", "network")]
 
 
 def test_the_listener_that_a_request_comes_through_is_not_destroyed() -> None:

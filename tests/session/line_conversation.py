@@ -188,6 +188,9 @@ class World(Connected):
         transport.watch_reading(lambda: None)
         self.upgrades.append((done, failed))
 
+    def left_behind(self, task: asyncio.Task[None], /) -> None:
+        pass
+
     def finish_upgrade(self) -> None:
         self.transport.unwatch()
         self.upgrades[-1][0]()

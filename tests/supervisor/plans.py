@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatepost.plan.plan import CertificatePlan, ListenerPlan, Plan, ProtocolName, SocketPlan, TlsPlan
+from gatepost.plan.plan import CertificatePlan, ListenerPlan, NetworkPlan, Plan, ProtocolName, SocketPlan, TlsPlan
 from gatepost.values.ids import Id
 
 _SOCKET = SocketPlan(backlog=64, reuse_address=True, reuse_port=True, no_delay=True)
@@ -54,6 +54,8 @@ def plan(
     certificates: tuple[CertificatePlan, ...] = (),
     drain_timeout: float | None = None,
     proxy_header_timeout: float = 15.0,
+    blocked_networks: tuple[NetworkPlan, ...] = (),
+    allowed_networks: tuple[NetworkPlan, ...] = (),
 ) -> Plan:
     return Plan(
         revision=revision,
@@ -66,4 +68,6 @@ def plan(
         max_message_size=10_000_000,
         listeners=listeners,
         certificates=certificates,
+        blocked_networks=blocked_networks,
+        allowed_networks=allowed_networks,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import sys
 import time
+from ipaddress import ip_address
 
 from gatepost.transport.counter_page import ConnectionCounter, CounterPage
 
@@ -29,6 +30,11 @@ def main() -> None:
             fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, 0)
             say("locked")
             time.sleep(600)
+        case ["enter", address, cap, count]:  # as fast as it goes; prints how many of the address were let in
+            octets = ip_address(address).packed
+            say(str(sum(counter.enter_address(octets, int(cap)) is not None for _ in range(int(count)))))
+        case ["come-and-go", addresses, cap, count]:  # in turn; prints how many were let in
+            say(str(come_and_go(counter, addresses.split(","), int(cap), int(count))))
     sys.stdin.readline()
 
 
@@ -39,6 +45,16 @@ def churn(page: CounterPage, counter: ConnectionCounter, slot: int, count: int) 
             admitted += 1
             counter.leave()
     return admitted
+
+
+def come_and_go(counter: ConnectionCounter, addresses: list[str], cap: int, count: int) -> int:
+    entered = 0
+    for number in range(count):
+        entry = counter.enter_address(ip_address(addresses[number % len(addresses)]).packed, cap)
+        if entry is not None:
+            entered += 1
+            counter.leave_address(entry)
+    return entered
 
 
 def say(text: str) -> None:

@@ -34,6 +34,10 @@ def admitted(counter: ConnectionCounter, count: int) -> int:
     return sum(counter.admit() is None for _ in range(count))
 
 
+def octets(address: str) -> bytes:
+    return ip_address(address).packed
+
+
 def connections(page: CounterPage, slot: int = SLOT) -> int:
     return page.total(slot, Cell.CONNECTIONS)
 
@@ -148,7 +152,7 @@ def test_a_row_counts_from_the_moment_it_is_used(page: CounterPage) -> None:
     assert admitted(ConnectionCounter(page, SLOT, 0), 1) == 0
     page.use_rows(4)  # a row that was used may have connections: it stays in the sums
     assert connections(page) == 10
-    address = ip_address("192.0.2.1")
+    address = octets("192.0.2.1")
     assert [page.addresses.enter(address, row, 2) is not None for row in (5, 0, 1)] == [True, True, False]
 
 
@@ -221,20 +225,20 @@ def test_a_process_that_is_killed_holding_the_lock_leaves_it_and_its_connections
 
 
 def test_an_address_has_no_more_connections_than_its_cap(page: CounterPage) -> None:
-    address = ip_address("192.0.2.1")
+    address = octets("192.0.2.1")
     counters = [ConnectionCounter(page, SLOT, worker) for worker in range(4)]
     entries = [counter.enter_address(address, 3) for counter in counters]
     assert entries[:3] != [None, None, None]
     assert entries[3] is None
     assert page.addresses.count(address) == 3
-    assert counters[3].enter_address(ip_address("192.0.2.2"), 3) is not None
+    assert counters[3].enter_address(octets("192.0.2.2"), 3) is not None
     assert entries[0] is not None
     counters[0].leave_address(entries[0])
     assert counters[3].enter_address(address, 3) is not None
 
 
 def test_an_address_may_have_many_and_a_dead_workers_are_forgotten(page: CounterPage) -> None:
-    address = ip_address("2001:db8::1")
+    address = octets("2001:db8::1")
     for worker in range(4):
         for _ in range(10):
             assert page.addresses.enter(address, worker, 1000) is not None
@@ -244,38 +248,66 @@ def test_an_address_may_have_many_and_a_dead_workers_are_forgotten(page: Counter
 
 def test_addresses_do_not_take_each_others_entries(page: CounterPage) -> None:
     network = int(ip_address("10.0.0.0"))
-    addresses = [ip_address(network + number) for number in range(5000)]
+    addresses = [ip_address(network + number).packed for number in range(5000)]
     entries = {page.addresses.enter(address, 0, 1) for address in addresses}
     assert len(entries - {None}) == 5000
     assert all(page.addresses.count(address) == 1 for address in addresses)
 
 
-def test_an_entry_goes_to_another_address_when_its_own_has_left(page: CounterPage) -> None:
-    counts: AddressCounts = page.addresses
-    entry = counts.enter(ip_address("192.0.2.1"), 0, 5)
-    assert entry is not None
-    counts.leave(entry, 0)
-    assert counts.count(ip_address("192.0.2.1")) == 0
-    assert counts.enter(ip_address("192.0.2.1"), 1, 5) == entry
-
-
-def test_addresses_of_one_bucket_are_told_apart_even_where_one_lies_across_two_others(
+def test_an_entry_goes_to_another_address_when_its_own_has_left(
     page: CounterPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(address_counts, "_BUCKETS", 1)
-    addresses = [ip_address(text) for text in ("2001:db8::1", "2001:db8::2", "::2001:db8:0:0", "0:1:2001:db8::")]
-    entries = [page.addresses.enter(address, 0, 2) for address in addresses]
-    assert len({*entries, None}) == 5
-    assert [page.addresses.enter(address, 1, 2) for address in addresses] == entries
-    assert [page.addresses.enter(address, 2, 2) for address in addresses] == [None] * 4
-    assert entries[0] is not None
-    page.addresses.leave(entries[0], 0)
-    page.addresses.leave(entries[0], 1)
-    assert page.addresses.enter(ip_address("192.0.2.9"), 0, 1) == entries[0]  # free, so another may have it
-    assert page.addresses.enter(addresses[0], 0, 1) not in entries
+    counts: AddressCounts = page.addresses
+    entry = counts.enter(octets("192.0.2.1"), 0, 5)
+    assert entry is not None
+    counts.leave(entry)
+    assert counts.count(octets("192.0.2.1")) == 0
+    assert counts.enter(octets("192.0.2.1"), 0, 5) == entry
+    counts.leave(entry)
+    assert counts.enter(octets("192.0.2.2"), 0, 5) == entry
+    assert [counts.count(octets(address)) for address in ("192.0.2.1", "192.0.2.2")] == [0, 1]
+
+
+def test_addresses_of_one_bucket_are_told_apart(page: CounterPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address_counts, "_BUCKETS", 1)
+    addresses = [octets(text) for text in ("2001:db8::1", "2001:db8::2", "::2001:db8:0:0", "192.0.2.1")]
+    for address in addresses:
+        assert [page.addresses.enter(address, row, 2) is None for row in (0, 1, 2)] == [False, False, True]
+    assert [page.addresses.count(address) for address in addresses] == [2] * 4
+
+
+def test_whoever_is_refused_is_not_counted(page: CounterPage) -> None:
+    address, counts = octets("2001:db8::1"), page.addresses
+    entries = [counts.enter(address, row, 2) for row in (0, 1, 2, 3)]
+    assert entries[2:] == [None, None]
+    for entry in entries[:2]:
+        assert entry is not None
+        counts.leave(entry)
+    assert counts.count(address) == 0
+    assert [counts.enter(address, row, 2) is None for row in (3, 2, 1)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("cap", "attempts"), [(1000, 300), (10, 300), (1199, 300), (1, 100)])
+def test_an_address_gets_exactly_its_cap_however_many_processes_count(
+    page: CounterPage, cap: int, attempts: int
+) -> None:
+    with processes(page, "enter", "192.0.2.1", str(cap), str(attempts)) as workers:
+        for worker in workers:
+            worker.go()
+        assert sum(int(worker.answer()) for worker in workers) == cap == page.addresses.count(octets("192.0.2.1"))
+
+
+def test_no_address_is_refused_while_there_is_room_for_it(page: CounterPage) -> None:
+    """Each of four processes has one connection at a time, of one address and then of another that takes its slot."""
+    with processes(page, "come-and-go", "192.0.2.1,192.0.2.2,2001:db8::1", "4", "3000") as workers:
+        for worker in workers:
+            worker.go()
+        assert [int(worker.answer()) for worker in workers] == [3000] * 4
+    assert [page.addresses.count(octets(each)) for each in ("192.0.2.1", "192.0.2.2", "2001:db8::1")] == [0, 0, 0]
 
 
 def test_a_bucket_that_is_full_lets_nobody_else_in(page: CounterPage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(address_counts, "_BUCKETS", 1)
-    entries = [page.addresses.enter(ip_address(f"192.0.2.{number}"), 0, 1) for number in range(20)]
+    entries = [page.addresses.enter(octets(f"192.0.2.{number}"), 0, 1) for number in range(20)]
     assert [entry is None for entry in entries] == [False] * 16 + [True] * 4

@@ -21,6 +21,7 @@ from gatepost.management.applying import ApplyError
 from gatepost.session.conversation import Conversation
 from gatepost.transport.counter_page import Cell
 from gatepost.values.ids import Id
+from gatepost.worker import connection as worker_connection
 from gatepost.worker import connection_questions, connection_reports
 from gatepost.worker.connection_questions import ConnectionQuestions
 
@@ -146,7 +147,7 @@ async def test_those_that_were_asked_for_take_their_leave_and_others_stay(world:
 
 
 async def test_a_client_that_does_not_go_is_cut_off(world: WorkerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_reports, "_CUT_OFF_AFTER", 0.05)
+    monkeypatch.setattr(worker_connection, "_CUT_OFF_AFTER", 0.05)
     address = world.listen()
     await world.apply(listener("a", address))
     client = await world.greeted(address)

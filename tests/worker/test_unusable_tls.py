@@ -10,6 +10,7 @@ from gatepost.transport import tls_contexts
 from gatepost.transport.connection_info import ConnectionInfo
 from gatepost.transport.tls_contexts import TlsContexts
 from gatepost.transport.tls_groups import NoGroups
+from gatepost.worker.block_watch import BlockWatch
 from gatepost.worker.listener import ListenerPolicy
 
 FROM_THIS_MACHINE = ConnectionInfo(("127.0.0.1", 4001))
@@ -17,7 +18,7 @@ FROM_THIS_MACHINE = ConnectionInfo(("127.0.0.1", 4001))
 
 def policy(contexts: TlsContexts, *, is_tls_implicit: bool) -> ListenerPolicy:
     wanted = listener("a", "127.0.0.1:1143", tls=TLS, is_tls_implicit=is_tls_implicit)
-    return ListenerPolicy(plan(wanted), wanted, contexts)
+    return ListenerPolicy(plan(wanted), wanted, contexts, BlockWatch())
 
 
 def refuse(_: object) -> None:

@@ -34,6 +34,7 @@ class LineSessions:
         self.reactions: list[Reactions] = []
         self.connections: list[Connection] = []
         self.failure: Exception | None = None
+        self.tasks: list[asyncio.Task[None]] = []
         self.idle_timeout = 60.0
         self.login_deadline: float | None = None
 
@@ -54,6 +55,9 @@ class LineSessions:
             return self.reactions[-1]
 
         return ProtocolParts(engine, make)
+
+    def left_behind(self, task: asyncio.Task[None], /) -> None:
+        self.tasks.append(task)
 
 
 class RecordedLog:

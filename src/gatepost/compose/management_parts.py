@@ -14,7 +14,7 @@ from gatepost.management.parts import ManagementParts
 from gatepost.management.state_watch import StateWatch
 from gatepost.management.web_session_key import load_web_session_key
 from gatepost.plan.plan import Plan
-from gatepost.session.password_hash import hash_to_store
+from gatepost.session.password_hash import HashToStore
 from gatepost.session.reactions import Authenticator
 from gatepost.store.sql_store import SqlStore
 from gatepost.values.ids import id_from_random
@@ -25,7 +25,11 @@ _ID_OCTETS = 10
 
 
 async def management_application(
-    store: SqlStore, worker: Worker, authenticator: Authenticator, state_watch: StateWatch
+    store: SqlStore,
+    worker: Worker,
+    authenticator: Authenticator,
+    state_watch: StateWatch,
+    hash_to_store: HashToStore,
 ) -> ASGIApp:
     """The ASGI application of this worker's http listeners."""
     return make_app(

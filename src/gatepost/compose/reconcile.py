@@ -19,6 +19,7 @@ from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
 from gatepost.registry.certificate import CERTIFICATE, Certificate
 from gatepost.registry.configuration import Configuration
+from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
 from gatepost.store.history import Author, Cause
 from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, StoreError
 from gatepost.telemetry import events
@@ -80,6 +81,8 @@ def _plan_of(configuration: Configuration, revision: int, read: FilesRead) -> Pl
         settings=configuration.settings,
         listeners=configuration.listeners,
         certificates={**configuration.certificates, **read.changed},
+        blocked=configuration.of(BLOCKED_IP).values(),
+        allowed=configuration.of(ALLOWED_IP).values(),
         pairs=read.pairs,
     )
 

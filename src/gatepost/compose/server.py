@@ -9,7 +9,7 @@ import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from gatepost.boot.messages import BootAnswer, BootRequest
 from gatepost.plan.plan import Plan
 from gatepost.sockets.listening_socket import InheritedSockets, inherited_sockets
 from gatepost.supervisor import control_socket, privileges
+from gatepost.supervisor.early_signals import remember_early_signals
 from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.legacy import Legacy
 from gatepost.supervisor.predecessor import PredecessorGone, predecessor_in, receive_legacy
@@ -60,11 +61,13 @@ class _Start:
     admin: str | None
     predecessor: socket.socket | None
     legacy: Legacy | None
+    early_signals: Collection[int]
 
 
 def serve(options: ServeOptions) -> int:
     """Run a server until it is told to stop; the exit code (0 fine, 1 failed at run time, 2 wrong configuration)."""
     events.configure(log_format=options.log_format, log_level=options.log_level, process="supervisor")
+    early_signals = remember_early_signals()
     predecessor = predecessor_in(cast(dict[str, str], os.environ))
     if predecessor is not None:  # it has become that user already, and what is in plan files is in the store
         options = replace(options, run_as=None, plan_files=())
@@ -90,6 +93,7 @@ def serve(options: ServeOptions) -> int:
         admin=os.environ.pop("GATEPOST_ADMIN", None),  # a password: for the boot process alone
         predecessor=predecessor,
         legacy=legacy,
+        early_signals=early_signals,
     )
     settings = {"database": start.database, "log_format": options.log_format, "log_level": options.log_level}
     with closing(ForkServer((*_PROCESS, "fork-server"), settings)) as fork_server:
@@ -120,6 +124,7 @@ def _boot_and_supervise(start: _Start, fork_server: ForkServer) -> int:
         passed=_passed_sockets(answer.plan),
         predecessor=start.predecessor,
         legacy=legacy,
+        early_signals=start.early_signals,
     )
     return asyncio.run(_supervise(answer.plan, fork_server, options.workers or len(os.sched_getaffinity(0)), openings))
 

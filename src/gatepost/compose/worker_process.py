@@ -12,23 +12,19 @@ from pathlib import Path
 
 import uvloop
 
-from gatepost.compose.management_parts import management_application
-from gatepost.compose.reconcile import Reconciler
+from gatepost.compose.mail_sessions import give_mail_sessions
 from gatepost.control.notices import receive_notices
 from gatepost.control.worker_start import WorkerStart
-from gatepost.mail.stored_directory import StoredDirectory
 from gatepost.management.state_watch import StateWatch
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT
-from gatepost.session.authentication import PasswordAuthenticator
-from gatepost.session.http_session import HttpServer
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.store.sql_store import SqlStore
+from gatepost.supervisor.early_signals import FOLLOWED
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import LineAccessLog
 from gatepost.transport.counter_page import CounterPage
 from gatepost.values.ids import Id
 from gatepost.worker.file_watch import watch_files
-from gatepost.worker.sessions import MailConversations, ProtocolSessions, Services
 from gatepost.worker.worker import Worker
 
 
@@ -40,7 +36,10 @@ def run_worker(start: WorkerStart) -> None:
         log_level=str(start.settings["log_level"]),
         process=_process_name(start),
     )
-    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the supervisor tells us what to do
+    for number in (
+        signal.SIGINT,
+        *FOLLOWED,
+    ):  # a terminal sends to all, so may a service manager; the supervisor decides
         signal.signal(number, signal.SIG_IGN)
     uvloop.run(_work(start))
 
@@ -57,14 +56,7 @@ async def _work(start: WorkerStart) -> None:
         on_mailboxes_changed=watch.changed_here,
         on_types_changed=state_watch.changed_here,
     )
-    directory = StoredDirectory(store.configuration)
-    authenticator = PasswordAuthenticator(directory)
-    application = await management_application(store, worker, authenticator, state_watch)
-    services = Services(
-        authenticator=authenticator, directory=directory, mail=store.mail, scripts=store.scripts, watch=watch
-    )
-    worker.sessions = ProtocolSessions(MailConversations(services).by_protocol(), HttpServer(application))
-    worker.reconcile = Reconciler(store.configuration, worker.applier).start
+    await give_mail_sessions(worker, store, watch, state_watch)
     beside = (
         asyncio.create_task(watch_files(lambda: _watched_files(worker), worker.reconcile)),
         asyncio.create_task(store.make_room()),

@@ -17,7 +17,7 @@ from gatepost.management.methods.set_flow import SetParts
 from gatepost.management.methods.table import method_table
 from gatepost.management.open_connections import NoConnections
 from gatepost.registry.account import Role
-from gatepost.session.password_hash import hash_to_store
+from gatepost.session.password_hash import HashToStore, hash_to_store
 from gatepost.store.history import Cause
 from gatepost.store.interface import ConfigurationStore
 from gatepost.values.ids import Id, id_from_random
@@ -31,11 +31,12 @@ class LocalCalls:
         store: ConfigurationStore,
         applier: Applier,
         delete_account_mail: Callable[[Id], Awaitable[None]],
+        hash_password: HashToStore = hash_to_store,
     ) -> None:
         parts = SetParts(
             store=store,
             applier=applier,
-            hash_to_store=hash_to_store,
+            hash_to_store=hash_password,
             delete_account_mail=delete_account_mail,
             make_id=_new_id,
             now=lambda: datetime.now(UTC),

@@ -5,11 +5,13 @@ Called by /set before a change is prepared, and by the supervisor's composition 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from gatepost.plan.certificate_files import NO_PAIRS, NamedPair, files_of
-from gatepost.plan.plan import CertificatePlan, ListenerPlan, Plan, ProtocolName, SocketPlan, TlsPlan
+from gatepost.plan.plan import CertificatePlan, ListenerPlan, NetworkPlan, Plan, ProtocolName, SocketPlan, TlsPlan
 from gatepost.registry.certificate import Certificate
+from gatepost.registry.ip_network import AllowedIp, BlockedIp
 from gatepost.registry.network_listener import DEFAULT_BACKLOG, NetworkListener, usable_suites
 from gatepost.registry.system_settings import SystemSettings
 from gatepost.registry.tls import SUITES, TlsVersion
@@ -22,6 +24,8 @@ def derive(
     settings: SystemSettings,
     listeners: Mapping[Id, NetworkListener],
     certificates: Mapping[Id, Certificate],
+    blocked: Iterable[BlockedIp] = (),
+    allowed: Iterable[AllowedIp] = (),
     pairs: Mapping[Id, NamedPair] = NO_PAIRS,
 ) -> Plan:
     """The plan of a configuration that has passed the rules. `pairs`: of the certificates that are in files; one that is not
@@ -39,6 +43,10 @@ def derive(
         max_message_size=settings.max_message_size,
         listeners=tuple(_listener_plan(listener_id, listener, settings) for listener_id, listener in by_name),
         certificates=_certificate_plans(settings.default_certificate_id, certificates, pairs),
+        blocked_networks=_by_network(
+            NetworkPlan(str(each.network), _epoch(each.expires_at), each.end_connections) for each in blocked
+        ),
+        allowed_networks=_by_network(NetworkPlan(str(each.network), _epoch(each.expires_at)) for each in allowed),
         watched_files=tuple(sorted(files_of(certificates.values()))),
     )
 
@@ -50,21 +58,26 @@ def _listener_plan(listener_id: Id, listener: NetworkListener, settings: SystemS
         name=listener.name,
         protocol=ProtocolName(listener.protocol.value),
         addresses=tuple(str(address) for address in listener.bind),
-        socket=SocketPlan(
-            backlog=DEFAULT_BACKLOG if listener.socket_backlog is None else listener.socket_backlog,
-            reuse_address=listener.socket_reuse_address,
-            reuse_port=listener.socket_reuse_port,
-            no_delay=listener.socket_no_delay,
-            receive_buffer=listener.socket_receive_buffer_size,
-            send_buffer=listener.socket_send_buffer_size,
-            tos=listener.socket_tos_v4,
-            ttl=listener.socket_ttl,
-        ),
+        socket=socket_plan(listener),
         tls=_tls_plan(listener) if listener.use_tls else None,
         is_tls_implicit=listener.tls_implicit,
         tls_timeout=_seconds(listener.tls_timeout),
         proxy_networks=tuple(str(network) for network in proxies),
         max_connections=listener.max_connections,
+    )
+
+
+def socket_plan(listener: NetworkListener) -> SocketPlan:
+    """How its listening sockets are made."""
+    return SocketPlan(
+        backlog=DEFAULT_BACKLOG if listener.socket_backlog is None else listener.socket_backlog,
+        reuse_address=listener.socket_reuse_address,
+        reuse_port=listener.socket_reuse_port,
+        no_delay=listener.socket_no_delay,
+        receive_buffer=listener.socket_receive_buffer_size,
+        send_buffer=listener.socket_send_buffer_size,
+        tos=listener.socket_tos_v4,
+        ttl=listener.socket_ttl,
     )
 
 
@@ -126,6 +139,15 @@ def _named_pair(certificate: Certificate, in_files: NamedPair | None) -> NamedPa
     if certificate.certificate is None or certificate.private_key is None:
         return in_files
     return NamedPair(certificate.certificate, certificate.private_key.reveal(), certificate.subject_alternative_names)
+
+
+def _by_network(networks: Iterable[NetworkPlan]) -> tuple[NetworkPlan, ...]:
+    """So that the order in which they were made does not matter."""
+    return tuple(sorted(networks, key=lambda each: each.network))
+
+
+def _epoch(time: datetime | None) -> float | None:
+    return None if time is None else time.timestamp()
 
 
 def _seconds(milliseconds: int | None) -> float | None:

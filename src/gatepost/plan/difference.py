@@ -39,7 +39,14 @@ _ORDER = {kind: position for position, kind in enumerate(StepKind)}
 _BUFFERS = ("receive_buffer", "send_buffer")
 _APPLIED_NOW = ("backlog", "no_delay", "reuse_address", *_BUFFERS, "tos", "ttl")
 _NEXT_CONNECTION = ("protocol", "tls", "is_tls_implicit", "tls_timeout", "proxy_networks")
-_SERVER_FIELDS_NOW = ("workers", "max_connections", "max_connections_per_address", "drain_timeout")
+_SERVER_FIELDS_NOW = (
+    "workers",
+    "max_connections",
+    "max_connections_per_address",
+    "drain_timeout",
+    "blocked_networks",
+    "allowed_networks",
+)
 _SERVER_FIELDS_NEXT = (
     "hostname",
     "proxy_header_timeout",

@@ -74,6 +74,14 @@ class ListenerPlan(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int | None
 
 
+class NetworkPlan(msgspec.Struct, frozen=True, array_like=True):
+    """A network whose clients are refused, or never are. `until`: seconds of the epoch; None: for ever."""
+
+    network: str  # canonical: an address, or address/length
+    until: float | None = None
+    ends_connections: bool = False  # of a blocked one: those that are open as well
+
+
 DRAIN_TIMEOUT_AT_EXIT = 30.0  # seconds, where the plan gives none: a server that ends does not wait for ever
 
 
@@ -91,6 +99,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     max_message_size: int  # octets
     listeners: tuple[ListenerPlan, ...]  # by name
     certificates: tuple[CertificatePlan, ...]
+    blocked_networks: tuple[NetworkPlan, ...] = ()  # by network; those whose time is over included
+    allowed_networks: tuple[NetworkPlan, ...] = ()  # win over blocked ones
     watched_files: tuple[str, ...] = ()  # paths that certificates are read from, those that could not be used included
 
     @property

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from gatepost.registry.api_key import ApiKey
 from gatepost.registry.certificate import CERTIFICATE
 from gatepost.registry.configuration import ObjectRef, Proposal
+from gatepost.registry.ip_network import AllowedIp, BlockedIp
 from gatepost.registry.network_listener import (
     NETWORK_LISTENER,
     PROTOCOL_LABELS,
@@ -44,11 +46,18 @@ def _about(ref: ObjectRef, proposal: Proposal, now: datetime) -> Iterator[str]:
     if ref.object_type == NETWORK_LISTENER.name and (listener := proposal.after.listeners.get(ref.id)) is not None:
         yield from _about_ports(listener)
         yield from _about_clear_text(listener)
+    if _has_expired(proposal.after.find(ref), now):
+        yield "it has expired already: nothing comes of it"
     if ref.object_type == CERTIFICATE.name and (certificate := proposal.after.certificates.get(ref.id)) is not None:
         if certificate.not_valid_before is not None and certificate.not_valid_before > now:
             yield f"the certificate is not valid before {certificate.not_valid_before:%Y-%m-%d %H:%M} UTC"
         if certificate.not_valid_after is not None and certificate.not_valid_after - now < _EXPIRES_SOON:
             yield f"the certificate expires at {certificate.not_valid_after:%Y-%m-%d %H:%M} UTC"
+
+
+def _has_expired(value: object, now: datetime) -> bool:
+    expires_at = value.expires_at if isinstance(value, BlockedIp | AllowedIp | ApiKey) else None
+    return expires_at is not None and expires_at <= now
 
 
 def _about_ports(listener: NetworkListener) -> Iterator[str]:

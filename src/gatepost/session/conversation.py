@@ -41,6 +41,9 @@ class Host(Protocol):
     ) -> None:
         """Start the TLS handshake on the transport; call one of the two when it has ended."""
 
+    def left_behind(self, task: asyncio.Task[None], /) -> None:
+        """The connection is closed; what the task does for it goes on."""
+
 
 class Conversation:
     """The way between one engine and one transport."""
@@ -153,6 +156,8 @@ class Conversation:
         self.resume_writing()
         if self._task is None:
             self._end_reactions()
+        else:
+            self._host.left_behind(self._task)
 
     def pause_writing(self) -> None:
         """The client does not keep up: `drained()` waits from now on."""
@@ -230,6 +235,7 @@ class Conversation:
         reactions, self._reactions = self._reactions, None
         if reactions is not None:
             self._task = self._loop.create_task(self._give_back(reactions))
+            self._host.left_behind(self._task)
 
     async def _give_back(self, reactions: Reactions) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import unicodedata
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher, Type
@@ -38,14 +39,17 @@ def is_password_of(password_hash: Secret, password: Secret) -> bool:
         return False
 
 
-async def hash_to_store(password: Secret, present_hash: Secret | None) -> Secret:
+HashToStore = Callable[[Secret, Secret | None], Awaitable[Secret]]
+
+
+async def hash_to_store(password: Secret, present_hash: Secret | None, hasher: PasswordHasher = _HASHER) -> Secret:
     """The hash to store for a password that was given; the present one where it is that password's already, so that
-    giving the same password again changes nothing. In a thread."""
+    giving the same password again changes nothing. In a thread. `hasher`: another cost than a server's."""
 
     def work() -> Secret:
         if present_hash is not None and is_password_of(present_hash, password):
             return present_hash
-        return Secret(hash_password(password.reveal()))
+        return Secret(hasher.hash(_octets(password.reveal())))
 
     return await asyncio.to_thread(work)
 

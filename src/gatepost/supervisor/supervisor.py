@@ -6,11 +6,12 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gatepost.plan.plan import Plan
 from gatepost.supervisor.control_socket import DONE, FAILED, ControlSocket
+from gatepost.supervisor.early_signals import FOLLOWED
 from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.legacy import Legacy
 from gatepost.supervisor.node import Node
@@ -31,13 +32,14 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Openings:
     """What a supervisor has open before it opens anything: the socket for `gatepost upgrade` and sockets that the service
-    manager passed; in the place of another server, the way to that one and what it leaves."""
+    manager passed; in the place of another server, the way to that one and what it leaves. `early_signals` has come already."""
 
     upgrade_command: Sequence[str]
     control: socket.socket | None
     passed: Mapping[SocketAddress, socket.socket] = field(default_factory=dict)
     predecessor: socket.socket | None = None
     legacy: Legacy | None = None
+    early_signals: Collection[int] = ()
 
 
 class Supervisor:
@@ -155,8 +157,11 @@ class Supervisor:
         loop.set_exception_handler(events.loop_error)
         for number in _STOP_SIGNALS:
             loop.add_signal_handler(number, self._told_to_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._fleet.reconcile)
-        loop.add_signal_handler(signal.SIGUSR2, self._signalled_to_upgrade)
+        followed = {signal.SIGHUP: self._fleet.reconcile, signal.SIGUSR2: self._signalled_to_upgrade}
+        for number, follow in followed.items():
+            loop.add_signal_handler(number, follow)
+            if number in self._openings.early_signals:
+                follow()
 
     def _signalled_to_upgrade(self) -> None:
         task = asyncio.get_running_loop().create_task(self._told_to_upgrade())
@@ -218,6 +223,6 @@ async def _first_of(*happenings: asyncio.Event) -> None:
 def _ignore_signals() -> None:
     """Everything has ended in order: one that comes now must not turn that into a death by signal."""
     loop = asyncio.get_running_loop()
-    for number in (*_STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR2):
+    for number in (*_STOP_SIGNALS, *FOLLOWED):
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)

@@ -38,6 +38,7 @@ class Event(Enum):
     CONNECTION_CLOSED = "connection.closed"  # written by access_log
     CONNECTION_REFUSED = "connection.refused"
     CONVERSATION_FAILED = "conversation.failed"
+    HANDLER_FAILED = "handler.failed"  # code of a program that embeds gatepost
     PROXY_HEADER_REJECTED = "proxy_header.rejected"
     TLS_FAILED = "tls.failed"
     ACCEPT_PAUSED = "accept.paused"

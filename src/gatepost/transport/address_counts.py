@@ -1,8 +1,12 @@
 """How many connections each source address has open, over all workers, for the cap per address.
 
-A table in shared memory: buckets of a few slots, chosen by a keyed hash so that nobody can aim at a bucket. A slot belongs
-to an address while it has connections. Adding happens under a record lock of the kernel; each worker counts in cells of its
-own, so leaving takes no lock, and the supervisor can clear the cells of a worker that died.
+Behind the counter page, a table for each worker, which it alone writes: buckets of a few slots, chosen by a keyed hash so
+that nobody can aim at a bucket. A slot belongs to an address while it has connections in that worker. So counting takes no
+lock, and the supervisor can clear the table of a worker that died.
+
+Each worker counts its connections per bucket as well. What all workers have in a bucket is at least what an address of that
+bucket has: while that is far from the cap, one sum tells that the address may come in, as with the other caps (ADR 0004).
+Only near the cap its own count is looked up in all tables, under a record lock of the kernel.
 """
 
 from __future__ import annotations
@@ -11,21 +15,23 @@ import fcntl
 import mmap
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
-
-from gatepost.values.ip_mask import IpAddress
 
 _BUCKETS = 8192
 _SLOTS = 16  # per bucket
 _ENTRIES = _BUCKETS * _SLOTS
-_KEY = 16  # octets of an address (IPv4 as IPv4-mapped), and of the key of the hash
+_KEY = 16  # octets of the key of the hash
+_MARK = 16  # octets that stand for an address: enough of a keyed hash that no two addresses have the same
 _CELL = 4
-LAYOUT = (_BUCKETS, _SLOTS, _KEY, _CELL)  # see counter_page.LAYOUT
+LAYOUT = (2, _BUCKETS, _SLOTS, _KEY, _MARK, _CELL)  # see counter_page.LAYOUT
 _LOCK_OCTET = 1  # of the page; the caps of listeners and server take octet 0
+_REMEMBERED = 4096  # addresses whose hash a worker keeps: who connects often is not hashed each time
 
 
 class AddressCounts:
-    """The table: a part of the counter page, from `offset` on."""
+    """The tables: a part of the counter page, from `offset` on. Addresses are given as their 4 or 16 octets; an IPv4-mapped one
+    as IPv4."""
 
     def __init__(
         self, descriptor: int, memory: mmap.mmap, offset: int, rows: int, rows_in_use: Callable[[], int]
@@ -33,71 +39,94 @@ class AddressCounts:
         self._descriptor = descriptor
         self._rows_in_use = rows_in_use
         view = memoryview(memory)[offset : offset + size(rows)]
+        marks = _KEY + rows * _ENTRIES * _MARK
+        cells = marks + rows * _ENTRIES * _CELL
         self._hash_key = view[:_KEY]
-        self._addresses = view[_KEY : _KEY + _ENTRIES * _KEY]
-        self._cells = view[_KEY + _ENTRIES * _KEY :].cast("I")
+        self._marks = view[_KEY:marks]
+        self._cells = view[marks:cells].cast("I")
+        self._in_buckets = view[cells:].cast("I")
+        self._place = lru_cache(_REMEMBERED)(self._hashed)
 
     def release(self) -> None:
         """The page is closed."""
-        for view in (self._hash_key, self._addresses, self._cells):
+        for view in (self._hash_key, self._marks, self._cells, self._in_buckets):
             view.release()
 
     def choose_hash_key(self) -> None:
         """Once, when the page is made."""
         self._hash_key[:] = os.urandom(_KEY)
 
-    def enter(self, address: IpAddress, row: int, cap: int) -> int | None:
+    def enter(self, address: bytes, row: int, cap: int) -> int | None:
         """Count a connection of `address`; the entry to give to `leave`. None: the address has `cap` already, and nothing
         is counted (nor where a bucket is full of other addresses: what cannot be counted is not let in)."""
-        octets = _octets(address)
+        bucket, mark = self._place(address)
+        entry = self._find(mark, row * _BUCKETS + bucket)
+        if entry is None:
+            entry = self._take(mark, row * _BUCKETS + bucket)
+            if entry is None:
+                return None
+        self._cells[entry] += 1
+        self._in_buckets[entry // _SLOTS] += 1
+        rows = self._rows_in_use()
+        if sum(self._in_buckets[bucket : rows * _BUCKETS : _BUCKETS]) > cap - rows and not self._decide(
+            address, entry, cap
+        ):
+            return None
+        return entry
+
+    def _decide(self, address: bytes, entry: int, cap: int) -> bool:
+        """Near the cap: whether the connection that was counted in `entry` may stay so."""
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, _LOCK_OCTET)
         try:
-            entry = self._find(octets)
-            if entry is None or self._total(entry) >= cap:
-                return None
-            self._addresses[entry * _KEY : (entry + 1) * _KEY] = octets
-            self._cells[row * _ENTRIES + entry] += 1
-            return entry
+            is_within = self.count(address) <= cap
+            if not is_within:
+                self.leave(entry)
+            return is_within
         finally:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _LOCK_OCTET)
 
-    def leave(self, entry: int, row: int) -> None:
+    def leave(self, entry: int) -> None:
         """The connection has ended."""
-        self._cells[row * _ENTRIES + entry] -= 1
+        self._cells[entry] -= 1
+        self._in_buckets[entry // _SLOTS] -= 1
 
-    def count(self, address: IpAddress) -> int:
+    def count(self, address: bytes) -> int:
         """How many connections the address has open."""
-        octets = _octets(address)
-        entry = self._find(octets)
-        is_its_own = entry is not None and self._addresses[entry * _KEY : (entry + 1) * _KEY] == octets
-        return self._total(entry) if entry is not None and is_its_own else 0
+        bucket, mark = self._place(address)
+        return sum(self._count_in(mark, row * _BUCKETS + bucket) for row in range(self._rows_in_use()))
+
+    def _count_in(self, mark: bytes, bucket: int) -> int:
+        entry = self._find(mark, bucket)
+        if entry is None:
+            return 0
+        count = self._cells[entry]
+        # Another worker may have given its slot to another address meanwhile: it marks first, and counts then.
+        return count if self._marks[entry * _MARK : (entry + 1) * _MARK] == mark else 0
 
     def clear_row(self, row: int) -> None:
         """The worker of the row died: its connections are gone."""
-        start = row * _ENTRIES
-        self._cells[start : start + _ENTRIES] = memoryview(bytes(_ENTRIES * _CELL)).cast("I")
+        for cells, width in ((self._cells, _ENTRIES), (self._in_buckets, _BUCKETS)):
+            cells[row * width : (row + 1) * width] = memoryview(bytes(width * _CELL)).cast("I")
 
-    def _find(self, octets: bytes) -> int | None:
-        """The entry that the address has, or had last if it was not given to another since; else a free one of its bucket.
-        An address is never in two entries."""
-        digest = blake2b(octets, digest_size=4, key=bytes(self._hash_key)).digest()
-        first = (int.from_bytes(digest, "big") % _BUCKETS) * _SLOTS
-        bucket = bytes(self._addresses[first * _KEY : (first + _SLOTS) * _KEY])
-        found = bucket.find(octets)
-        while found % _KEY:  # -1 too: it lies across two entries, or nowhere
-            if found < 0:
-                return next((entry for entry in range(first, first + _SLOTS) if self._total(entry) == 0), None)
-            found = bucket.find(octets, found + 1)
-        return first + found // _KEY
+    def _hashed(self, address: bytes) -> tuple[int, bytes]:
+        """Which bucket of each row, and what stands there for the address."""
+        digest = blake2b(address, digest_size=_CELL + _MARK, key=bytes(self._hash_key)).digest()
+        return int.from_bytes(digest[:_CELL], "big") % _BUCKETS, digest[_CELL:]
 
-    def _total(self, entry: int) -> int:
-        return sum(self._cells[entry : self._rows_in_use() * _ENTRIES : _ENTRIES])
+    def _find(self, mark: bytes, bucket: int) -> int | None:
+        """The entry that the address has in this bucket of a row, or had last if it was not given to another since."""
+        found = bytes(self._marks[bucket * _SLOTS * _MARK : (bucket + 1) * _SLOTS * _MARK]).find(mark)
+        return None if found < 0 else bucket * _SLOTS + found // _MARK
 
-
-def _octets(address: IpAddress) -> bytes:
-    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
+    def _take(self, mark: bytes, bucket: int) -> int | None:
+        """An entry that nobody has."""
+        for entry in range(bucket * _SLOTS, (bucket + 1) * _SLOTS):
+            if self._cells[entry] == 0:
+                self._marks[entry * _MARK : (entry + 1) * _MARK] = mark
+                return entry
+        return None
 
 
 def size(rows: int) -> int:
-    """Octets that the table takes."""
-    return _KEY + _ENTRIES * (_KEY + rows * _CELL)
+    """Octets that the tables take. Those that nobody has written to take no memory."""
+    return _KEY + rows * (_ENTRIES * (_MARK + _CELL) + _BUCKETS * _CELL)

@@ -6,10 +6,13 @@ import socket
 from ipaddress import IPv4Address, ip_address
 
 from gatepost.protocols.proxy_header.header import ProxyHeader, TcpAddresses
+from gatepost.transport.blocked_networks import address_octets
 from gatepost.values.ip_mask import IpAddress, unmapped
 
 Endpoint = tuple[IpAddress, int]
 _MAPPED = "::ffff:"  # an IPv4 client of a dual-stack socket (RFC 4291 section 2.5.5.2)
+_MAPPED_OCTETS = bytes(10) + b"\xff\xff"
+_LOOPBACK_V6 = bytes(15) + b"\x01"
 
 
 def endpoint(sockaddr: tuple[object, ...]) -> Endpoint:
@@ -18,6 +21,15 @@ def endpoint(sockaddr: tuple[object, ...]) -> Endpoint:
     if ":" not in host:
         return IPv4Address(host), port
     return unmapped(ip_address(host.partition("%")[0])), port
+
+
+def _octets(sockaddr: tuple[object, ...]) -> bytes:
+    """The octets of the address that `endpoint` gives, without the cost of an object."""
+    host = str(sockaddr[0])
+    if ":" not in host:
+        return socket.inet_pton(socket.AF_INET, host)
+    octets = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    return octets[12:] if octets.startswith(_MAPPED_OCTETS) else octets
 
 
 def _endpoint_text(sockaddr: tuple[object, ...]) -> str:
@@ -68,6 +80,17 @@ class ConnectionInfo:
         return self._local
 
     @property
+    def peer_octets(self) -> bytes:
+        """The address of the other end of the TCP connection, IPv4 for an IPv4-mapped one; made without an address object."""
+        return address_octets(str(self._sockaddr[0]))
+
+    @property
+    def relayed_octets(self) -> bytes | None:
+        """The same of the client that a PROXY header names; None where there is none."""
+        relayed = self._relayed()
+        return None if relayed is None else unmapped(relayed.source.address).packed
+
+    @property
     def peer_text(self) -> str:
         """The other end of the TCP connection as logs show it: `192.0.2.1:25`, `[2001:db8::1]:25`."""
         return _endpoint_text(self._sockaddr)
@@ -91,6 +114,18 @@ class ConnectionInfo:
         """Who the client is: the PROXY header's source where a trusted peer sent one."""
         relayed = self._relayed()
         return (relayed.source.address, relayed.source.port) if relayed else self.peer_address
+
+    @property
+    def source_octets(self) -> bytes:
+        """The address of `source_address`, as its 4 or 16 octets."""
+        relayed = self._relayed()
+        return relayed.source.address.packed if relayed else _octets(self._sockaddr)
+
+    @property
+    def is_source_loopback(self) -> bool:
+        """Whether the client is on this machine."""
+        octets = self.source_octets
+        return octets[0] == 127 if len(octets) == 4 else octets == _LOOPBACK_V6
 
     @property
     def destination_address(self) -> Endpoint:

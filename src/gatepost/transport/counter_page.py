@@ -15,7 +15,6 @@ from enum import IntEnum
 
 from gatepost.transport import address_counts
 from gatepost.transport.address_counts import AddressCounts
-from gatepost.values.ip_mask import IpAddress
 
 SERVER_SLOT = 0  # the whole server
 MAX_SLOTS = 4096
@@ -76,6 +75,7 @@ class Cell(IntEnum):
     TLS_FAILED_MALFORMED = 48
     TLS_FAILED_UNUSABLE = 49
     TLS_FAILED_OTHER = 50
+    REFUSED_BLOCKED_NETWORK = 51
 
 
 _HEADER = 8  # numbers before the caps
@@ -239,13 +239,13 @@ class ConnectionCounter:
         self._numbers[self._first] -= 1
         self._numbers[self._server_first] -= 1
 
-    def enter_address(self, address: IpAddress, cap: int) -> int | None:
+    def enter_address(self, address: bytes, cap: int) -> int | None:
         """Count an admitted connection for its source address; see AddressCounts.enter."""
         return self._page.addresses.enter(address, self._row, cap)
 
     def leave_address(self, entry: int) -> None:
         """It has ended."""
-        self._page.addresses.leave(entry, self._row)
+        self._page.addresses.leave(entry)
 
     def count(self, cell: Cell, by: int = 1) -> None:
         """Add to what `cell` counts."""

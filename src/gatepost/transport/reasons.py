@@ -13,6 +13,7 @@ REFUSALS: Mapping[Cell, str] = {
     Cell.REFUSED_LISTENER_CAP: "maxConnections",
     Cell.REFUSED_SERVER_CAP: "serverMaxConnections",
     Cell.REFUSED_ADDRESS_CAP: "maxConnectionsPerAddress",
+    Cell.REFUSED_BLOCKED_NETWORK: "blockedNetwork",
 }
 
 CELL_OF_PROXY_FAILURE: Mapping[ProxyFailure, Cell] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 IpAddress = IPv4Address | IPv6Address
@@ -28,6 +29,7 @@ class IpMask:
     network: IPv4Network | IPv6Network
 
     @classmethod
+    @lru_cache(maxsize=16_384)  # lists of blocked networks are long, and read again with every change
     def parse(cls, text: str) -> IpMask:
         """Raises ValueError with words for the operator."""
         if "%" in text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import time
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from gatepost.worker.listener import Listener, ListenerPolicy
 
+_CUT_OFF_AFTER = 10.0  # seconds, of a client that an operator has told to go
 _serials = itertools.count(1)
 
 
@@ -112,8 +114,7 @@ class Connection:
     def _admit_address(self) -> None:
         cap = self.policy.max_connections_per_address
         if cap is not None and not self.is_refused:
-            source = self.transport.info.source_address[0]
-            self.address_entry = self.listener.counter.enter_address(source, cap)
+            self.address_entry = self.listener.counter.enter_address(self.transport.info.source_octets, cap)
             if self.address_entry is None:
                 self.is_told = self.listener.refuse_late(self)
                 if not self.is_told:
@@ -122,7 +123,12 @@ class Connection:
         self._begin_tls()
 
     def _proxy_header_read(self, header: ProxyHeader, surplus: bytes) -> None:
-        self.transport.info.proxy_header = header
+        info = self.transport.info
+        info.proxy_header = header
+        blocks, source = self.policy.blocks.table, info.relayed_octets
+        if blocks is not None and source is not None and blocks.refuses(source) and not self.is_refused:
+            self.listener.refuse_blocked(self)
+            return
         self.surplus = surplus
         self._admit_address()
 
@@ -147,6 +153,10 @@ class Connection:
     def parts(self) -> ProtocolParts:
         """Engine and reactions; see Host."""
         return self.listener.sessions.parts(self)
+
+    def left_behind(self, task: asyncio.Task[None]) -> None:
+        """See Host."""
+        self.listener.sessions.left_behind(task)
 
     def upgrade(self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None]) -> None:
         """A TLS handshake under the policy that the connection came in with; it is counted."""
@@ -204,6 +214,12 @@ class Connection:
             self.session.shut_down()
         elif not self.is_refused:
             self.transport.abort()
+
+    def end_by_operator(self) -> None:
+        """Take leave of the client in the words of its protocol; one that does not go is cut off."""
+        self.shut_down(Ending.OPERATOR)
+        if not self.transport.is_closed:
+            asyncio.get_running_loop().call_later(_CUT_OFF_AFTER, self.transport.abort)
 
     def _closed(self, transport: DescriptorTransport) -> None:
         self.listener.left(self, transport)

@@ -13,12 +13,10 @@ import msgspec
 from gatepost.control.connection_report import ConnectionReport, ProxyFacts
 from gatepost.control.messages import ConnectionsReported, ReportConnections
 from gatepost.protocols.proxy_header.header import ProxyHeader
-from gatepost.transport.ending import Ending
 from gatepost.worker.connection import Connection, id_prefix
 from gatepost.worker.listener import Listener
 
 _AT_ONCE = 200  # connections: about two milliseconds, and a message of 60 KiB
-_CUT_OFF_AFTER = 10.0  # seconds that a client has to take its leave
 
 
 class ConnectionReports:
@@ -42,7 +40,7 @@ class ConnectionReports:
             self._send(self._part(question, reports))
             if question.is_to_end:
                 for connection in some:
-                    _end(connection)
+                    connection.end_by_operator()
             await asyncio.sleep(0)
         self._send(self._part(question, (), is_last=True))
 
@@ -118,10 +116,3 @@ def _proxy_facts(header: ProxyHeader) -> ProxyFacts:
         tls_cipher=None if ssl is None else ssl.cipher,
         certificate_name=None if ssl is None else ssl.common_name,
     )
-
-
-def _end(connection: Connection) -> None:
-    """In the words of its protocol; a client that does not go is cut off."""
-    connection.shut_down(Ending.OPERATOR)
-    if not connection.transport.is_closed:
-        asyncio.get_running_loop().call_later(_CUT_OFF_AFTER, connection.transport.abort)

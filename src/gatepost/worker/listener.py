@@ -17,6 +17,7 @@ from gatepost.telemetry.access_log import AccessLog
 from gatepost.telemetry.events import Event
 from gatepost.transport.accept_loop import Accepted
 from gatepost.transport.admission import RefusalBudget
+from gatepost.transport.blocked_networks import BlockTable
 from gatepost.transport.connection_info import ConnectionInfo, Endpoint
 from gatepost.transport.counter_page import NO_CAP, Cell, ConnectionCounter
 from gatepost.transport.descriptor_transport import DescriptorTransport
@@ -26,6 +27,7 @@ from gatepost.transport.reasons import CELL_OF_ENDING
 from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
 from gatepost.values.ip_mask import IpMask
 from gatepost.values.socket_address import SocketAddress
+from gatepost.worker.block_watch import BlockWatch
 from gatepost.worker.closing_report import closed_connection
 from gatepost.worker.connection import Connection, Session
 
@@ -41,12 +43,16 @@ class Sessions(Protocol):
     def parts(self, connection: Connection, /) -> ProtocolParts:
         """Engine and reactions of any protocol but HTTP."""
 
+    def left_behind(self, task: asyncio.Task[None], /) -> None:
+        """The task goes on for a connection that is closed."""
+
 
 class ListenerPolicy:
     """Everything that a connection gets when it comes in; it keeps it to its end, whatever changes meanwhile."""
 
     __slots__ = (
         "_proxy_networks",
+        "blocks",
         "hostname",
         "max_connections_per_address",
         "max_message_size",
@@ -57,8 +63,9 @@ class ListenerPolicy:
         "tls_error",
     )
 
-    def __init__(self, server: Plan, plan: ListenerPlan, contexts: TlsContexts) -> None:
+    def __init__(self, server: Plan, plan: ListenerPlan, contexts: TlsContexts, blocks: BlockWatch) -> None:
         self.plan = plan
+        self.blocks = blocks  # the one part that changes with time, for those who are about to come in
         self.hostname = server.hostname
         self.max_message_size = server.max_message_size
         self.max_connections_per_address = server.max_connections_per_address
@@ -99,7 +106,7 @@ def _is_local(info: ConnectionInfo) -> bool:
     header = info.proxy_header
     if header is not None and not isinstance(header.addresses, TcpAddresses):
         return False  # a proxy that does not say who the client is: not the proxy
-    return info.source_address[0].is_loopback
+    return info.is_source_loopback
 
 
 class Listener:
@@ -138,6 +145,12 @@ class Listener:
 
     def _accepted(self, descriptor: int, info: ConnectionInfo, address: str) -> None:
         policy = self.policy
+        blocks = policy.blocks.table
+        if blocks is not None and blocks.refuses(info.peer_octets) and not policy.expects_proxy_header(info):
+            self.counter.count(Cell.REFUSED_BLOCKED_NETWORK)
+            self._note_refusal(Cell.REFUSED_BLOCKED_NETWORK)
+            os.close(descriptor)
+            return
         refused_by = self.counter.admit()
         is_refused = refused_by is not None
         if refused_by is not None:
@@ -157,6 +170,21 @@ class Listener:
         connection.is_refused = True
         return self._budget.take(is_tls=connection.policy.plan.is_tls_implicit)
 
+    def refuse_blocked(self, connection: Connection) -> None:
+        """A connection turns out to come from a blocked network, behind a proxy. Nothing is said to it."""
+        self.counter.leave()
+        self.counter.count(Cell.REFUSED_BLOCKED_NETWORK)
+        self._note_refusal(Cell.REFUSED_BLOCKED_NETWORK)
+        connection.is_refused = True
+        connection.transport.abort()
+
+    def end_blocked(self, table: BlockTable) -> None:
+        """Have the clients of blocked networks take their leave, where the block asks for that."""
+        for connection in tuple(self.connections):
+            info = connection.transport.info
+            if not connection.is_refused and table.ends(info.relayed_octets or info.peer_octets):
+                connection.end_by_operator()
+
     def _note_refusal(self, cap: Cell) -> None:
         if not self._refusals_to_log:
             asyncio.get_running_loop().call_later(_REFUSALS_LOGGED_EVERY, self._log_refusals)
@@ -171,7 +199,7 @@ class Listener:
         """A cap per address is set from now on: those who are here already count too."""
         for connection in self.connections:
             if connection.address_entry is None and not connection.is_refused:
-                source = connection.transport.info.source_address[0]
+                source = connection.transport.info.source_octets
                 connection.address_entry = self.counter.enter_address(source, NO_CAP)
 
     def count_bytes(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -55,6 +56,7 @@ class ProtocolSessions:
     def __init__(self, conversations: Mapping[ProtocolName, MakeParts], http: HttpServer | None) -> None:
         self._conversations = conversations
         self._http = http
+        self._left_behind: set[asyncio.Task[None]] = set()
 
     def session(self, connection: Connection) -> Session:
         """The conversation, HTTP or other. Raises LookupError for a protocol that is not spoken."""
@@ -79,6 +81,21 @@ class ProtocolSessions:
     def parts(self, connection: Connection) -> ProtocolParts:
         """Engine and reactions of any protocol but HTTP. Raises LookupError for one that is not spoken."""
         return self._conversations[connection.policy.plan.protocol](connection)
+
+    def left_behind(self, task: asyncio.Task[None]) -> None:
+        """See Sessions."""
+        self._left_behind.add(task)
+        task.add_done_callback(self._left_behind.discard)
+
+    async def settle(self, seconds: float) -> None:
+        """What still runs although its client is gone (a delivery, a request) has so many `seconds`, then it is cancelled. For a
+        process that goes on without the worker."""
+        running = [*self._left_behind, *(() if self._http is None else self._http.state.tasks)]
+        if running:
+            _, late = await asyncio.wait(running, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
 class MailConversations:

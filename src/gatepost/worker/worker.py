@@ -43,6 +43,7 @@ from gatepost.transport.counter_page import Cell, ConnectionCounter, CounterPage
 from gatepost.transport.poller import Poller
 from gatepost.values.ids import Id
 from gatepost.worker.applier import ChannelApplier
+from gatepost.worker.block_watch import BlockWatch
 from gatepost.worker.byte_meter import ByteMeter
 from gatepost.worker.connection_questions import ConnectionQuestions
 from gatepost.worker.connection_reports import ConnectionReports
@@ -65,6 +66,7 @@ class Worker:
         self._loops: dict[int, AcceptLoop] = {}
         self._accepting: dict[int, Listener] = {}  # who gets the connections of each loop
         self._budget = RefusalBudget()
+        self._blocks = BlockWatch(self._end_blocked)
         self._poller = Poller(asyncio.get_running_loop())
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._last_descriptor = limit - min(_RESERVED_DESCRIPTORS, limit // 4)
@@ -148,6 +150,7 @@ class Worker:
         before, plan = self.plan, message.plan
         self.plan = plan
         self._follow_listeners(plan, message.counter_slots)
+        self._blocks.follow(plan)
         self._follow_sockets(message, descriptors)
         if before is not None and before.max_connections_per_address is None and plan.max_connections_per_address:
             for listener in self._all_listeners():
@@ -159,7 +162,7 @@ class Worker:
         contexts = self._tls.run(plan)
         kept: dict[Id, Listener] = {}
         for listener_plan in plan.listeners:
-            policy = ListenerPolicy(plan, listener_plan, contexts)
+            policy = ListenerPolicy(plan, listener_plan, contexts, self._blocks)
             listener = self._listeners.pop(listener_plan.id, None)
             if listener is None:
                 counter = ConnectionCounter(self._page, slots[listener_plan.id], self._row)
@@ -208,6 +211,12 @@ class Worker:
                 loop.accept_queued()
                 loop.close()
                 del self._accepting[number]
+
+    def _end_blocked(self) -> None:
+        table = self._blocks.table
+        if table is not None and table.ends_any:
+            for listener in self._all_listeners():
+                listener.end_blocked(table)
 
     def _end_what_was_removed_later(self, before: Plan, plan: Plan) -> None:
         """Connections of addresses that are gone live on until the drain timeout, where there is one."""

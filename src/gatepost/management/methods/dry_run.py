@@ -33,6 +33,8 @@ _PROPERTIES = {  # of the plan's fields; wire names
     "may_log_in_over_clear_http": "allowClearHttpLogin",
     "max_message_size": "maxMessageSize",
     "certificates": "certificates",
+    "blocked_networks": "blocked networks",
+    "allowed_networks": "allowed networks",
     "watched_files": "files of certificates",
 }
 

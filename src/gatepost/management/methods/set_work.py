@@ -20,6 +20,7 @@ from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import ObjectType
 from gatepost.registry.file_path import FilePath, FileTexts
+from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
 from gatepost.registry.patch import InvalidPatchError, candidate_of_update
 from gatepost.registry.rules.every_rule import findings
 from gatepost.registry.rules.finding import Finding
@@ -146,6 +147,8 @@ def plan_of(configuration: Configuration, revision: int, surroundings: Surroundi
         settings=configuration.settings,
         listeners=configuration.listeners,
         certificates=configuration.certificates,
+        blocked=configuration.of(BLOCKED_IP).values(),
+        allowed=configuration.of(ALLOWED_IP).values(),
         pairs=pairs_in_use(configuration.certificates, surroundings.files, running, surroundings.now),
     )
 

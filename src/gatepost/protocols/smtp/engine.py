@@ -124,6 +124,11 @@ class SmtpEngine:
         """Whether the client has logged in, since TLS began where it has begun in between."""
         return self._state.is_authenticated
 
+    @property
+    def client_name(self) -> str:
+        """What the client has called itself in HELO, EHLO or LHLO; nobody has checked it."""
+        return self._state.client_name
+
     # --- answers to events. Once the conversation is ending, nobody waits for them any more.
 
     def accept(self, reply: Reply | None = None) -> None:

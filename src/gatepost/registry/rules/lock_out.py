@@ -1,18 +1,22 @@
 """Nobody saws off the branch that they sit on by accident: the http listener through which a change arrives, the last
-http listener, and the last administrator. The first two may be given up when the request says so explicitly. Pure.
+http listener, the own address, and the last administrator. All but the last may be given up when the request says so
+explicitly. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from gatepost.registry.account import ACCOUNT, Role
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
+from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP, AllowedIp, BlockedIp
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.registry.problem import Problem, ProblemType
 from gatepost.registry.rules.finding import Finding, Forbidden, Unfit
 from gatepost.registry.system_settings import SYSTEM_SETTINGS
-from gatepost.values.ip_mask import IpMask
+from gatepost.values.ids import Id
+from gatepost.values.ip_mask import IpAddress, IpMask
 
 _INSISTING = "repeat the request with allowLockOut: true if that is meant"
 
@@ -46,6 +50,7 @@ def would_lock_out(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, 
             words = "this is the last http listener: without one the server cannot be managed"
             yield ref, None if after is None else "protocol", words
     yield from _locked_out_by_settings(proposal)
+    yield from _locked_out_by_blocks(proposal)
 
 
 def _locked_out_by_settings(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, str]]:
@@ -57,6 +62,32 @@ def _locked_out_by_settings(proposal: Proposal) -> Iterator[tuple[ObjectRef, str
     for settings_id in proposal.touched_of(SYSTEM_SETTINGS):
         if words is not None:
             yield ObjectRef(SYSTEM_SETTINGS.name, settings_id), "proxyTrustedNetworks", words
+
+
+def _locked_out_by_blocks(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, str]]:
+    source = proposal.source_address
+    if source is None or not _is_blocked(proposal.after, source, proposal.now):
+        return
+    if _is_blocked(proposal.before, source, proposal.now):
+        return
+    words = f"this request comes from {source}, which could not connect any more"
+    for blocked_id in proposal.touched_of(BLOCKED_IP):
+        blocked = proposal.after.of(BLOCKED_IP).get(blocked_id)
+        if blocked is not None and blocked.network.contains(source):
+            yield ObjectRef(BLOCKED_IP.name, blocked_id), "network", words
+    for allowed_id in proposal.touched_of(ALLOWED_IP):
+        is_gone = proposal.after.of(ALLOWED_IP).get(allowed_id) is None
+        yield ObjectRef(ALLOWED_IP.name, allowed_id), None if is_gone else "network", words
+
+
+def _is_blocked(configuration: Configuration, source: IpAddress, now: datetime) -> bool:
+    return _has(configuration.of(BLOCKED_IP), source, now) and not _has(configuration.of(ALLOWED_IP), source, now)
+
+
+def _has(networks: Mapping[Id, BlockedIp] | Mapping[Id, AllowedIp], source: IpAddress, now: datetime) -> bool:
+    return any(
+        each.network.contains(source) for each in networks.values() if each.expires_at is None or each.expires_at > now
+    )
 
 
 def _proxied(proposal: Proposal, before: NetworkListener | None, after: NetworkListener | None) -> str | None:

@@ -1,0 +1,40 @@
+"""The source address as octets is the one that the address objects tell of, in whatever form the kernel gives it."""
+
+from __future__ import annotations
+
+import pytest
+
+from gatepost.protocols.proxy_header.decode import decode
+from gatepost.protocols.proxy_header.header import Decoded
+from gatepost.transport.connection_info import ConnectionInfo
+
+
+@pytest.mark.parametrize(
+    ("sockaddr", "is_loopback"),
+    [
+        (("192.0.2.7", 4001), False),
+        (("127.0.0.1", 4001), True),
+        (("127.255.3.4", 4001), True),
+        (("::1", 4001, 0, 0), True),
+        (("::2", 4001, 0, 0), False),
+        (("2001:db8::7", 4001, 0, 0), False),
+        (("fe80::1%eth0", 4001, 0, 2), False),
+        (("::ffff:192.0.2.7", 4001, 0, 0), False),
+        (("::ffff:127.0.0.1", 4001, 0, 0), True),
+    ],
+)
+def test_octets_and_object_are_the_same_address(sockaddr: tuple[object, ...], is_loopback: bool) -> None:
+    info = ConnectionInfo(sockaddr)
+    assert info.source_octets == info.source_address[0].packed
+    assert info.is_source_loopback is info.source_address[0].is_loopback is is_loopback
+
+
+@pytest.mark.parametrize("source", ["TCP4 192.0.2.9 192.0.2.1", "TCP6 2001:db8::9 ::1", "TCP6 ::ffff:192.0.2.9 ::1"])
+def test_behind_a_proxy_they_are_those_of_the_header(source: str) -> None:
+    info = ConnectionInfo(("127.0.0.1", 4001))
+    decoded = decode(f"PROXY {source} 4001 25\r\n".encode())
+    assert isinstance(decoded, Decoded)
+    info.proxy_header = decoded.header
+    assert info.source_octets == info.source_address[0].packed
+    assert info.source_octets[-1] == 9
+    assert not info.is_source_loopback
