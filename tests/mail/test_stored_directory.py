@@ -10,7 +10,7 @@ import pytest
 from gatepost.mail.directory import DirectoryAccount, NoSuchRecipient
 from gatepost.mail.stored_directory import StoredDirectory
 from gatepost.store.history import HistoryStore, Retention
-from gatepost.store.interface import Json, ObjectChanges, ObjectWrite, StoredObject, TypeSnapshot
+from gatepost.store.interface import ConfigurationSnapshot, Json, ObjectChanges, ObjectWrite, StoredObject, TypeSnapshot
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
@@ -24,6 +24,7 @@ class FakeStore:
         self.objects: dict[tuple[str, str], Json] = {}
         self.states = {"Domain": 0, "Account": 0, "Other": 0}
         self.reads = 0
+        self.known: dict[str, TypeSnapshot] = {}
 
     def put(self, object_type: str, object_id: str, **value: object) -> None:
         self.objects[object_type, object_id] = value
@@ -56,6 +57,13 @@ class FakeStore:
 
     async def snapshot(self, object_type: str) -> TypeSnapshot:
         raise NotImplementedError
+
+    async def snapshots(self, object_types: Collection[str]) -> ConfigurationSnapshot:
+        for name in object_types:
+            state = await self.state(name)
+            if name not in self.known or self.known[name].state != state:
+                self.known[name] = TypeSnapshot(state, await self.read_objects(name))
+        return ConfigurationSnapshot(await self.revision(), {name: self.known[name] for name in object_types})
 
     async def commit(
         self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None, retention: Retention | None = None
@@ -246,7 +254,7 @@ async def test_objects_are_read_again_only_after_a_change_of_them(store: FakeSto
     assert store.reads == reads
     store.put("Account", "a4", name="carol", domainId="d1", password=HASH)
     await directory.recipient("alice@example.org")
-    assert store.reads == reads + 2
+    assert store.reads == reads + 1
 
 
 async def test_many_at_once_read_the_objects_once(store: FakeStore, directory: StoredDirectory) -> None:

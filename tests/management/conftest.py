@@ -43,7 +43,15 @@ from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
 from gatepost.session.link import Peer
 from gatepost.session.reactions import AuthenticationFailed
 from gatepost.store.history import Retention
-from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken, TypeSnapshot
+from gatepost.store.interface import (
+    ConfigurationSnapshot,
+    Moved,
+    ObjectChanges,
+    ObjectWrite,
+    StoredObject,
+    Taken,
+    TypeSnapshot,
+)
 from gatepost.store.sql.object_changes import net_changes
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -84,6 +92,9 @@ class MemoryConfigurationStore:
 
     async def snapshot(self, object_type: str) -> TypeSnapshot:
         return TypeSnapshot(await self.state(object_type), await self.read_objects(object_type))
+
+    async def snapshots(self, object_types: Collection[str]) -> ConfigurationSnapshot:
+        return ConfigurationSnapshot(self.revisions, {name: await self.snapshot(name) for name in object_types})
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         mine = [(object_id, what) for kind, object_id, what in self.log if kind == object_type]

@@ -8,6 +8,7 @@ import pytest
 
 from gatepost.store.interface import (
     NEVER_CHANGED,
+    ConfigurationSnapshot,
     ConfigurationStore,
     Moved,
     ObjectChanges,
@@ -245,3 +246,22 @@ async def test_reads_see_at_once_what_another_process_has_committed(
         assert await configuration.revision() == number
         assert (await configuration.snapshot("Domain")).objects[0].value == {"value": number}
         assert await configuration.state("Domain") == await second_configuration.state("Domain")
+
+
+async def test_snapshots_of_several_types_are_of_one_commit(
+    configuration: ConfigurationStore, second_configuration: ConfigurationStore
+) -> None:
+    assert await configuration.snapshots(()) == ConfigurationSnapshot(0, {})
+
+    async def commit_both() -> None:
+        for number in range(1, 30):
+            await second_configuration.commit([put("a", number), put("x", number, object_type="Account")])
+
+    committing = asyncio.create_task(commit_both())
+    while not committing.done():
+        read = await configuration.snapshots(("Domain", "Account"))
+        values = {each.value["value"] for snapshot in read.types.values() for each in snapshot.objects}
+        assert values == ({read.revision} if read.revision else set())
+    assert (await configuration.snapshots(("Domain", "Account"))).types["Domain"] is await configuration.snapshot(
+        "Domain"
+    )

@@ -38,18 +38,10 @@ class StoredDirectory:
         if await self._store.revision() == self._revision:
             return self._index
         async with self._building:  # one session builds, the others wait for what it has built
-            revision = await self._store.revision()
-            if revision != self._revision:
-                await self._build_if_changed()
-                self._revision = revision
+            read = await self._store.snapshots((_DOMAIN, _ACCOUNT))
+            domains, accounts = read.types[_DOMAIN], read.types[_ACCOUNT]
+            if (domains.state, accounts.state) != self._states:
+                self._index = build_index(domains.objects, accounts.objects)
+                self._states = (domains.state, accounts.state)
+            self._revision = read.revision
         return self._index
-
-    async def _build_if_changed(self) -> None:
-        """States are read before objects: what changes in between is seen as a change by the next call."""
-        states = (await self._store.state(_DOMAIN), await self._store.state(_ACCOUNT))
-        if states == self._states:
-            return
-        domains = await self._store.read_objects(_DOMAIN)
-        accounts = await self._store.read_objects(_ACCOUNT)
-        self._index = build_index(domains, accounts)
-        self._states = states

@@ -98,6 +98,14 @@ class TypeSnapshot:
     objects: Sequence[StoredObject]
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigurationSnapshot:
+    """The objects of several types at one moment, and the number of the newest commit then."""
+
+    revision: int
+    types: Mapping[str, TypeSnapshot]
+
+
 class ConfigurationStore(Protocol):
     """Configuration objects of every registry type, with a gapless log of changes and the history of who made them. What it gives
     is shared: nobody changes it. A read sees every commit that was answered before it began, whichever process made it."""
@@ -120,6 +128,9 @@ class ConfigurationStore(Protocol):
 
     async def snapshot(self, object_type: str) -> TypeSnapshot:
         """Objects and state together. Cheap while nothing changes; an object that has not changed is the same one as before."""
+
+    async def snapshots(self, object_types: Collection[str]) -> ConfigurationSnapshot:
+        """The same of several types, all at the same moment."""
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         """None when they cannot be calculated from `since_state` (unknown, or too old)."""

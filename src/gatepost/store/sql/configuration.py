@@ -6,14 +6,22 @@ long as nobody commits anything (`data_version`), the objects of a type as long 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, null, select, update
 
 from gatepost.store.history import HistoryStore, Retention
-from gatepost.store.interface import Moved, ObjectChanges, ObjectWrite, StoredObject, Taken, TypeSnapshot
+from gatepost.store.interface import (
+    ConfigurationSnapshot,
+    Moved,
+    ObjectChanges,
+    ObjectWrite,
+    StoredObject,
+    Taken,
+    TypeSnapshot,
+)
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
 from gatepost.store.sql.data_version import DataVersion
 from gatepost.store.sql.history import SqlHistory, forget_old, record_change
@@ -90,12 +98,15 @@ class SqlConfigurationStore:
         return state
 
     async def snapshot(self, object_type: str) -> TypeSnapshot:
-        known = self._snapshots.get(object_type)
-        snapshot: TypeSnapshot = await self._remembered(
-            f"snapshot of {object_type}", lambda connection: _snapshot(connection, object_type, known)
+        return (await self.snapshots((object_type,))).types[object_type]
+
+    async def snapshots(self, object_types: Collection[str]) -> ConfigurationSnapshot:
+        known = dict(self._snapshots)
+        read: ConfigurationSnapshot = await self._remembered(
+            f"snapshots of {' '.join(object_types)}", lambda connection: _snapshots(connection, object_types, known)
         )
-        self._snapshots[object_type] = snapshot
-        return snapshot
+        self._snapshots.update(read.types)
+        return read
 
     async def _remembered(self, name: str, read: Callable[[SqlConnection], Any]) -> Any:
         """What `read` gives, or gave since the last commit of anybody. The version is asked first: what is committed between is
@@ -134,13 +145,20 @@ def _state(connection: SqlConnection, object_type: str) -> int:
     return int(sequence)
 
 
-def _snapshot(connection: SqlConnection, object_type: str, known: TypeSnapshot | None) -> TypeSnapshot:
-    """`known`: one of before. What has not changed since is taken from it."""
+def _snapshots(
+    connection: SqlConnection, object_types: Collection[str], known: Mapping[str, TypeSnapshot]
+) -> ConfigurationSnapshot:
+    """`known`: those of before. What has not changed since is taken from them."""
     with connection.snapshot():
-        state = str(_state(connection, object_type))
-        if known is not None and known.state == state:
-            return known
-        rows = connection.rows(_ALL, object_type=object_type)
+        types = {name: _snapshot(connection, name, known.get(name)) for name in object_types}
+        return ConfigurationSnapshot(_revision(connection), types)
+
+
+def _snapshot(connection: SqlConnection, object_type: str, known: TypeSnapshot | None) -> TypeSnapshot:
+    state = str(_state(connection, object_type))
+    if known is not None and known.state == state:
+        return known
+    rows = connection.rows(_ALL, object_type=object_type)
     before = {} if known is None else {each.id: each for each in known.objects}
     objects = [_stored_object(object_type, row) for row in rows]
     return TypeSnapshot(state, [old if (old := before.get(new.id)) == new else new for new in objects])
