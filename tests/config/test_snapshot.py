@@ -136,3 +136,24 @@ def test_an_exact_snapshot_destroys_what_was_not_there_and_the_certificate_of_th
     done = [(each.action, each.object_id) for operation in resolved for each in operation.steps]
     assert [object_id for action, object_id in done if action is Action.DESTROY] == ["a9", "d9", "c9"]
     assert [object_id for action, object_id in done if action is Action.CREATE] == ["#imap"]
+
+
+def test_a_history_is_not_part_of_a_configuration() -> None:
+    assert "Change" not in {shape.name for shape in SHAPES.configuration()}
+
+
+def test_what_nothing_links_to_is_destroyed_together_with_what_takes_its_place() -> None:
+    """A listener that gets another name keeps its address: one change of the server, in which nobody is refused."""
+    plan = {"@type": "reconcile", "object": "NetworkListener", "matchOn": ["name"], "value": {"l": {"name": "new"}}}
+    later = {"@type": "update", "object": "SystemSettings", "value": {"maxConnections": 5}}
+    resolved = resolve(parse_plan("\n".join(map(json.dumps, (plan, later))), "plan"), OBJECTS, SHAPES)
+    assert [[step.action for step in operation.steps] for operation in resolved] == [
+        [Action.CREATE, Action.DESTROY],
+        [Action.UPDATE],
+    ]
+
+
+def test_a_secret_that_a_server_makes_itself_is_told_to_be_made_anew() -> None:
+    key = {"id": "k1", "name": "ci", "accountId": "a3", "expiresAt": None}
+    text = take_snapshot(SHAPES, {"Account": [ADMIN], "ApiKey": [key]}).text
+    assert "# secret of ci: the server does not give it back. Another server makes a new one." in text.splitlines()

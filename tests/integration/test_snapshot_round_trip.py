@@ -118,9 +118,9 @@ def test_an_exact_snapshot_takes_a_server_back_to_what_it_was(original: RunningS
     compared = gatepost(original, "diff", str(exact))
     assert compared.exit_code == 1
     assert [line for line in compared.stdout.splitlines() if not line.startswith(" ")] == [
-        "- Account new",
         "~ NetworkListener imap",
         "- NetworkListener new",
+        "- Account new",
         "- Domain new.example",
     ]
     assert "    maxConnections: 7 -> 8192" in compared.stdout
@@ -165,3 +165,20 @@ def test_an_empty_server_that_is_given_a_snapshot_gives_the_same_snapshot(
         assert snapshot(second) == taken
     finally:
         second.stop()
+
+
+def test_the_secret_of_an_api_key_that_a_plan_creates_is_shown_once(original: RunningServer) -> None:
+    line = {"@type": "upsert", "object": "ApiKey", "matchOn": ["name"], "value": {"k": {"name": "from a plan"}}}
+    applied = gatepost(original, "apply", "-", "--json", text=json.dumps(line))
+    [step] = json.loads(applied.stdout)["steps"]
+    secret = step["secrets"]["secret"]
+    assert secret not in gatepost(original, "snapshot").stdout
+    as_the_key = ("snapshot", "--api-key", secret)
+    assert gatepost(original, *as_the_key).stdout == snapshot(original)
+    again = gatepost(original, "apply", "-", text=json.dumps(line))
+    assert again.stdout.splitlines() == [
+        "= ApiKey from a plan unchanged",
+        "0 created, 0 updated, 0 destroyed, 1 unchanged",
+    ]
+    destroyed = gatepost(original, "delete", "ApiKey", "from a plan")
+    assert destroyed.exit_code == 0

@@ -93,6 +93,8 @@ def _print_outcome(output: Output, outcome: Outcome, is_dry_run: bool) -> None:
     properties = f": {', '.join(step.value)}" if step.action is Action.UPDATE else ""
     note = "" if outcome.is_checked else " (not checked: it needs an object that this plan creates)"
     output.line(f"{_MARKS[step.action]} {step.object_type} {step.label} {verb}{properties}{note}")
+    for name, secret in outcome.secrets.items():
+        output.line(f"    {name}: {secret} (shown this once)")
     if is_dry_run and outcome.answer is not None:
         for line in dry_run_lines(outcome.answer, outcome.key):
             output.line(f"    {line}")
@@ -121,6 +123,7 @@ def _step_as_json(outcome: Outcome) -> dict[str, Any]:
         "action": "refused" if outcome.error else step.action.value,
         "properties": list(step.value) if step.action is not Action.DESTROY else [],
         "error": outcome.error,
+        "secrets": dict(outcome.secrets),
         "report": dry_run_report(outcome.answer or {}, outcome.key),
     }
 

@@ -12,6 +12,8 @@ from gatepost.cli.named_objects import find_shape
 from gatepost.cli.output import value_text
 from gatepost.config.object_shape import ObjectShape, PropertyShape
 
+MOST_CHOICES_IN_A_TABLE = 12
+
 _UPDATE_WORDS = {"immutable": "on create only", "serverSet": "set by the server"}
 _EFFECT_WORDS = {
     "now": "now",
@@ -50,15 +52,19 @@ def describe(invocation: Invocation, object_name: OptionalObjectName = None) -> 
             for each in shape.properties.values()
         ],
     )
+    for each in shape.properties.values():
+        if len(each.choices) > MOST_CHOICES_IN_A_TABLE:
+            output.line(f"\n{each.name}", style="bold")
+            output.line(", ".join(each.choices))
 
 
 def type_words(declared: PropertyShape) -> str:
     """The type as people write it: `set of socketAddress`, `one of tls12, tls13`, `duration or null`."""
     match declared.type_name:
         case "enum":
-            words = f"one of {', '.join(declared.choices)}"
+            words = f"one of {_choice_words(declared)}"
         case "set":
-            members = ", ".join(declared.choices) or declared.format or declared.referenced_type or "text"
+            members = _choice_words(declared) or declared.format or declared.referenced_type or "text"
             words = f"set of {members}"
         case "objectId":
             words = f"id of {declared.referenced_type or 'an object'}"
@@ -69,6 +75,12 @@ def type_words(declared: PropertyShape) -> str:
         case other:
             words = other
     return f"{words} or null" if declared.is_nullable else words
+
+
+def _choice_words(declared: PropertyShape) -> str:
+    """The names that there are, if they fit into a table."""
+    count = len(declared.choices)
+    return ", ".join(declared.choices) if count <= MOST_CHOICES_IN_A_TABLE else f"{count} names, see below"
 
 
 def limit_words(declared: PropertyShape) -> str:

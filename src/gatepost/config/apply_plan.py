@@ -42,6 +42,7 @@ class Outcome:
 
     `error` is the SetError. `answer` is the whole answer to the /set, for what a dry run tells. `is_checked` is False for
     a step of a dry run that the server could not be asked about, because it needs an object that the plan creates.
+    `secrets` are those that the server made for a new object and gives out this once.
     """
 
     step: Step
@@ -49,6 +50,7 @@ class Outcome:
     error: Mapping[str, Any] | None = None
     answer: Mapping[str, Any] | None = None
     is_checked: bool = True
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -156,9 +158,9 @@ class _Run:
         for step in sent:
             if step.action is Action.CREATE and "id" in answer.created(step.object_id[1:]):
                 self._real_ids[step.object_id] = str(answer.created(step.object_id[1:])["id"])
-        return [self._outcome(step, answer, missing[step.object_id]) for step in steps]
+        return [self._outcome(shape, step, answer, missing[step.object_id]) for step in steps]
 
-    def _outcome(self, step: Step, answer: SetAnswer, missing: Collection[str]) -> Outcome:
+    def _outcome(self, shape: ObjectShape, step: Step, answer: SetAnswer, missing: Collection[str]) -> Outcome:
         object_id = self._real_ids.get(step.object_id, step.object_id)
         known_id = None if object_id.startswith("#") else object_id
         if step.action is Action.KEEP:
@@ -169,7 +171,9 @@ class _Run:
             words = f"needs {', '.join(sorted(missing))}, which was refused"
             return Outcome(step, known_id, {"type": "notSent", "description": words})
         key = step.object_id[1:] if step.action is Action.CREATE else object_id
-        return Outcome(step, known_id, answer.error(key), answer.arguments)
+        created = answer.created(key)
+        secrets = {name: created[name] for name, each in shape.properties.items() if each.is_secret and name in created}
+        return Outcome(step, known_id, answer.error(key), answer.arguments, secrets=secrets)
 
     def _missing(self, shape: ObjectShape, step: Step) -> set[str]:
         """The `#creation-id`s that the step needs and that stand for nothing: in a dry run, or because they were refused."""

@@ -104,17 +104,16 @@ class ObjectShapes:
         raise UnknownObjectTypeError(f"{name!r} is not an object type{hint}")
 
     def configuration(self) -> list[ObjectShape]:
-        """The types that a plan can be about: those with something that a client may write."""
+        """The types that a plan can be about: those whose objects clients may change. A history is none."""
         return [
             shape
             for shape in self.by_name.values()
-            if not shape.is_read_only and any(each.is_written for each in shape.properties.values())
+            if not shape.is_read_only and any(each.update == "mutable" for each in shape.properties.values())
         ]
 
     def linked_types(self) -> set[str]:
         """The names of the types that objects of other types refer to, in what a plan can be about."""
-        shapes = (shape for shape in self.by_name.values() if not shape.is_read_only)
-        properties = (each for shape in shapes for each in shape.properties.values())
+        properties = (each for shape in self.configuration() for each in shape.properties.values() if each.is_written)
         return {each.referenced_type for each in properties if each.referenced_type is not None}
 
 

@@ -155,7 +155,7 @@ def _missing(shape: ObjectShape, item: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(
         declared.name
         for declared in shape.properties.values()
-        if declared.is_secret and declared.is_written and not item.get(f"{declared.name}File")
+        if declared.is_secret and not item.get(f"{declared.name}File")
     )
 
 
@@ -186,9 +186,11 @@ def _remarks(shape: ObjectShape, entry: _Entry) -> list[str]:
     if not entry.missing:
         return []
     names = ", ".join(entry.missing)
-    return [
-        f"# {names} of {entry.label}: the server does not give it back. Add it where the {shape.name} is to be created."
-    ]
+    if all(shape.properties[name].is_written for name in entry.missing):
+        words = f"Add it where the {shape.name} is to be created."
+    else:
+        words = "Another server makes a new one."
+    return [f"# {names} of {entry.label}: the server does not give it back. {words}"]
 
 
 def _titled(shape: ObjectShape, entry: _Entry) -> str:
