@@ -113,10 +113,14 @@ def _is_greeted(server: RunningServer) -> bool:
 def test_the_cap_per_address_counts_every_worker_and_those_who_were_there_before_it(server: RunningServer) -> None:
     held = [_first_words(server.address("smtp")) for _ in range(3)]
     server.set("SystemSettings", update={"singleton": {"maxConnectionsPerAddress": 5}})
+    before = server.status("imap-clear")
     results = _all_at_once(8, lambda _: _first_words(server.address("imap-clear")))
     # The API is spoken to from the same address: its own connection is one of the five.
     assert sum(text.startswith(b"* OK") for _, text in results) == 1
     assert sum(text.startswith(b"* BYE [UNAVAILABLE]") for _, text in results) == 7
+    status = server.status("imap-clear")
+    assert status["accepted"] == before["accepted"] + 1  # with those that were refused: all that came
+    assert status["refused"]["maxConnectionsPerAddress"] == before["refused"].get("maxConnectionsPerAddress", 0) + 7
     other = socket.create_connection(server.address("smtp"), timeout=30, source_address=("127.0.0.9", 0))
     assert other.recv(4096).startswith(b"220 ")
     for sock, _ in [*held, *results, (other, b"")]:

@@ -208,6 +208,7 @@ async def test_the_status_of_a_listener_joins_supervisor_kernel_and_counters(sup
     supervisor.page.set_cap(4, 1)
     counter = ConnectionCounter(supervisor.page, 4, 0)
     counter.admit()
+    counter.accepted()
     counter.admit()
     counter.count(Cell.TLS_1_3)
     counter.count(Cell.PROXY_MISSING, 2)

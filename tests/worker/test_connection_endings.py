@@ -164,6 +164,7 @@ async def test_a_proxy_header_that_is_not_accepted(world: WorkerWorld, sent: byt
         client.shutdown(socket.SHUT_WR)
     line = await ended(world, Ending.PROXY_REJECTED)
     assert world.count("a", cell) == 1
+    assert world.count("a", Cell.ACCEPTED) == 0
     assert line.peer is None
 
 
@@ -176,6 +177,7 @@ async def test_the_source_of_a_proxy_header_stands_beside_the_proxy(world: Worke
     line = await ended(world, Ending.COMPLETED)
     host, port = client.getsockname()
     assert (line.source, line.destination, line.peer) == ("192.0.2.7:4001", "192.0.2.1:25", f"{host}:{port}")
+    assert world.count("a", Cell.ACCEPTED) == 1
 
 
 async def test_a_tls_handshake_is_counted_by_version_and_time_and_told(world: WorkerWorld) -> None:

@@ -43,7 +43,7 @@ class _ByReason:
 
 
 _BY_REASON = (
-    _ByReason("gatepost_refused", "Connections refused at accept.", "reason", lambda counts: counts.refused),
+    _ByReason("gatepost_refused", "Connections refused.", "reason", lambda counts: counts.refused),
     _ByReason(
         "gatepost_proxy_rejected",
         "Connections closed because no acceptable PROXY header came.",
@@ -109,7 +109,7 @@ def _of_listeners(listeners: Iterable[ListenerStatus]) -> Iterator[Metric]:
     )
     now = GaugeMetricFamily("gatepost_connections", "Open connections.", labels=["listener"])
     peak = GaugeMetricFamily("gatepost_connections_peak", "The most there ever were.", labels=["listener"])
-    accepted = CounterMetricFamily("gatepost_accepted", "Connections accepted and admitted.", labels=["listener"])
+    accepted = CounterMetricFamily("gatepost_accepted", "Connections that nothing has refused.", labels=["listener"])
     pauses = CounterMetricFamily(
         "gatepost_accept_pauses", "Times that accepting paused for want of descriptors or memory.", labels=["listener"]
     )

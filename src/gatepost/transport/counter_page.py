@@ -26,7 +26,7 @@ class Cell(IntEnum):
 
     CONNECTIONS = 0  # open now
     PEAK = 1  # the highest sum over all workers that this worker has seen
-    ACCEPTED = 2
+    ACCEPTED = 2  # past all caps, and behind an acceptable PROXY header where one was due
     REFUSED_LISTENER_CAP = 3
     REFUSED_SERVER_CAP = 4
     PROXY_MISSING = 5  # connections without an acceptable PROXY header, by ProxyFailure
@@ -198,7 +198,8 @@ class ConnectionCounter:
 
     def admit(self) -> Cell | None:
         """Count a connection that was just accepted, at the listener and at the server. None: it is admitted, and `leave`
-        has to be called once for it. Else the cell that says which cap refused it; then it is not counted."""
+        has to be called once for it; `accepted` too, when nothing behind this refuses it. Else the cell that says which cap
+        refused it; then it is not counted."""
         numbers, page, first = self._numbers, self._page, self._first
         numbers[first] += 1
         numbers[self._server_first] += 1
@@ -212,7 +213,6 @@ class ConnectionCounter:
             refused = self._decide_under_lock()
             if refused is not None:
                 return refused
-        numbers[first + Cell.ACCEPTED] += 1
         # Another worker may have counted one that it is about to refuse: never more than the cap were really open.
         if here > numbers[first + Cell.PEAK]:
             numbers[first + Cell.PEAK] = min(here, cap)
@@ -233,6 +233,10 @@ class ConnectionCounter:
             return refused
         finally:
             fcntl.lockf(page.descriptor, fcntl.LOCK_UN, 1, 0)
+
+    def accepted(self) -> None:
+        """An admitted connection has passed the cap of its source address too, and its PROXY header where one was due."""
+        self._numbers[self._first + Cell.ACCEPTED] += 1
 
     def leave(self) -> None:
         """An admitted connection has ended."""

@@ -112,15 +112,22 @@ class Connection:
             self._admit_address()
 
     def _admit_address(self) -> None:
-        cap = self.policy.max_connections_per_address
-        if cap is not None and not self.is_refused:
-            self.address_entry = self.listener.counter.enter_address(self.transport.info.source_octets, cap)
-            if self.address_entry is None:
+        if not self.is_refused:
+            if self._is_under_address_cap():
+                self.listener.counter.accepted()
+            else:
                 self.is_told = self.listener.refuse_late(self)
                 if not self.is_told:
                     self.transport.abort()
                     return
         self._begin_tls()
+
+    def _is_under_address_cap(self) -> bool:
+        cap = self.policy.max_connections_per_address
+        if cap is None:
+            return True
+        self.address_entry = self.listener.counter.enter_address(self.transport.info.source_octets, cap)
+        return self.address_entry is not None
 
     def _proxy_header_read(self, header: ProxyHeader, surplus: bytes) -> None:
         info = self.transport.info
@@ -140,7 +147,8 @@ class Connection:
             failure=failure.value,
             reason=f"{words} (this peer is trusted to send a PROXY header, so it must)",
         )
-        self.listener.counter.count(CELL_OF_PROXY_FAILURE[failure])
+        if not self.is_refused:  # counted already, under the cap that did it
+            self.listener.counter.count(CELL_OF_PROXY_FAILURE[failure])
         self.transport.note_ending(Ending.PROXY_REJECTED)
         self.transport.abort()
 
