@@ -3,20 +3,23 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 
-.PHONY: run test check format bench bench-full soak lock clean
+.PHONY: run test check format bench bench-full soak vendor lock clean
 
 run: $(VENV)/runtime-installed ## start the demonstration on loopback
 	$(BIN)/gatepost serve --demo
 
-test: $(VENV)/dev-installed ## the whole test suite
-	$(BIN)/pytest
+test: $(VENV)/dev-installed node_modules/installed ## the whole test suite, a file at a time on each core
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
-check: $(VENV)/dev-installed ## lint, types, architecture
+check: $(VENV)/dev-installed node_modules/installed ## lint, types, architecture; the web UI's too
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(NPM) run --silent types
+	$(NPM) run --silent lint
 
 format: $(VENV)/dev-installed
 	$(BIN)/ruff check --fix
@@ -30,6 +33,9 @@ bench-full: $(VENV)/dev-installed ## more connections, more rounds, more to meas
 
 soak: $(VENV)/dev-installed ## bad clients of every kind at once, for three minutes
 	$(BIN)/python -m bench.soak
+
+vendor: node_modules/installed ## the web UI's libraries, from what package.json names
+	$(BIN)/python packaging/vendor_web_libraries.py
 
 lock: $(VENV)/dev-installed ## new exact versions for the ranges in pyproject.toml
 	$(BIN)/pip install -q uv
@@ -49,5 +55,9 @@ $(VENV)/dev-installed: $(VENV)/runtime-installed requirements/dev.lock
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	touch $@
 
+node_modules/installed: package.json package-lock.json $(VENV)/dev-installed
+	$(NPM) ci --silent --no-fund --no-audit
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) node_modules build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of whole servers first: they take longest, and at the end nobody shall wait for one of them alone."""
+    items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
 def _need(name: str) -> str:
     path = shutil.which(name)
     if path is None:

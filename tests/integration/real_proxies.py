@@ -15,7 +15,8 @@ from pathlib import Path
 
 from tests.cannot_run import cannot_run
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
-from tests.integration.running_server import eventually, free_port
+from tests.free_port import free_port
+from tests.integration.running_server import eventually
 
 _NGINX_STREAM = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 _DEFAULTS = """\

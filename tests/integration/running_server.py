@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import signal
 import socket
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.free_port import free_port
 
 ADMIN = ("admin", "a long enough password")
 PASSWORDS = {"alice": "alice's password", "bob": "bob's password"}
@@ -44,21 +44,6 @@ LISTENERS: dict[str, tuple[str, bool, bool]] = {
     "pop3s": ("pop3", True, True),
     "sieve": ("manageSieve", True, False),
 }
-
-
-_PORTS = range(24000, 32700)  # below those that the kernel gives to clients (ip_local_port_range)
-_given_ports: set[int] = set()
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nothing listens on now, and that was not given before."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        port = random.choice(_PORTS)
-        with socket.socket(family) as sock:
-            if port not in _given_ports and sock.connect_ex((host, port)) != 0:
-                _given_ports.add(port)
-                return port
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:

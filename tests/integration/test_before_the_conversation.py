@@ -8,7 +8,8 @@ import struct
 import time
 
 import pytest
-from tests.integration.running_server import RunningServer, eventually, free_port, trusting_context
+from tests.free_port import free_port
+from tests.integration.running_server import RunningServer, eventually, trusting_context
 
 V2 = b"\r\n\r\n\x00\r\nQUIT\n"
 HEADERS = {

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.free_port import free_port
 from tests.integration.listener_changes import AFTER, BEFORE
-from tests.integration.running_server import RunningServer, free_port, running_server
+from tests.integration.running_server import RunningServer, running_server
 
 from gatepost.registry.network_listener import NETWORK_LISTENER
 

@@ -24,8 +24,9 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.free_port import free_port
 from tests.integration.fault_injection import Saboteur, sabotaged_server
-from tests.integration.running_server import USING, RunningServer, eventually, free_port
+from tests.integration.running_server import USING, RunningServer, eventually
 
 from gatepost.store.sql.dialect import DATABASE_FILE
 

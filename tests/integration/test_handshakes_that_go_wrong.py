@@ -38,6 +38,7 @@ def failures_logged(server: RunningServer, since: int) -> list[tuple[str, str]]:
         (TlsByHand().shake_hands()[:100], "closed", "the client closed the connection"),
         (b"\x16\x03\x01\xff\xff" + b"x" * 20_000, "malformed", "data length too long; record layer failure"),
     ],
+    ids=["HTTP", "SMTP", "cut off", "oversize record"],
 )
 @pytest.mark.parametrize("name", ["imaps", "https"])
 def test_why_a_handshake_failed_stands_in_the_log(

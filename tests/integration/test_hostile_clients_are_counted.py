@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.integration.running_server import RunningServer, eventually, free_port, trusting_context
+from tests.free_port import free_port
+from tests.integration.running_server import RunningServer, eventually, trusting_context
 
 Address = tuple[str, int]
 

@@ -9,9 +9,10 @@ import socket
 import subprocess
 
 import pytest
+from tests.free_port import free_port
 from tests.integration.accepted_socket import option_of_accepted_socket
 from tests.integration.client_load import clients_in_a_loop
-from tests.integration.running_server import RunningServer, eventually, free_port, trusting_context
+from tests.integration.running_server import RunningServer, eventually, trusting_context
 
 
 def _greeting(port: int, host: str = "127.0.0.1") -> bytes:

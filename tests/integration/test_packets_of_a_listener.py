@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.running_server import RunningServer, free_port, running_server
+from tests.free_port import free_port
+from tests.integration.running_server import RunningServer, running_server
 from tests.network_namespace import (
     SERVER,
     SERVER_LINK_LOCAL,

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 from tests.cannot_run import cannot_run
+from tests.free_port import free_port
 from tests.integration.client_load import clients_in_a_loop
-from tests.integration.running_server import ADMIN, RunningServer, children_of, eventually, free_port, workers_of
+from tests.integration.running_server import ADMIN, RunningServer, children_of, eventually, workers_of
 from tests.integration.upgrades import Upgrades
 from tests.process_privileges import LOW_PORTS, Privileges, privileges_of, python_for
 from tests.python_process import python_environment

@@ -7,15 +7,8 @@ import smtplib
 import socket
 from pathlib import Path
 
-from tests.integration.running_server import (
-    ADMIN,
-    LISTENERS,
-    PASSWORDS,
-    RunningServer,
-    eventually,
-    free_port,
-    running_server,
-)
+from tests.free_port import free_port
+from tests.integration.running_server import ADMIN, LISTENERS, PASSWORDS, RunningServer, eventually, running_server
 
 ALICE = "alice@example.org"
 

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from tests.integration.running_server import ADMIN, RunningServer, eventually, free_port, running_server
+from tests.free_port import free_port
+from tests.integration.running_server import ADMIN, RunningServer, eventually, running_server
 
 from gatepost.store.interface import ObjectWrite
 from gatepost.store.sql_store import SqlStore

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
-from tests.integration.running_server import ADMIN, PACKAGE_PATH, PASSWORDS, RunningServer, free_port, running_server
+from tests.free_port import free_port
+from tests.integration.running_server import ADMIN, PACKAGE_PATH, PASSWORDS, RunningServer, running_server
 
 
 @dataclass(frozen=True)

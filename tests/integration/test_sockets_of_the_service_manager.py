@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from tests.cannot_run import cannot_run
-from tests.integration.running_server import ADMIN, RunningServer, eventually, free_port
+from tests.free_port import free_port
+from tests.integration.running_server import ADMIN, RunningServer, eventually
 from tests.process_privileges import python_for
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
@@ -78,8 +79,8 @@ def _target(entry: Path) -> str:
 
 def test_sockets_of_every_family_serve_all_workers_and_outlive_changes_and_the_others_are_named(tmp_path: Path) -> None:
     ipv4 = socket.create_server(("127.0.0.1", free_port()))
-    ipv6 = socket.create_server(("::1", free_port("::1")), family=socket.AF_INET6)
-    both = socket.create_server(("::", free_port("::1")), family=socket.AF_INET6, dualstack_ipv6=True)
+    ipv6 = socket.create_server(("::1", free_port()), family=socket.AF_INET6)
+    both = socket.create_server(("::", free_port()), family=socket.AF_INET6, dualstack_ipv6=True)
     unwanted = socket.create_server(("127.0.0.1", free_port()))
     unix = socket.socket(socket.AF_UNIX)
     unix.bind(str(tmp_path / "unix"))

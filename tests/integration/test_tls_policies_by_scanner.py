@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
-from tests.integration.running_server import RunningServer, free_port, running_server
+from tests.free_port import free_port
+from tests.integration.running_server import RunningServer, running_server
 
 NAME = "scanned.example.org"
 TLS13 = ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"]

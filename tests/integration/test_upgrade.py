@@ -17,13 +17,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.free_port import free_port
 from tests.integration.client_load import ClientLoad, clients_in_a_loop
 from tests.integration.running_server import (
     PASSWORDS,
     RunningServer,
     children_of,
     eventually,
-    free_port,
     running_server,
     workers_of,
 )

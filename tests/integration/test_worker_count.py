@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.free_port import free_port
 from tests.integration.client_load import ClientLoad, clients_in_a_loop
-from tests.integration.running_server import RunningServer, eventually, free_port, running_server
+from tests.integration.running_server import RunningServer, eventually, running_server
 
 
 @pytest.fixture

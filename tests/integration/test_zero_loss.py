@@ -22,8 +22,9 @@ from typing import Any
 
 import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
+from tests.free_port import free_port
 from tests.integration.listener_changes import AFTER, BEFORE
-from tests.integration.running_server import RunningServer, eventually, free_port, running_server
+from tests.integration.running_server import RunningServer, eventually, running_server
 from tests.integration.visitors import ENDED_BEFORE_GREETING, GREETED, Target, visitors_at
 from tests.tls_client import trusting_context
 
@@ -145,7 +146,7 @@ def every_property_of_every_listener(server: RunningServer, doors: Doors) -> Non
 def addresses_come_and_go(server: RunningServer, doors: Doors) -> None:
     """Others of the same listener."""
     for door in doors.values():
-        added = f"bind/{door.address(free_port(door.host))}"
+        added = f"bind/{door.address(free_port())}"
         server.update_listener(door.id, **{added: True})
         server.update_listener(door.id, **{added: None})
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.running_server import RunningServer, eventually, free_port, running_server, trusting_context
+from tests.free_port import free_port
+from tests.integration.running_server import RunningServer, eventually, running_server, trusting_context
 
 
 @pytest.fixture

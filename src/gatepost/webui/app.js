@@ -1,65 +1,130 @@
-// The application: decides between the sign-in page and the pages behind it. The only module that joins the others.
+// The application: decides between the sign-in page and the pages behind it, and joins the parts.
 
-import { h } from "./dom.js";
-import { Router } from "./router.js";
-import { Session } from "./session.js";
-import { listenersView } from "./views/listeners.js";
-import { shell } from "./views/shell.js";
-import { signInView } from "./views/sign_in.js";
-import { unreachableView } from "./views/unreachable.js";
+import { ApplicationProvider } from "./parts/application.js";
+import { ConfirmDialog } from "./parts/dialog.js";
+import { html, render, useEffect, useMemo, useRef, useState } from "./parts/html.js";
+import { Notices } from "./parts/notices.js";
+import { navigate, useRoute } from "./parts/router.js";
+import { Failure } from "./parts/small.js";
+import { PAGES } from "./pages.js";
+import { Live } from "./server/live.js";
+import { Schema } from "./server/schema.js";
+import { Session } from "./server/session.js";
+import { GeneralView } from "./views/general.js";
+import { ListenersView } from "./views/listeners.js";
+import { ObjectView } from "./views/object.js";
+import { ObjectsView } from "./views/objects.js";
+import { Shell } from "./views/shell.js";
+import { SignInAgain, SignInView } from "./views/sign_in.js";
 
-const PAGES = [{ path: "/listeners", name: "Listeners", view: listenersView }];
+/** @import {ApiError} from "./server/api.js" */
+/** @import {Notice} from "./parts/notices.js" */
+/** @import {Question} from "./parts/dialog.js" */
+/** @import {Route} from "./parts/router.js" */
 
-const root = document.getElementById("app");
-const session = new Session((message) => showSignIn(message));
-let leave = () => {};
+const NOTICE_MS = 8_000;
 
-function showOnly(element, title) {
-  leave();
-  leave = () => {};
-  root.replaceChildren(element);
-  document.title = `${title} · gatepost`;
-}
+/** What is shown at a path, and at `path/id`. All others are the general ones. @type {Record<string, {list: any, object?: any}>} */
+const VIEWS = {
+  "/listeners": { list: ListenersView, object: ObjectView },
+  "/general": { list: GeneralView },
+};
 
-function showSignIn(message = null) {
-  const view = signInView(session, showPages, message);
-  showOnly(view.element, view.title);
-  view.start();
-}
+/** @param {{session: Session}} properties */
+function Application({ session }) {
+  const [stage, setStage] = useState(/** @type {"loading" | "signIn" | "pages" | "unreachable"} */ ("loading"));
+  const [words, setWords] = useState(/** @type {string | null} */ (null));
+  const [schema, setSchema] = useState(/** @type {Schema | null} */ (null));
 
-function showPages() {
-  let current = null;
-  const frame = shell(session, PAGES, async () => {
-    await session.signOut();
-    showSignIn();
-  });
-  const routes = Object.fromEntries(PAGES.map((page) => [page.path, () => page.view(session)]));
-  const router = new Router(routes, (view, path) => {
-    current?.stop?.();
-    current = view;
-    frame.show(view.element, path);
-    document.title = `${view.title} · gatepost`;
-    view.start?.();
-  });
-  showOnly(frame.element, "Administration");
-  leave = () => {
-    router.stop();
-    current?.stop?.();
-  };
-  router.start();
-}
-
-async function begin() {
-  root.replaceChildren(h("p", { class: "notice", role: "status" }, "Loading …"));
-  try {
-    if (await session.resume()) showPages();
-    else showSignIn();
-  } catch (error) {
-    if (error.kind === "forbidden") return showSignIn(error.message); // as over HTTP in clear: it says where to go instead
-    const view = unreachableView(error.message, begin);
-    showOnly(view.element, view.title);
-    view.start();
+  async function enter() {
+    setSchema(new Schema(await session.schema()));
+    setStage("pages");
   }
+
+  async function begin() {
+    setStage("loading");
+    try {
+      if (await session.resume()) await enter();
+      else setStage("signIn");
+    } catch (error) {
+      const failure = /** @type {ApiError} */ (error);
+      setWords(failure.message); // over HTTP in clear it says where to go instead
+      setStage(failure.kind === "forbidden" ? "signIn" : "unreachable");
+    }
+  }
+
+  async function signOut() {
+    await session.signOut();
+    setWords(null);
+    setStage("signIn");
+  }
+
+  useEffect(() => void begin(), []);
+  if (stage === "signIn") return html`<${SignInView} session=${session} words=${words} onSignedIn=${enter} />`;
+  if (stage === "pages" && schema) return html`<${Pages} session=${session} schema=${schema} onSignOut=${signOut} />`;
+  if (stage === "unreachable") {
+    return html`<main class="lonely"><${Failure} words=${words ?? ""} onRetry=${begin} /></main>`;
+  }
+  return html`<p class="notice" role="status">Loading …</p>`;
 }
 
-begin();
+/** @param {{session: Session, schema: Schema, onSignOut: () => void}} properties */
+function Pages({ session, schema, onSignOut }) {
+  const live = useMemo(() => new Live(session), []);
+  const route = useRoute();
+  const { notices, notify, dismiss } = useNotices();
+  const [question, setQuestion] = useState(/** @type {(Question & {answer: (isYes: boolean) => void}) | null} */ (null));
+  const [renewal, setRenewal] = useState(/** @type {{done: () => void} | null} */ (null));
+  useEffect(() => {
+    live.start();
+    session.onExpired = () => new Promise((resolve) => setRenewal({ done: () => resolve() }));
+    return () => live.stop();
+  }, []);
+
+  /** @param {Question} asked */
+  function confirm(asked) {
+    return new Promise((/** @type {(isYes: boolean) => void} */ resolve) => {
+      setQuestion({ ...asked, answer: (isYes) => (setQuestion(null), resolve(isYes)) });
+    });
+  }
+
+  return html`
+    <${ApplicationProvider} value=${{ session, live, schema, route, navigate, notify, confirm }}>
+      <${Shell} onSignOut=${onSignOut}><${Page} key=${pageKey(route)} route=${route} /><//>
+      <${Notices} notices=${notices} onDismiss=${dismiss} />
+      ${question && html`<${ConfirmDialog} question=${question} onAnswer=${question.answer} />`}
+      ${renewal &&
+      html`<${SignInAgain} session=${session} onSignedIn=${() => (setRenewal(null), renewal.done())} onGiveUp=${onSignOut} />`}
+    <//>
+  `;
+}
+
+/** Another page begins afresh, the same page with another query goes on. @param {Route} route */
+function pageKey(route) {
+  return route.segments.slice(0, 2).join("/");
+}
+
+/** @param {{route: Route}} properties */
+function Page({ route }) {
+  const [name, id] = route.segments;
+  const page = PAGES.find((each) => each.path === `/${name}`) ?? PAGES[0];
+  const views = VIEWS[page.path] ?? { list: ObjectsView, object: ObjectView };
+  if (id && views.object) return html`<${views.object} page=${page} id=${id} />`;
+  return html`<${views.list} page=${page} />`;
+}
+
+function useNotices() {
+  const [notices, setNotices] = useState(/** @type {Notice[]} */ ([]));
+  const next = useRef(0);
+  const dismiss = (/** @type {number} */ key) => setNotices((before) => before.filter((each) => each.key !== key));
+  /** @param {string} words @param {"good" | "bad"} [tone] */
+  function notify(words, tone = "good") {
+    const key = (next.current += 1);
+    setNotices((before) => [...before.slice(-2), { key, words, tone }]);
+    setTimeout(() => dismiss(key), NOTICE_MS);
+  }
+  return { notices, notify, dismiss };
+}
+
+const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+render(html`<${Application} session=${new Session()} />`, root);

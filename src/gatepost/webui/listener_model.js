@@ -1,5 +1,16 @@
 // NetworkListener and ListenerStatus joined into what a person wants to know of a listener. No DOM, no network.
 
+/** @import {Tone} from "./parts/small.js" */
+/** @import {Obj} from "./server/schema.js" */
+
+/**
+ * @typedef {{
+ *   id: string, name: string, protocol: string, addresses: string[], tls: string, state: string, tone: Tone,
+ *   reason: string | null, notes: string[], connections: number, maxConnections: number | null,
+ * }} Entry
+ */
+
+/** @type {Record<string, {word: string, tone: Tone}>} */
 const STATES = {
   active: { word: "Active", tone: "good" },
   starting: { word: "Starting", tone: "busy" },
@@ -7,24 +18,28 @@ const STATES = {
   stopped: { word: "Stopped", tone: "idle" },
   failed: { word: "Failed", tone: "bad" },
 };
+/** @type {Record<string, string>} */
 const PROTOCOLS = { smtp: "SMTP", lmtp: "LMTP", http: "HTTP", imap: "IMAP", pop3: "POP3", manageSieve: "ManageSieve" };
 
-/** How TLS begins on the listener: none, STARTTLS, or implicit. */
+/** How TLS begins on the listener: none, STARTTLS, or implicit. @param {Obj} listener */
 export function tlsWord(listener) {
   if (!listener.useTls) return "None";
   if (listener.tlsImplicit) return "Implicit";
   return listener.protocol === "http" ? "None" : "STARTTLS"; // HTTP has no way to begin TLS later
 }
 
-/** One entry for each listener, by name; a listener that this node does not run has the state Stopped. */
+/**
+ * One entry for each listener; a listener that this node does not run has the state Stopped.
+ * @param {Obj[]} listeners
+ * @param {Obj[]} statuses
+ * @returns {Entry[]}
+ */
 export function joinListeners(listeners, statuses) {
-  const byId = new Map(statuses.map((status) => [status.id ?? status.listenerId, status]));
-  const byName = new Map(statuses.map((status) => [status.name, status]));
-  return listeners
-    .map((listener) => entry(listener, byId.get(listener.id) ?? byName.get(listener.name)))
-    .sort((left, right) => left.name.localeCompare(right.name));
+  const byId = new Map(statuses.map((status) => [status.id, status]));
+  return listeners.map((listener) => entry(listener, byId.get(listener.id)));
 }
 
+/** @param {Obj} listener @param {Obj | undefined} status @returns {Entry} */
 function entry(listener, status) {
   const state = STATES[status?.state] ?? (status ? { word: status.state, tone: "idle" } : STATES.stopped);
   return {
@@ -36,14 +51,17 @@ function entry(listener, status) {
     state: state.word,
     tone: state.tone,
     reason: status?.reason ?? null,
-    notes: (status?.addresses ?? []).filter((each) => each.note).map((each) => `${each.address}: ${each.note}`),
+    notes: (status?.addresses ?? [])
+      .filter((/** @type {Obj} */ each) => each.note)
+      .map((/** @type {Obj} */ each) => `${each.address}: ${each.note}`),
     connections: status?.connections ?? 0,
     maxConnections: listener.maxConnections ?? null,
   };
 }
 
-/** `10 listeners: 9 active, 1 failed` */
+/** `10 listeners: 9 active, 1 failed` @param {Entry[]} entries */
 export function summary(entries) {
+  /** @type {Map<string, number>} */
   const counts = new Map();
   for (const each of entries) counts.set(each.state, (counts.get(each.state) ?? 0) + 1);
   const parts = [...counts].map(([word, count]) => `${count} ${word.toLowerCase()}`);

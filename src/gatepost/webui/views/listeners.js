@@ -1,166 +1,105 @@
-// The listeners of this node and what they do now. Asks again every few seconds while the page can be seen, and changes
-// only what has changed: rows stay the same elements, so that neither eye, selection nor screen reader is disturbed.
+// The listeners of this node and what they do now.
 
-import { h, setAttribute, setChildren, setText } from "../dom.js";
 import { joinListeners, summary } from "../listener_model.js";
+import { useApplication, useCollection, usePolled } from "../parts/application.js";
+import { destroySelected } from "../parts/destroying.js";
+import { html, useState } from "../parts/html.js";
+import { withQuery } from "../parts/router.js";
+import { Empty, Failure, Meter, PageHead, State, useTitle } from "../parts/small.js";
+import { parseSort, sorted, sortText, Table } from "../parts/table.js";
+import { counted } from "../words.js";
+import { Toolbar } from "./objects.js";
+
+/** @import {Entry} from "../listener_model.js" */
+/** @import {Page} from "../pages.js" */
+/** @import {Column, Sort} from "../parts/table.js" */
 
 const EVERY_MS = 3_000;
-const SLOWEST_MS = 30_000; // while the server cannot be reached
-const COLUMNS = ["Name", "Protocol", "Addresses", "TLS", "State", "Connections"];
-const CALLS = [
-  [
-    "x:NetworkListener/get",
-    { ids: null, properties: ["id", "name", "protocol", "bind", "useTls", "tlsImplicit", "maxConnections"] },
-  ],
-  ["x:ListenerStatus/get", { ids: null }],
+
+/** @type {Column[]} */
+const COLUMNS = [
+  { name: "name", label: "Name", cell: (entry) => html`<a href=${`#/listeners/${encodeURIComponent(entry.id)}`}>${entry.name}</a>` },
+  { name: "protocol", label: "Protocol", cell: (entry) => entry.protocol },
+  { name: "addresses", label: "Addresses", cell: (entry) => entry.addresses.map((/** @type {string} */ each) => html`<span key=${each} class="address">${each}</span>`) },
+  { name: "tls", label: "TLS", cell: (entry) => entry.tls },
+  {
+    name: "state",
+    label: "State",
+    cell: (entry) => html`
+      <${State} word=${entry.state} tone=${entry.tone} />
+      <span class="reason">${[entry.reason, ...entry.notes].filter(Boolean).join("; ")}</span>
+    `,
+  },
+  {
+    name: "connections",
+    label: "Connections",
+    cell: (entry) => html`<${Meter} value=${entry.connections} max=${entry.maxConnections} label=${`Connections of ${entry.name}`} />`,
+  },
 ];
 
-export function listenersView(session) {
-  const page = layout();
-  const table = listenerTable(page.body, page.announcement);
-  let timer = null;
-  let isStopped = false;
-  let failures = 0;
-  let updatedAt = null;
+/** @param {{page: Page}} properties */
+export function ListenersView({ page }) {
+  const application = useApplication();
+  const { schema, session, route, navigate } = application;
+  const type = schema.type("x:NetworkListener");
+  const collection = useCollection(type.name);
+  const status = usePolled(async () => (await session.call([["x:ListenerStatus/get", { ids: null }]]))[0].list, EVERY_MS);
+  const [selected, setSelected] = useState(/** @type {Set<string>} */ (new Set()));
+  useTitle("Listeners");
 
-  async function refresh() {
-    clearTimeout(timer);
-    try {
-      const [listeners, statuses] = await session.call(CALLS);
-      if (isStopped) return;
-      failures = 0;
-      updatedAt = new Date();
-      showListeners(page, table, joinListeners(listeners.list, statuses.list), updatedAt);
-    } catch (error) {
-      if (isStopped) return;
-      failures += 1;
-      showFailure(page, error, updatedAt);
-    }
-    if (!document.hidden) timer = setTimeout(refresh, Math.min(EVERY_MS * 2 ** failures, SLOWEST_MS));
+  const entries = joinListeners(collection.objects ?? [], status.value ?? []);
+  const filter = (route.query.get("filter") ?? "").toLowerCase();
+  const sort = parseSort(route.query.get("sort")) ?? { name: "name", isAscending: true };
+  const found = entries.filter((entry) => textOf(entry).includes(filter));
+  const rows = sorted(found, sort, (entry, name) => sortValue(entry, name));
+  const failure = collection.error ?? status.error;
+  const isLoaded = collection.objects !== null && status.value !== null;
+
+  async function destroy() {
+    const objects = (collection.objects ?? []).filter((object) => selected.has(object.id));
+    const open = entries.filter((entry) => selected.has(entry.id)).reduce((sum, entry) => sum + entry.connections, 0);
+    const words = `${counted(open, "open connection keeps", "open connections keep")} running, no new ones are accepted.`;
+    if (await destroySelected(application, type, objects, html`<p>${words}</p>`)) setSelected(new Set());
   }
 
-  function onVisibility() {
-    clearTimeout(timer);
-    if (!document.hidden) refresh();
-  }
-
-  function start() {
-    document.addEventListener("visibilitychange", onVisibility);
-    page.retry.addEventListener("click", refresh);
-    refresh();
-  }
-
-  function stop() {
-    isStopped = true;
-    clearTimeout(timer);
-    document.removeEventListener("visibilitychange", onVisibility);
-  }
-
-  return { title: "Listeners", element: page.element, start, stop };
+  return html`
+    <${PageHead} title="Listeners" subtitle=${isLoaded ? summary(entries) : "Loading …"}>
+      ${session.may(type.permission("Create")) && html`<a class="button primary" href=${`#${page.path}/new`}>New listener</a>`}
+    <//>
+    ${failure && html`<${Failure} words=${failure.message} onRetry=${() => (collection.refresh(), status.refresh())} />`}
+    <${Toolbar}
+      filter=${route.query.get("filter") ?? ""}
+      label="Filter listeners"
+      onFilter=${(/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true })}
+      counts=${filter && counted(found.length, "listener", "listeners")}
+      selectedCount=${selected.size}
+      onDestroy=${session.may(type.permission("Destroy")) ? destroy : null}
+    />
+    ${isLoaded && entries.length === 0 && html`<${Empty} title="There are no listeners."><p class="quiet">${type.description}</p><//>`}
+    ${isLoaded &&
+    rows.length > 0 &&
+    html`<${Table}
+      label="Listeners"
+      columns=${COLUMNS}
+      rows=${rows}
+      keyOf=${(/** @type {Entry} */ entry) => entry.id}
+      nameOf=${(/** @type {Entry} */ entry) => entry.name}
+      sort=${sort}
+      onSort=${(/** @type {Sort} */ next) => navigate(withQuery(route, { sort: sortText(next) }), { replace: true })}
+      selected=${selected}
+      onSelect=${session.may(type.permission("Destroy")) ? setSelected : undefined}
+      isOutdated=${failure !== null}
+    />`}
+  `;
 }
 
-function layout() {
-  const summaryLine = h("p", { class: "quiet" }, "Loading …");
-  const announcement = h("p", { class: "unseen", role: "status" });
-  const failureText = h("span");
-  const retry = h("button", { type: "button" }, "Try now");
-  const failure = h("div", { class: "banner", role: "alert", hidden: true }, failureText, retry);
-  const empty = h(
-    "div",
-    { class: "empty", hidden: true },
-    h("p", {}, "There are no listeners."),
-    h("p", { class: "quiet" }, "Create one with ", h("code", {}, "gatepost create NetworkListener --field name=imap …")),
-  );
-  const body = h("tbody", { role: "rowgroup" });
-  const head = h("tr", { role: "row" }, COLUMNS.map((title) => h("th", { role: "columnheader", scope: "col" }, title)));
-  const table = h(
-    "table", // explicit roles: on a narrow screen the rows are laid out as cards, and must stay a table to be read out
-    { role: "table", "aria-label": "Listeners", hidden: true },
-    h("thead", { role: "rowgroup" }, head),
-    body,
-  );
-  const element = h("div", {}, h("h1", {}, "Listeners"), summaryLine, failure, announcement, table, empty);
-  return { element, summaryLine, announcement, failure, failureText, retry, empty, table, body };
+/** @param {Entry} entry */
+function textOf(entry) {
+  return [entry.name, entry.protocol, ...entry.addresses, entry.tls, entry.state, entry.reason ?? ""].join("\n").toLowerCase();
 }
 
-function showListeners(page, table, entries, updatedAt) {
-  const time = updatedAt.toLocaleTimeString();
-  setText(page.summaryLine, entries.length ? `${summary(entries)}. Updated ${time}.` : `Updated ${time}.`);
-  setAttribute(page.failure, "hidden", true);
-  setAttribute(page.table, "hidden", entries.length === 0);
-  setAttribute(page.table, "class", null);
-  setAttribute(page.empty, "hidden", entries.length > 0);
-  table.update(entries);
-}
-
-function showFailure(page, error, updatedAt) {
-  if (error.kind === "unauthenticated") return; // the sign-in page is on its way
-  const since = updatedAt ? ` Shown is the state of ${updatedAt.toLocaleTimeString()}.` : "";
-  setText(page.failureText, `${error.message}${since}`);
-  setAttribute(page.failure, "hidden", null);
-  setAttribute(page.table, "class", "outdated");
-  if (!updatedAt) setText(page.summaryLine, "Nothing could be loaded yet.");
-}
-
-/** Keeps one row for each listener id. State changes are put into `announcement`, for people who cannot see them. */
-function listenerTable(body, announcement) {
-  const rows = new Map();
-
-  function update(entries) {
-    const changes = [];
-    for (const entry of entries) {
-      const known = rows.get(entry.id);
-      if (known && known.state !== entry.state) changes.push(`${entry.name}: ${entry.state} ${entry.reason ?? ""}`.trim());
-      const row = known ?? listenerRow();
-      row.update(entry);
-      row.state = entry.state;
-      rows.set(entry.id, row);
-    }
-    const ids = new Set(entries.map((entry) => entry.id));
-    for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
-    setChildren(body, entries.map((entry) => rows.get(entry.id).element));
-    if (changes.length) setText(announcement, changes.join(". "));
-  }
-
-  return { update };
-}
-
-function listenerRow() {
-  const name = h("th", { role: "rowheader", scope: "row" });
-  const protocol = cell("Protocol");
-  const addresses = cell("Addresses");
-  const tls = cell("TLS");
-  const state = cell("State");
-  const stateWord = h("span", { class: "state" });
-  const reason = h("span", { class: "reason" });
-  state.append(stateWord, reason);
-  const connections = cell("Connections");
-
-  function update(entry) {
-    setText(name, entry.name);
-    setText(protocol, entry.protocol);
-    setLines(addresses, entry.addresses);
-    setText(tls, entry.tls);
-    setText(stateWord, entry.state);
-    setAttribute(stateWord, "data-tone", entry.tone);
-    setText(reason, [entry.reason, ...entry.notes].filter(Boolean).join("; "));
-    setText(connections, connectionsText(entry));
-  }
-
-  const element = h("tr", { role: "row" }, name, protocol, addresses, tls, state, connections);
-  return { element, update, state: null };
-}
-
-function cell(title) {
-  return h("td", { role: "cell", "data-title": title });
-}
-
-function setLines(element, lines) {
-  if (element.textContent === lines.join("") && element.children.length === lines.length) return;
-  element.replaceChildren(...lines.map((line) => h("span", { class: "address" }, line)));
-}
-
-function connectionsText(entry) {
-  const open = entry.connections.toLocaleString();
-  return entry.maxConnections === null ? open : `${open} of ${entry.maxConnections.toLocaleString()}`;
+/** @param {Entry} entry @param {string} name */
+function sortValue(entry, name) {
+  if (name === "addresses") return entry.addresses.join(" ");
+  return /** @type {Record<string, any>} */ (entry)[name];
 }

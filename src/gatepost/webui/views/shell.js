@@ -1,26 +1,56 @@
-// What stands around every page: the bar with the pages, who is signed in, and the way out.
+// What stands around every page: the menu, who is signed in, and the way out.
 
-import { h, setAttribute } from "../dom.js";
+import { useApplication } from "../parts/application.js";
+import { html, useEffect, useState } from "../parts/html.js";
+import { PAGES } from "../pages.js";
 
-/** `pages`: `[{path, name}]`. Gives `{element, show(element, path)}`. */
-export function shell(session, pages, onSignOut) {
-  const main = h("main", { id: "main", tabindex: "-1" });
-  const links = new Map(pages.map((page) => [page.path, h("a", { href: `#${page.path}` }, page.name)]));
-  const bar = h(
-    "header",
-    { class: "bar" },
-    h("img", { src: "icon.svg", alt: "", width: "28", height: "28" }),
-    h("span", { class: "product" }, "gatepost"),
-    h("nav", { "aria-label": "Pages" }, ...links.values()),
-    h("span", { class: "user", title: session.userName }, session.userName),
-    h("button", { type: "button", onclick: onSignOut }, "Sign out"),
-  );
-  const skip = h("button", { type: "button", class: "skip", onclick: () => main.focus() }, "Skip to content");
+/** @import {Children} from "../parts/html.js" */
+/** @import {Page} from "../pages.js" */
 
-  function show(element, path) {
-    for (const [each, link] of links) setAttribute(link, "aria-current", each === path ? "page" : null);
-    main.replaceChildren(element);
-  }
+/** @param {{onSignOut: () => void, children?: Children}} properties */
+export function Shell({ onSignOut, children }) {
+  const { session, schema, route } = useApplication();
+  const [isOpen, setOpen] = useState(false);
+  useEffect(() => setOpen(false), [route.path]);
+  const pages = PAGES.filter((page) => session.may(page.permission) && (page.type === null || schema.types.has(page.type)));
+  const groups = [...new Set(pages.map((page) => page.group))];
+  return html`
+    <div class="shell">
+      <button type="button" class="skip" onClick=${() => document.getElementById("main")?.focus()}>Skip to content</button>
+      <header class="bar">
+        <button
+          type="button"
+          class="menu-button plain"
+          aria-expanded=${isOpen ? "true" : "false"}
+          aria-controls="menu"
+          onClick=${() => setOpen(!isOpen)}
+        >
+          Menu
+        </button>
+        <img src="icon.svg" alt="" width="28" height="28" />
+        <span class="product">gatepost</span>
+        <span class="user" title=${session.userName}>${session.userName}</span>
+        <button type="button" onClick=${onSignOut}>Sign out</button>
+      </header>
+      <nav id="menu" class="menu" aria-label="Pages" data-open=${isOpen ? "true" : undefined}>
+        ${groups.map(
+          (group) => html`
+            <section key=${group}>
+              ${group && html`<h2>${group}</h2>`}
+              <ul>
+                ${pages.filter((page) => page.group === group).map((page) => html`<${MenuLink} key=${page.path} page=${page} path=${route.path} />`)}
+              </ul>
+            </section>
+          `,
+        )}
+      </nav>
+      <main id="main" tabindex="-1">${children}</main>
+    </div>
+  `;
+}
 
-  return { element: h("div", { class: "shell" }, skip, bar, main), show };
+/** @param {{page: Page, path: string}} properties */
+function MenuLink({ page, path }) {
+  const isHere = path === page.path || path.startsWith(`${page.path}/`) || (path === "/" && page === PAGES[0]);
+  return html`<li><a href=${`#${page.path}`} aria-current=${isHere ? "page" : undefined}>${page.name}</a></li>`;
 }

@@ -1,52 +1,72 @@
-// The sign-in page.
+// Signing in, and signing in again where a session ended while somebody worked.
 
-import { h, setAttribute, setText } from "../dom.js";
+import { Dialog } from "../parts/dialog.js";
+import { html, useEffect, useRef, useState } from "../parts/html.js";
+import { useTitle } from "../parts/small.js";
 
-/** `message` says why somebody is here again, or is null. `onSignedIn` is called after a sign-in that worked. */
-export function signInView(session, onSignedIn, message) {
-  const error = h("p", { class: "error", role: "alert", id: "sign-in-error" });
-  const user = field("user", "User name", { type: "text", autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
-  const password = field("password", "Password", { type: "password", autocomplete: "current-password" });
-  const submit = h("button", { type: "submit", class: "primary" }, "Sign in");
+/** @import {Session} from "../server/session.js" */
 
-  function fail(text, input) {
-    setText(error, text);
-    setAttribute(input, "aria-invalid", "true");
-    input.focus();
-  }
-
-  async function send(event) {
-    event.preventDefault();
-    setText(error, "");
-    for (const each of [user.input, password.input]) setAttribute(each, "aria-invalid", null);
-    if (!user.input.value) return fail("Enter your user name.", user.input);
-    if (!password.input.value) return fail("Enter your password.", password.input);
-    submit.disabled = true;
-    setText(submit, "Signing in …");
-    try {
-      await session.signIn(user.input.value, password.input.value);
-    } catch (reason) {
-      password.input.select();
-      return fail(reason.message, password.input);
-    } finally {
-      submit.disabled = false;
-      setText(submit, "Sign in");
-    }
-    return onSignedIn();
-  }
-
-  const element = h(
-    "main",
-    { class: "card narrow" },
-    h("img", { src: "icon.svg", alt: "", width: "40", height: "40" }),
-    h("h1", {}, "Sign in to gatepost"),
-    message ? h("p", { class: "quiet", role: "status" }, message) : null,
-    h("form", { onsubmit: send, novalidate: true }, user.element, password.element, error, submit),
-  );
-  return { title: "Sign in", element, start: () => user.input.focus() };
+/** @param {{session: Session, words: string | null, onSignedIn: () => Promise<void>}} properties */
+export function SignInView({ session, words, onSignedIn }) {
+  useTitle("Sign in");
+  return html`
+    <main class="card narrow">
+      <img src="icon.svg" alt="" width="40" height="40" />
+      <h1>Sign in to gatepost</h1>
+      <${SignInForm} session=${session} words=${words} onSignedIn=${onSignedIn} />
+    </main>
+  `;
 }
 
-function field(name, label, attributes) {
-  const input = h("input", { id: name, name, required: true, "aria-describedby": "sign-in-error", ...attributes });
-  return { input, element: h("div", { class: "field" }, h("label", { for: name }, label), input) };
+/** Over the page, which stays as it is. @param {{session: Session, onSignedIn: () => void, onGiveUp: () => void}} properties */
+export function SignInAgain({ session, onSignedIn, onGiveUp }) {
+  return html`
+    <${Dialog} title="Sign in again" onClose=${onGiveUp}>
+      <div class="dialog-body">
+        <p>Your session has ended. What you typed is still there.</p>
+        <${SignInForm} session=${session} words=${null} user=${session.userName} onSignedIn=${onSignedIn} />
+      </div>
+    <//>
+  `;
+}
+
+/** @param {{session: Session, words: string | null, user?: string, onSignedIn: () => any}} properties */
+function SignInForm({ session, words, user = "", onSignedIn }) {
+  const [problem, setProblem] = useState(words);
+  const [isBusy, setBusy] = useState(false);
+  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
+  useEffect(() => {
+    const first = /** @type {HTMLInputElement | null} */ (form.current?.querySelector(user ? "#password" : "#user"));
+    first?.focus();
+  }, []);
+
+  /** @param {Event} event */
+  async function submit(event) {
+    event.preventDefault();
+    const fields = new FormData(/** @type {HTMLFormElement} */ (event.target));
+    setBusy(true);
+    setProblem(null);
+    try {
+      await session.signIn(String(fields.get("user")), String(fields.get("password")));
+      await onSignedIn();
+    } catch (error) {
+      setProblem(/** @type {Error} */ (error).message);
+      setBusy(false);
+    }
+  }
+
+  return html`
+    <form ref=${form} class="sign-in" onSubmit=${submit}>
+      <div class="field">
+        <label for="user">User name</label>
+        <input id="user" name="user" autocomplete="username" autocapitalize="none" spellcheck="false" required value=${user} />
+      </div>
+      <div class="field">
+        <label for="password">Password</label>
+        <input id="password" name="password" type="password" autocomplete="current-password" required />
+      </div>
+      <p class="error" role="alert">${problem}</p>
+      <button type="submit" class="primary" disabled=${isBusy}>Sign in</button>
+    </form>
+  `;
 }

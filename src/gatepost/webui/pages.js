@@ -1,0 +1,34 @@
+// The pages there are, in the order of the menu. `app.js` says which view stands behind each. Pure data.
+
+/**
+ * @typedef {{path: string, name: string, group: string, type: string | null, permission: string}} Page
+ *   `type`: the object type whose objects are behind `path/id`; `permission`: without it the page is not in the menu
+ */
+
+/** @type {Page[]} */
+export const PAGES = [
+  { path: "/listeners", name: "Listeners", group: "Network", type: "x:NetworkListener", permission: "sysNetworkListenerGet" },
+  { path: "/certificates", name: "Certificates", group: "Network", type: "x:Certificate", permission: "sysCertificateGet" },
+  { path: "/blocked", name: "Blocked networks", group: "Network", type: "x:BlockedIp", permission: "sysBlockedIpGet" },
+  { path: "/allowed", name: "Allowed networks", group: "Network", type: "x:AllowedIp", permission: "sysAllowedIpGet" },
+  { path: "/general", name: "General", group: "Network", type: "x:SystemSettings", permission: "sysSystemSettingsGet" },
+  { path: "/domains", name: "Domains", group: "Directory", type: "x:Domain", permission: "sysDomainGet" },
+  { path: "/accounts", name: "Accounts", group: "Directory", type: "x:Account", permission: "sysAccountGet" },
+  { path: "/api-keys", name: "API keys", group: "Directory", type: "x:ApiKey", permission: "sysApiKeyGet" },
+];
+
+/** @param {string} type with `x:` */
+export function pathOfType(type) {
+  return PAGES.find((page) => page.type === type)?.path ?? null;
+}
+
+/**
+ * Where an object is shown; null where its type has no page.
+ * @param {string} type with `x:`
+ * @param {string} id
+ */
+export function pathOfObject(type, id) {
+  const path = pathOfType(type);
+  if (path === null) return null;
+  return id === "singleton" ? path : `${path}/${encodeURIComponent(id)}`;
+}

@@ -1,0 +1,35 @@
+// A link to another object, chosen by its name.
+
+import { useApplication, useCollection } from "./application.js";
+import { html } from "./html.js";
+
+/** @import {InputProperties} from "./inputs.js" */
+
+/** @param {InputProperties} properties */
+export function ObjectChoice({ id, property, value, isReadOnly, describedBy, isInvalid, onChange }) {
+  const { schema } = useApplication();
+  const type = schema.type(property.type.objectName ?? "");
+  const { objects } = useCollection(type.name);
+  return html`
+    <select
+      id=${id}
+      disabled=${isReadOnly || objects === null}
+      aria-describedby=${describedBy}
+      aria-invalid=${isInvalid ? "true" : undefined}
+      value=${value ?? ""}
+      onChange=${(/** @type {any} */ event) => onChange(event.target.value === "" ? null : event.target.value)}
+    >
+      <option value="">${property.type.nullable ? "Not set" : `Choose a ${type.list.singular} …`}</option>
+      ${(objects ?? []).map((object) => html`<option key=${object.id} value=${object.id}>${type.labelOf(object)}</option>`)}
+    </select>
+  `;
+}
+
+/** The name of a linked object, as a link to its page. @param {{objectName: string, id: string | null, path: string}} properties */
+export function ObjectName({ objectName, id, path }) {
+  const { schema } = useApplication();
+  const { objects } = useCollection(objectName);
+  if (id === null) return html`<span class="quiet">–</span>`;
+  const found = objects?.find((object) => object.id === id);
+  return html`<a href=${`#${path}/${encodeURIComponent(id)}`}>${found ? schema.type(objectName).labelOf(found) : id}</a>`;
+}

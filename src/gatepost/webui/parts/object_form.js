@@ -1,0 +1,100 @@
+// A form for any object type, made from the schema: its sections, and for each property label, help, unit, default, what a
+// change does, and what is wrong with the value.
+
+import { counted, durationText, EFFECTS, numberText } from "../words.js";
+import { html } from "./html.js";
+import { Input } from "./inputs.js";
+
+/** @import {Children} from "./html.js" */
+/** @import {Obj, ObjectType, Property, Schema} from "../server/schema.js" */
+
+/**
+ * @typedef {{
+ *   type: ObjectType, schema: Schema, value: Obj, isNew: boolean, isReadOnly?: boolean,
+ *   problems: Record<string, string | null>, changed: Set<string>,
+ *   onChange: (name: string, value: any) => void, onProblem: (name: string, words: string | null) => void,
+ *   noteOf?: (name: string) => Children, hidden?: Set<string>,
+ * }} FormProperties `noteOf` gives what is to be said beside a property; `hidden`: what is edited elsewhere on the page
+ */
+
+/** All sections. @param {FormProperties} properties */
+export function ObjectForm(properties) {
+  const { type, hidden = new Set() } = properties;
+  return type.sections.map(
+    (section) => html`
+      <fieldset key=${section.title} class="section">
+        <legend>${section.title}</legend>
+        ${section.fields
+          .filter((name) => !hidden.has(name))
+          .map((name) => html`<${Field} key=${name} ...${properties} property=${type.properties.get(name)} />`)}
+      </fieldset>
+    `,
+  );
+}
+
+/** @param {FormProperties & {property: Property}} properties */
+export function Field({ property, type, schema, value, isNew, isReadOnly, problems, changed, onChange, onProblem, noteOf }) {
+  const { name } = property;
+  const id = `field-${name}`;
+  const problem = problems[name] ?? null;
+  const isFixed = isReadOnly || property.update === "serverSet" || (property.update === "immutable" && !isNew);
+  if (property.update === "serverSet" && isNew) return null;
+  const isGroup = property.type.type === "set" && property.type.class?.type === "enum";
+  return html`
+    <div class="field" data-property=${name} data-changed=${changed.has(name) ? "true" : undefined}>
+      <div class="field-head">
+        <label for=${isGroup ? undefined : id}>${property.label}</label>
+        ${property.isRequired && isNew && html`<span class="tag">needed</span>`}
+        ${property.update === "immutable" && !isNew && html`<span class="tag">cannot be changed</span>`}
+        ${!isNew && !isFixed && html`<${EffectTag} property=${property} />`}
+      </div>
+      <${Input}
+        ...${{ id, property, schema }}
+        value=${value[name]}
+        isReadOnly=${isFixed}
+        isInvalid=${problem !== null}
+        describedBy=${`${id}-help ${id}-problem`}
+        onChange=${(/** @type {any} */ next) => onChange(name, next)}
+        onProblem=${(/** @type {string | null} */ words) => onProblem(name, words)}
+      />
+      <p id=${`${id}-problem`} class="error" aria-live="polite">${problem}</p>
+      <p id=${`${id}-help`} class="help">${property.help} ${defaultWords(property, schema, type)}</p>
+      ${noteOf?.(name)}
+    </div>
+  `;
+}
+
+/** @param {{property: Property}} properties */
+function EffectTag({ property }) {
+  const effect = EFFECTS[property.effect];
+  return effect && html`<span class="tag effect" data-effect=${property.effect} title=${effect.help}>${effect.word}</span>`;
+}
+
+/** @param {Property} property @param {Schema} schema @param {ObjectType} _type */
+function defaultWords(property, schema, _type) {
+  const value = property.default;
+  if (value === undefined || value === null || value === "") return "";
+  return html`<span class="default">Default: ${valueText(property, schema, value)}.</span>`;
+}
+
+/**
+ * A value in words, as a table or a comparison shows it.
+ * @param {Property} property
+ * @param {Schema} schema
+ * @param {any} value
+ * @returns {string}
+ */
+export function valueText(property, schema, value) {
+  const { type } = property;
+  if (value === null || value === undefined) return "not set";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (type.type === "enum") return schema.labelOf(type.enumName, value);
+  if (type.type === "number" && type.format === "duration") return durationText(value);
+  if (typeof value === "number") return [numberText(value), property.unit].filter(Boolean).join(" ");
+  if (type.type === "set") {
+    const members = Object.keys(value).map((member) => schema.labelOf(type.class?.enumName, member));
+    if (members.length > 12) return counted(members.length, "entry", "entries");
+    return members.join(", ") || "none";
+  }
+  return String(value);
+}

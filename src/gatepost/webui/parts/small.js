@@ -1,0 +1,75 @@
+// Small things that many pages show: a state, a time, a bar, a failure.
+
+import { numberText, relativeText, exactText } from "../words.js";
+import { html, useEffect, useState } from "./html.js";
+
+/** @import {Children} from "./html.js" */
+
+/** @typedef {"good" | "bad" | "busy" | "idle"} Tone */
+
+/** A state is told by its word and by a shape of its own; the colour only repeats it. @param {{word: string, tone: Tone}} properties */
+export function State({ word, tone }) {
+  return html`<span class="state" data-tone=${tone}>${word}</span>`;
+}
+
+/** Relative, with the exact time on hover and for screen readers. @param {{at: string | Date | null}} properties */
+export function Time({ at }) {
+  const [now, setNow] = useState(() => new Date());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(new Date()), 15_000);
+    return () => clearInterval(timer);
+  }, []);
+  if (at === null) return html`<span class="quiet">never</span>`;
+  const moment = at instanceof Date ? at : new Date(at);
+  return html`<time datetime=${moment.toISOString()} title=${exactText(moment)}>${relativeText(moment, now)}</time>`;
+}
+
+/** A share of a whole, as a bar and in numbers. @param {{value: number, max: number | null, label: string}} properties */
+export function Meter({ value, max, label }) {
+  if (max === null) return html`<span class="number">${numberText(value)}</span>`;
+  const tone = value >= max ? "bad" : value >= max * 0.8 ? "busy" : "good";
+  return html`
+    <span class="meter-line">
+      <meter class="meter" data-tone=${tone} min="0" max=${max} value=${value} aria-label=${label}></meter>
+      <span class="number">${numberText(value)} <span class="quiet">of ${numberText(max)}</span></span>
+    </span>
+  `;
+}
+
+/**
+ * Something went wrong, and what to do.
+ * @param {{words: string, onRetry?: () => void, children?: Children}} properties
+ */
+export function Failure({ words, onRetry, children }) {
+  return html`
+    <div class="banner" role="alert">
+      <span>${words}</span>
+      ${children} ${onRetry && html`<button type="button" onClick=${onRetry}>Try now</button>`}
+    </div>
+  `;
+}
+
+/** Where there is nothing yet: what it would be, and how to begin. @param {{title: string, children?: Children}} properties */
+export function Empty({ title, children }) {
+  return html`<div class="empty"><p class="empty-title">${title}</p>${children}</div>`;
+}
+
+/** The head of a page. @param {{title: Children, subtitle?: Children, children?: Children}} properties */
+export function PageHead({ title, subtitle, children }) {
+  return html`
+    <div class="page-head">
+      <div>
+        <h1 tabindex="-1">${title}</h1>
+        ${subtitle && html`<p class="quiet">${subtitle}</p>`}
+      </div>
+      <div class="page-actions">${children}</div>
+    </div>
+  `;
+}
+
+/** @param {string} title the title of the page in the browser's tab */
+export function useTitle(title) {
+  useEffect(() => {
+    document.title = `${title} · gatepost`;
+  }, [title]);
+}

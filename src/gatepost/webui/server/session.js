@@ -1,0 +1,116 @@
+// Who is signed in. Keeps the CSRF token and the Session resource; when the server no longer knows the session it asks for
+// the password again and repeats the request, so that nothing that was typed is lost.
+// The token alone opens nothing: it only counts together with the cookie, which no script can read.
+
+import * as api from "./api.js";
+
+/** @import {AccountDocument, Call, SessionResource} from "./api.js" */
+
+const STORED_TOKEN = "gatepost.csrfToken";
+const STORED_USER = "gatepost.user";
+
+export class Session {
+  /** @type {string | null} */
+  #csrfToken = null;
+  /** @type {SessionResource | null} */
+  #resource = null;
+  /** @type {AccountDocument} */
+  #account = { permissions: [] };
+  /** @type {Promise<void> | null} */
+  #renewal = null;
+
+  /**
+   * Called when the session has ended while somebody works; resolves when they are signed in again.
+   * @type {() => Promise<void>}
+   */
+  onExpired = () => Promise.reject(new api.ApiError("unauthenticated", "You are signed out."));
+
+  /** The name to show, as it was typed at sign-in or as the server gives it. */
+  get userName() {
+    return this.#resource?.username || sessionStorage.getItem(STORED_USER) || "";
+  }
+
+  get accountId() {
+    return this.#resource?.primaryAccounts[api.CONFIGURATION] ?? "";
+  }
+
+  /** Where push events come from (RFC 8620 section 7.3), with its variables still in it. */
+  get eventSourceUrl() {
+    return this.#resource?.eventSourceUrl ?? null;
+  }
+
+  /** @param {string} permission as `sysNetworkListenerUpdate` */
+  may(permission) {
+    return this.#account.permissions.includes(permission);
+  }
+
+  /** Take up the session that a reload or another tab left behind. Gives whether there is one. */
+  async resume() {
+    try {
+      const account = await api.account();
+      this.#csrfToken = account.csrfToken ?? sessionStorage.getItem(STORED_TOKEN);
+      if (!this.#csrfToken) return false;
+      this.#account = account;
+      this.#resource = await api.sessionResource();
+      return true;
+    } catch (error) {
+      if (error instanceof api.ApiError && error.kind === "unauthenticated") return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Throws an ApiError whose message says why not.
+   * @param {string} user
+   * @param {string} password
+   */
+  async signIn(user, password) {
+    this.#csrfToken = await api.signIn(user, password);
+    sessionStorage.setItem(STORED_TOKEN, this.#csrfToken);
+    sessionStorage.setItem(STORED_USER, user);
+    [this.#account, this.#resource] = await Promise.all([api.account(), api.sessionResource()]);
+  }
+
+  /** Forgets the session here even if the server cannot be told. */
+  async signOut() {
+    try {
+      await api.signOut(this.#csrfToken);
+    } catch {
+      // the cookie ends by itself
+    }
+    this.#csrfToken = null;
+    this.#resource = null;
+    sessionStorage.removeItem(STORED_TOKEN);
+    sessionStorage.removeItem(STORED_USER);
+  }
+
+  /**
+   * Method calls of one JMAP request, as `api.jmap` takes them.
+   * @param {Call[]} calls
+   * @returns {Promise<any[]>}
+   */
+  async call(calls) {
+    return this.#signedIn(() => api.jmap(/** @type {SessionResource} */ (this.#resource), this.#csrfToken, calls));
+  }
+
+  /** The schema document. */
+  async schema() {
+    return this.#signedIn(api.schema);
+  }
+
+  /**
+   * @template T
+   * @param {() => Promise<T>} request
+   * @returns {Promise<T>}
+   */
+  async #signedIn(request) {
+    try {
+      return await request();
+    } catch (error) {
+      if (!(error instanceof api.ApiError) || error.kind !== "unauthenticated") throw error;
+      this.#renewal ??= this.onExpired().finally(() => (this.#renewal = null));
+      await this.#renewal;
+      return request();
+    }
+  }
+}

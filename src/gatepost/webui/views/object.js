@@ -1,0 +1,127 @@
+// One object of any type: its form, preview, save, delete. A listener has more around it; this is what all have.
+
+import { useApplication, useCollection } from "../parts/application.js";
+import { ClashNotice } from "../parts/clash_notice.js";
+import { destroySelected } from "../parts/destroying.js";
+import { useEditing } from "../parts/editing.js";
+import { html, useState } from "../parts/html.js";
+import { ObjectForm } from "../parts/object_form.js";
+import { PreviewDialog } from "../parts/preview_dialog.js";
+import { useGuard } from "../parts/router.js";
+import { Failure, PageHead, useTitle } from "../parts/small.js";
+import { pathOfObject } from "../pages.js";
+
+/** @import {Page} from "../pages.js" */
+/** @import {Outcome} from "../server/changes.js" */
+/** @import {Obj, ObjectType} from "../server/schema.js" */
+
+/** @param {{page: Page, id: string}} properties */
+export function ObjectView({ page, id }) {
+  const { schema } = useApplication();
+  const type = schema.type(page.type ?? "");
+  const collection = useCollection(type.name);
+  if (id === "new") return html`<${ObjectEditor} page=${page} type=${type} stored=${null} />`;
+  if (collection.objects === null) {
+    return collection.error
+      ? html`<${Failure} words=${collection.error.message} onRetry=${() => collection.refresh()} />`
+      : html`<p class="notice" role="status">Loading …</p>`;
+  }
+  const stored = collection.find(id);
+  if (!stored) {
+    return html`
+      <${PageHead} title=${`This ${type.list.singular} is gone`}><//>
+      <p>Somebody has deleted it, or the address is wrong. <a href=${`#${page.path}`}>All ${type.list.plural}</a></p>
+    `;
+  }
+  return html`<${ObjectEditor} page=${page} type=${type} stored=${stored} />`;
+}
+
+/**
+ * @param {{page: Page, type: ObjectType, stored: Obj | null, template?: Obj, noteOf?: (name: string) => any, hidden?: Set<string>,
+ *   consequence?: any, onCreated?: (outcome: Outcome) => void}} properties `onCreated` takes over where a new object is shown
+ */
+export function ObjectEditor({ page, type, stored, template, noteOf, hidden, consequence, onCreated }) {
+  const application = useApplication();
+  const { schema, session, navigate, notify, confirm } = application;
+  const editing = useEditing(type, stored, template);
+  const [preview, setPreview] = useState(/** @type {Outcome | null} */ (null));
+  const [isLeaving, setLeaving] = useState(false);
+  const mayWrite = session.may(type.permission(editing.isNew ? "Create" : "Update"));
+  const isDirty = (editing.changed.size > 0 || (editing.isNew && Object.keys(editing.value).length > 0 && hasTyped(editing, type))) && !isLeaving;
+  const name = editing.isNew ? `New ${type.list.singular}` : type.labelOf(editing.before);
+  useTitle(name);
+  useGuard(isDirty, () =>
+    confirm({ title: "Leave without saving?", words: html`<p>What you changed is lost.</p>`, action: "Leave", tone: "bad" }),
+  );
+
+  /** @param {boolean} [allowLockOut] */
+  async function save(allowLockOut = false) {
+    const outcome = await editing.save({ allowLockOut });
+    if (!outcome?.isDone) return;
+    setPreview(null);
+    notify(editing.isNew ? `The ${type.list.singular} has been created.` : "Saved. It is in force in all workers.");
+    if (!editing.isNew) return;
+    setLeaving(true);
+    if (onCreated) onCreated(outcome);
+    else setTimeout(() => navigate(pathOfObject(type.name, outcome.object?.id) ?? page.path));
+  }
+
+  async function destroy() {
+    if (!stored || !(await destroySelected(application, type, [stored], consequence))) return;
+    setLeaving(true);
+    setTimeout(() => navigate(page.path));
+  }
+
+  /** @param {Event} event */
+  function submit(event) {
+    event.preventDefault();
+    save();
+  }
+
+  return html`
+    <${PageHead} title=${name} subtitle=${editing.isNew ? type.description : null}>
+      ${!editing.isNew &&
+      !type.isSingleton &&
+      session.may(type.permission("Destroy")) &&
+      html`<button type="button" class="danger" onClick=${destroy}>Delete …</button>`}
+    <//>
+    <${ClashNotice} editing=${editing} type=${type} />
+    <form class="object-form" onSubmit=${submit} noValidate>
+      <${ObjectForm}
+        ...${{ type, schema, isNew: editing.isNew, isReadOnly: !mayWrite, problems: editing.problems, noteOf, hidden }}
+        value=${editing.value}
+        changed=${editing.changed}
+        onChange=${editing.change}
+        onProblem=${editing.setProblem}
+      />
+      <${FormFoot} ...${{ editing, mayWrite, isDirty, type }} onPreview=${async () => setPreview(await editing.preview())} />
+    </form>
+    ${preview?.isDone && html`<${PreviewDialog} outcome=${preview} onSave=${save} onClose=${() => setPreview(null)} />`}
+  `;
+}
+
+/** Whether a new object has anything beside its defaults. @param {import("../parts/editing.js").Editing} editing @param {ObjectType} type */
+function hasTyped(editing, type) {
+  return JSON.stringify(editing.value) !== JSON.stringify(type.defaults());
+}
+
+/**
+ * @param {{editing: import("../parts/editing.js").Editing, mayWrite: boolean, isDirty: boolean, type: ObjectType, onPreview: () => void}} properties
+ */
+function FormFoot({ editing, mayWrite, isDirty, type, onPreview }) {
+  if (!mayWrite) return html`<p class="quiet">Your account may look at this, and not change it.</p>`;
+  const count = editing.changed.size;
+  return html`
+    <div class="form-foot">
+      <p class="error" role="alert">${editing.words}</p>
+      <div class="form-actions">
+        <button type="submit" class="primary" disabled=${editing.isBusy || (!editing.isNew && !isDirty)}>
+          ${editing.isNew ? `Create ${type.list.singular}` : "Save"}
+        </button>
+        <button type="button" disabled=${editing.isBusy || (!editing.isNew && !isDirty)} onClick=${onPreview}>Preview</button>
+        ${!editing.isNew && count > 0 && html`<button type="button" class="plain" onClick=${editing.reset}>Undo ${count}</button>`}
+        ${editing.isBusy && html`<span class="quiet" role="status">Asking all workers …</span>`}
+      </div>
+    </div>
+  `;
+}
