@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.running_server import ADMIN, PACKAGE_PATH, RunningServer, free_port
+from tests.free_port import free_port
+from tests.integration.running_server import ADMIN, PACKAGE_PATH, RunningServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 NeedsProgram = Callable[[str], str]

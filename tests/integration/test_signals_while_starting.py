@@ -7,7 +7,8 @@ import re
 import sys
 from pathlib import Path
 
-from tests.integration.running_server import ADMIN, RunningServer, free_port
+from tests.free_port import free_port
+from tests.integration.running_server import ADMIN, RunningServer
 
 # Becomes the server, and leaves a child that sends both signals to it and to the two processes that it starts at first, to each
 # as soon as they are not deadly there any more.
