@@ -335,6 +335,7 @@ class Api:
         self.deleted_mail: list[Id] = []
         self.held_while_hashing: list[bool] = []
         self.now = NOW
+        self.blocked: set[str] = set()
         numbers = itertools.count(1)
         self.parts = ManagementParts(
             store=self.store,
@@ -345,6 +346,7 @@ class Api:
             delete_account_mail=self._delete_mail,
             session_key=Secret("k" * 32),
             running_plan=lambda: self.server.running_plan,
+            is_blocked=lambda address: str(address) in self.blocked,
             now=lambda: self.now,
             make_id=lambda: Id(f"new{next(numbers)}"),
             web_ui=web_ui,

@@ -60,7 +60,7 @@ async def test_a_block_ends_when_its_time_is_over_without_a_change(world: Worker
     soon = (NetworkPlan("127.0.0.0/8", time.time() + 0.5),)
     await world.apply(listener("a", address), blocked_networks=soon)
     assert await is_refused(world, address)
-    await until(lambda: world.worker._blocks.table is None)
+    await until(lambda: world.worker.blocks.table is None)
     await world.greeted(address)
 
 

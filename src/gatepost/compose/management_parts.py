@@ -42,6 +42,7 @@ async def management_application(
             delete_account_mail=store.mail.delete_account,
             session_key=await load_web_session_key(store.configuration),
             running_plan=lambda: _running_plan(worker),
+            is_blocked=worker.blocks.refuses,
             now=lambda: datetime.now(UTC),
             make_id=lambda: id_from_random(secrets.token_bytes(_ID_OCTETS)),
             web_ui=_WEB_UI,

@@ -25,6 +25,7 @@ class Caller:
     role: Role
     listener_id: Id | None = None
     source_address: IpAddress | None = None
+    connection_address: IpAddress | None = None  # another one where an HTTP proxy passed the request on
     key: ApiKey | None = None
 
     def scope(self, type_name: str, verb: Verb) -> Scope:

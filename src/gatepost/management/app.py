@@ -7,7 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from gatepost.management.cross_origin import CrossOrigin
 from gatepost.management.endpoints import Endpoints
+from gatepost.management.forwarded_requests import ForwardedRequests
 from gatepost.management.jmap.failure import RequestError
 from gatepost.management.parts import ManagementParts
 from gatepost.management.problem_response import (
@@ -53,4 +55,5 @@ def make_app(parts: ManagementParts) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    return SecurityHeaders(app)
+    served = ForwardedRequests(CrossOrigin(app, parts.running_plan), parts.running_plan, parts.is_blocked)
+    return SecurityHeaders(served, parts.running_plan)

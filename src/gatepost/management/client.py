@@ -1,12 +1,13 @@
 """What the HTTP server tells about the client of a request: address, listener, TLS.
 
-`Forwarded` and `X-Forwarded-For` are not looked at: anybody can send them. The source address is the one that the
-transport found, from a trusted PROXY header where there was one.
+The source address is the one that the transport found, from a trusted PROXY header where there was one, and that of the
+proxy's client where `forwarded_requests` has put it in its place.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from starlette.requests import HTTPConnection
@@ -18,7 +19,16 @@ from gatepost.values.ip_mask import IpAddress, unmapped
 from gatepost.values.socket_address import SocketAddress
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d+)?\Z")
+RELAY = "relay"  # where a Relay stands in the state of a scope
 _NOWHERE: IpAddress = ip_address("0.0.0.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The connection by which a trusted HTTP proxy passed a request on."""
+
+    peer: IpAddress
+    is_tls: bool
 
 
 def peer_of(connection: HTTPConnection) -> Peer:
@@ -41,6 +51,24 @@ def listener_of(connection: HTTPConnection) -> Id | None:
 def is_tls(connection: HTTPConnection) -> bool:
     """Whether what is sent is protected on its way."""
     return connection.url.scheme in ("https", "wss")
+
+
+def is_protected(connection: HTTPConnection) -> bool:
+    """Whether nobody can read what is sent: on the last stretch, and before a proxy too where there is one."""
+    relay = _relay_of(connection)
+    is_last_stretch_safe = relay is None or relay.is_tls or relay.peer.is_loopback
+    return is_last_stretch_safe and (is_tls(connection) or peer_of(connection).is_loopback)
+
+
+def connection_address(connection: HTTPConnection) -> IpAddress:
+    """Who has the connection by which the request came: the client, or its HTTP proxy."""
+    relay = _relay_of(connection)
+    return peer_of(connection).source_address if relay is None else relay.peer
+
+
+def _relay_of(connection: HTTPConnection) -> Relay | None:
+    relay: Relay | None = connection.scope.get("state", {}).get(RELAY)
+    return relay
 
 
 def https_url(connection: HTTPConnection, plan: Plan) -> str | None:

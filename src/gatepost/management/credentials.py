@@ -11,7 +11,8 @@ from starlette.requests import Request
 from gatepost.mail.directory import DirectoryAccount
 from gatepost.management.access import Caller
 from gatepost.management.api_key_login import ApiKeyLogin, KeyRefused
-from gatepost.management.client import https_url, is_tls, listener_of, peer_of
+from gatepost.management.client import connection_address, https_url, is_protected, listener_of, peer_of
+from gatepost.management.ended_sessions import is_ended
 from gatepost.management.parts import ManagementParts
 from gatepost.management.problem_response import HttpProblem
 from gatepost.management.web_session import (
@@ -66,7 +67,7 @@ class Credentials:
     def refuse_clear_text(self, request: Request) -> None:
         """Raises HttpProblem 403 when credentials would cross the network in clear."""
         plan = self._parts.running_plan()
-        if is_tls(request) or plan.may_log_in_over_clear_http or peer_of(request).is_loopback:
+        if plan.may_log_in_over_clear_http or is_protected(request):
             return
         url = https_url(request, plan)
         where = f"use {url}" if url else "there is no https listener yet: create one from the server itself"
@@ -118,7 +119,8 @@ class Credentials:
         key = self._parts.session_key
         account_id = account_of_token(token, self._parts.now())
         account = await self._account(account_id) if account_id is not None else None
-        if account_id is None or account is None or not is_genuine(key, token, account.password):
+        is_good = account is not None and is_genuine(key, token, account.password)
+        if account_id is None or account is None or not is_good or await is_ended(self._parts.store, token):
             raise unauthenticated(request, "the session has ended: sign in again")
         if request.method not in _SAFE_METHODS and not is_csrf_token(key, token, request.headers.get(CSRF_HEADER, "")):
             raise HttpProblem(403, f"the header {CSRF_HEADER} is missing or wrong")
@@ -144,4 +146,5 @@ def unauthenticated(request: Request, detail: str, bearer: str = _BEARER) -> Htt
 
 
 def _caller(request: Request, account_id: Id, login_name: str, role: Role) -> Caller:
-    return Caller(account_id, login_name, role, listener_of(request), peer_of(request).source_address)
+    source = peer_of(request).source_address
+    return Caller(account_id, login_name, role, listener_of(request), source, connection_address(request))

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from gatepost.management.applying import NodeStatus
 from gatepost.management.client import is_tls, peer_of
 from gatepost.management.credentials import Credentials, Identity
+from gatepost.management.ended_sessions import end_session
 from gatepost.management.event_stream import EventStreams
 from gatepost.management.jmap.engine import JmapEngine
 from gatepost.management.jmap.failure import over_limit
@@ -34,6 +35,7 @@ from gatepost.values.secret import Secret
 
 _RELAYED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})  # what proxies add to a request
 _NOT_KEPT = {"cache-control": "no-cache, no-store, must-revalidate"}  # RFC 8620 section 2
+_SERIAL_OCTETS = 12
 _MAX_LOGIN_BODY = 16 * 1024
 
 
@@ -112,7 +114,8 @@ class Endpoints:
             case _:
                 raise HttpProblem(400, "a sign-in needs the members user and password")
         account = await self._credentials.by_password(request, login_name, Secret(password))
-        token = make_token(self._parts.session_key, account.id, account.password_hash, self._parts.now())
+        serial = self._parts.random_octets(_SERIAL_OCTETS)
+        token = make_token(self._parts.session_key, account.id, account.password_hash, self._parts.now(), serial)
         answer = {
             "accountId": account.id,
             "name": account.login_name,
@@ -131,8 +134,10 @@ class Endpoints:
         return response
 
     async def log_out(self, request: Request) -> Response:
-        """POST /api/logout: the browser forgets its cookie."""
-        await self._credentials.identify(request)
+        """POST /api/logout: the session is over, and the browser forgets its cookie."""
+        identity = await self._credentials.identify(request)
+        if identity.csrf_token is not None:  # it came with a cookie
+            await end_session(self._parts.store, request.cookies[COOKIE_NAME], self._parts.now())
         response = Response(status_code=204, headers={"cache-control": "no-store"})
         response.delete_cookie(COOKIE_NAME, secure=is_tls(request), httponly=True, samesite="strict")
         return response

@@ -17,6 +17,7 @@ from gatepost.plan.plan import Plan
 from gatepost.session.reactions import Authenticator
 from gatepost.store.interface import ConfigurationStore
 from gatepost.values.ids import Id
+from gatepost.values.ip_mask import IpAddress
 from gatepost.values.secret import Secret
 
 
@@ -25,6 +26,7 @@ class ManagementParts:
     """`session_key`: the same secret in every worker, at least 32 random characters; whoever has it can sign in.
 
     `running_plan` gives the plan that this worker runs now; `now` the time in UTC; `make_id` a new random id.
+    `is_blocked` tells whether clients of an address are refused now.
     `hash_to_store(password, present_hash)` must not block; `delete_account_mail` removes all mail and scripts of an account."""
 
     store: ConfigurationStore
@@ -35,6 +37,7 @@ class ManagementParts:
     delete_account_mail: Callable[[Id], Awaitable[None]]
     session_key: Secret
     running_plan: Callable[[], Plan]
+    is_blocked: Callable[[IpAddress], bool]
     now: Callable[[], datetime]
     make_id: Callable[[], Id]
     web_ui: Path  # the folder with index.html

@@ -1,9 +1,17 @@
-"""ASGI middleware: the headers that keep browsers from doing harm, on every answer."""
+"""ASGI middleware: the headers that keep browsers from doing harm, on every answer.
+
+Strict-Transport-Security (RFC 6797) is said over TLS alone, and only where somebody has given the server a certificate: what
+browsers remember of it would lock people out of a server that has nothing but its self-signed one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gatepost.plan.plan import Plan
 
 _HEADERS = {
     "content-security-policy": (
@@ -19,11 +27,19 @@ _HEADERS = {
 }
 
 
+def _https_only(plan: Plan) -> str | None:
+    has_own_certificate = any(
+        certificate.names for certificate in plan.certificates
+    )  # the self-signed one goes by no name
+    return f"max-age={plan.hsts_max_age}" if plan.hsts_max_age is not None and has_own_certificate else None
+
+
 class SecurityHeaders:
     """Adds the headers; an answer that sets one of them itself keeps its own."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, running_plan: Callable[[], Plan]) -> None:
         self._app = app
+        self._running_plan = running_plan
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,6 +51,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https" and (policy := _https_only(self._running_plan())) is not None:
+                    headers["strict-transport-security"] = policy
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -1,4 +1,5 @@
-"""Sessions of the web UI without state on the server: a signed cookie that every worker process can check. Pure.
+"""Sessions of the web UI: a signed cookie that every worker process can check by itself. Pure. What ends one before its time
+is in `ended_sessions`.
 
 The signature covers the account's password hash, so a new password ends all sessions; the CSRF token is derived from
 the cookie, so that only who can read an answer of this server knows it.
@@ -19,26 +20,29 @@ CSRF_HEADER = "X-CSRF-Token"
 LIFETIME = timedelta(hours=12)
 
 
-def make_token(key: Secret, account_id: Id, password_hash: Secret, now: datetime) -> str:
-    """The value of the cookie: account, expiry (seconds of the epoch), signature."""
-    expiry = int((now + LIFETIME).timestamp())
-    return f"{account_id}.{expiry}.{_signature(key, account_id, expiry, password_hash)}"
+def make_token(key: Secret, account_id: Id, password_hash: Secret, now: datetime, random_octets: bytes) -> str:
+    """The value of the cookie: account, expiry (seconds of the epoch), what tells it from other sessions, signature."""
+    expiry, serial = int((now + LIFETIME).timestamp()), random_octets.hex()
+    return f"{account_id}.{expiry}.{serial}.{_signature(key, account_id, expiry, serial, password_hash)}"
 
 
 def account_of_token(token: str, now: datetime) -> Id | None:
     """Whose session it says it is; None for one that has expired or is none. It still has to be verified."""
-    account_id, _, rest = token.partition(".")
-    expiry = rest.partition(".")[0]
+    account_id, expiry, _, _ = _parts(token)
     if not is_id(account_id) or not (expiry.isascii() and expiry.isdigit() and len(expiry) <= 12):
         return None
     return Id(account_id) if int(expiry) > now.timestamp() else None
 
 
+def expiry_of_token(token: str) -> int:
+    """When a genuine one ends by itself, in seconds of the epoch."""
+    return int(_parts(token)[1])
+
+
 def is_genuine(key: Secret, token: str, password_hash: Secret) -> bool:
     """Whether this server made the token, for an account that still has this password hash."""
-    account_id, _, rest = token.partition(".")
-    expiry, _, signature = rest.partition(".")
-    expected = _signature(key, Id(account_id), int(expiry), password_hash)
+    account_id, expiry, serial, signature = _parts(token)
+    expected = _signature(key, Id(account_id), int(expiry), serial, password_hash)
     return hmac.compare_digest(signature.encode(), expected.encode())
 
 
@@ -52,8 +56,14 @@ def is_csrf_token(key: Secret, token: str, given: str) -> bool:
     return hmac.compare_digest(csrf_token(key, token).encode(), given.encode())
 
 
-def _signature(key: Secret, account_id: Id, expiry: int, password_hash: Secret) -> str:
-    return _mac(key, b"session", f"{account_id}.{expiry}".encode(), password_hash.reveal().encode())
+def _parts(token: str) -> tuple[str, str, str, str]:
+    """Account, expiry, serial, signature; empty where there is none."""
+    account_id, expiry, serial, signature = (*token.split(".", 3), "", "", "")[:4]
+    return account_id, expiry, serial, signature
+
+
+def _signature(key: Secret, account_id: Id, expiry: int, serial: str, password_hash: Secret) -> str:
+    return _mac(key, b"session", f"{account_id}.{expiry}.{serial}".encode(), password_hash.reveal().encode())
 
 
 def _mac(key: Secret, *parts: bytes) -> str:

@@ -47,6 +47,9 @@ def derive(
             NetworkPlan(str(each.network), _epoch(each.expires_at), each.end_connections) for each in blocked
         ),
         allowed_networks=_by_network(NetworkPlan(str(each.network), _epoch(each.expires_at)) for each in allowed),
+        hsts_max_age=None if (age := settings.http_strict_transport_security) is None else age // 1000,
+        http_allowed_origins=settings.http_allowed_origins,
+        http_forwarded_networks=tuple(str(network) for network in settings.http_forwarded_networks),
         watched_files=tuple(sorted(files_of(certificates.values()))),
     )
 

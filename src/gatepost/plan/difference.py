@@ -46,6 +46,9 @@ _SERVER_FIELDS_NOW = (
     "drain_timeout",
     "blocked_networks",
     "allowed_networks",
+    "hsts_max_age",
+    "http_allowed_origins",
+    "http_forwarded_networks",
 )
 _SERVER_FIELDS_NEXT = (
     "hostname",

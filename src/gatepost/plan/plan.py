@@ -101,6 +101,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     certificates: tuple[CertificatePlan, ...]
     blocked_networks: tuple[NetworkPlan, ...] = ()  # by network; those whose time is over included
     allowed_networks: tuple[NetworkPlan, ...] = ()  # win over blocked ones
+    hsts_max_age: int | None = None  # seconds that browsers shall use HTTPS alone; None: nothing is said of it
+    http_allowed_origins: tuple[str, ...] = ()  # whose pages may use the API
+    http_forwarded_networks: tuple[str, ...] = ()  # HTTP proxies that are believed who their client is
     watched_files: tuple[str, ...] = ()  # paths that certificates are read from, those that could not be used included
 
     @property

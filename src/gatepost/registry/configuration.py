@@ -97,13 +97,15 @@ class Proposal:
     """A change that is being considered. `touched`: what is created, updated or destroyed, in the order of the request.
 
     `request_listener_id` and `source_address` say through which listener the request came, and from where; both None for
-    a change that does not come through the network. `requester_key`: the API key with which it was asked for."""
+    a change that does not come through the network. `client_address`: whom an HTTP proxy at
+    `source_address` spoke for. `requester_key`: the API key with which it was asked for."""
 
     before: Configuration
     after: Configuration
     touched: tuple[ObjectRef, ...]
     request_listener_id: Id | None = None
     source_address: IpAddress | None = None
+    client_address: IpAddress | None = None
     may_lock_out: bool = False
     requester_key: ApiKey | None = None
     now: datetime = BEFORE_ALL_TIME

@@ -1,4 +1,4 @@
-"""Kinds of the names that stand in mail addresses: domain names, local parts, addresses. All are kept lower-case. Pure."""
+"""Kinds of names: domain names, local parts, mail addresses, origins of web pages. All are kept lower-case. Pure."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def email_address_kind() -> Text:
     """`local-part@domain`."""
     words = "must be an address like alice@example.org; + is reserved for details"
     return Text(3, 254, re.compile(rf"(?=[^@]{{1,64}}@){_DOT_ATOM}@{_DOMAIN}"), words, format="emailAddress", fold=True)
+
+
+def origin_kind() -> Text:
+    """An origin as browsers send it (RFC 6454 section 6.2): scheme, host, and the port where it is not the scheme's own."""
+    words = "must be an origin like https://admin.example.org:8443: no path, and no port where it is the usual one"
+    host = rf"(?:{_DOMAIN}|\[[0-9A-Fa-f:.]+\])"
+    port = r"(?::(?!0)\d{1,5})?"
+    pattern = re.compile(rf"(?!https:.*:443\Z|http:.*:80\Z)https?://{host}{port}", re.IGNORECASE)
+    return Text(8, 300, pattern, words, "uri", fold=True)

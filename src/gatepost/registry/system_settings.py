@@ -16,7 +16,7 @@ from gatepost.registry.declaration import (
     declared_properties,
 )
 from gatepost.registry.kinds import Boolean, DurationMs, ObjectId, SetOf, UnsignedInt, ip_mask_kind
-from gatepost.registry.names import domain_name_kind
+from gatepost.registry.names import domain_name_kind, origin_kind
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpMask
 
@@ -123,6 +123,38 @@ class SystemSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             effect=Effect.NEXT,
         ),
     ] = False
+    http_strict_transport_security: Annotated[
+        int | None,
+        Property(
+            kind=DurationMs(0),
+            label="HTTPS only (HSTS)",
+            help="How long browsers that were here over HTTPS use nothing else for this host name, at all its ports, and let "
+            "nobody pass by a certificate that is not right. Not sent while the only certificate is the server's own. 0: "
+            "browsers are told to forget it. Empty: nothing is said.",
+            unit="milliseconds",
+            effect=Effect.NOW,
+        ),
+    ] = 30 * 86_400_000
+    http_allowed_origins: Annotated[
+        tuple[str, ...],
+        Property(
+            kind=SetOf(origin_kind(), max_items=64),
+            label="Pages of other origins",
+            help="Web pages of these origins, like https://admin.example.org, may use the API with an API key or a password "
+            "(CORS); never with the cookie of the web UI.",
+            effect=Effect.NOW,
+        ),
+    ] = ()
+    http_forwarded_networks: Annotated[
+        tuple[IpMask, ...],
+        Property(
+            kind=SetOf(ip_mask_kind()),
+            label="Trusted HTTP proxies",
+            help="HTTP proxies in these networks are believed who their client is (Forwarded, or X-Forwarded-For) and whether "
+            "it came by HTTPS (X-Forwarded-Proto). From anybody else these headers mean nothing.",
+            effect=Effect.NOW,
+        ),
+    ] = ()
     history_retention: Annotated[
         int | None,
         Property(
@@ -149,9 +181,13 @@ SYSTEM_SETTINGS = ObjectType(
     properties=declared_properties(SystemSettings),
     description="What holds for the whole server.",
     form=(
-        FormSection("Server", ("defaultHostname", "defaultCertificateId", "allowClearHttpLogin", "workers")),
+        FormSection("Server", ("defaultHostname", "defaultCertificateId", "workers")),
         FormSection("Connections", ("maxConnections", "maxConnectionsPerAddress", "drainTimeout")),
         FormSection("PROXY protocol", ("proxyTrustedNetworks", "proxyHeaderTimeout")),
+        FormSection(
+            "HTTP",
+            ("allowClearHttpLogin", "httpStrictTransportSecurity", "httpAllowedOrigins", "httpForwardedNetworks"),
+        ),
         FormSection("Mail", ("maxMessageSize",)),
         FormSection("History", ("historyRetention", "historyMaxChanges")),
     ),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from gatepost.plan.plan import NetworkPlan, Plan
 from gatepost.transport.blocked_networks import BlockTable, next_expiry, table_at
+from gatepost.values.ip_mask import IpAddress, unmapped
 
 _LONGEST_WAIT = 30.0  # seconds: clocks are set, machines sleep
 Networks = tuple[NetworkPlan, ...]
@@ -31,6 +32,10 @@ class BlockWatch:
         if (plan.blocked_networks, plan.allowed_networks) != (self._blocked, self._allowed):
             self._blocked, self._allowed = plan.blocked_networks, plan.allowed_networks
             self._look()
+
+    def refuses(self, address: IpAddress) -> bool:
+        """Whether clients of the address are refused now."""
+        return self.table is not None and self.table.refuses(unmapped(address).packed)
 
     def _look(self) -> None:
         now = time.time()

@@ -66,7 +66,7 @@ class Worker:
         self._loops: dict[int, AcceptLoop] = {}
         self._accepting: dict[int, Listener] = {}  # who gets the connections of each loop
         self._budget = RefusalBudget()
-        self._blocks = BlockWatch(self._end_blocked)
+        self.blocks = BlockWatch(self._end_blocked)
         self._poller = Poller(asyncio.get_running_loop())
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._last_descriptor = limit - min(_RESERVED_DESCRIPTORS, limit // 4)
@@ -150,7 +150,7 @@ class Worker:
         before, plan = self.plan, message.plan
         self.plan = plan
         self._follow_listeners(plan, message.counter_slots)
-        self._blocks.follow(plan)
+        self.blocks.follow(plan)
         self._follow_sockets(message, descriptors)
         if before is not None and before.max_connections_per_address is None and plan.max_connections_per_address:
             for listener in self._all_listeners():
@@ -162,7 +162,7 @@ class Worker:
         contexts = self._tls.run(plan)
         kept: dict[Id, Listener] = {}
         for listener_plan in plan.listeners:
-            policy = ListenerPolicy(plan, listener_plan, contexts, self._blocks)
+            policy = ListenerPolicy(plan, listener_plan, contexts, self.blocks)
             listener = self._listeners.pop(listener_plan.id, None)
             if listener is None:
                 counter = ConnectionCounter(self._page, slots[listener_plan.id], self._row)
@@ -213,7 +213,7 @@ class Worker:
                 del self._accepting[number]
 
     def _end_blocked(self) -> None:
-        table = self._blocks.table
+        table = self.blocks.table
         if table is not None and table.ends_any:
             for listener in self._all_listeners():
                 listener.end_blocked(table)

@@ -35,6 +35,9 @@ _PROPERTIES = {  # of the plan's fields; wire names
     "certificates": "certificates",
     "blocked_networks": "blocked networks",
     "allowed_networks": "allowed networks",
+    "hsts_max_age": "httpStrictTransportSecurity",
+    "http_allowed_origins": "httpAllowedOrigins",
+    "http_forwarded_networks": "httpForwardedNetworks",
     "watched_files": "files of certificates",
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from gatepost.management.access import Caller
 from gatepost.management.api_key_token import SECRET_OCTETS, hash_of_token, make_token
 from gatepost.management.applying import Applier, ApplyError, ApplyFailure, Change
 from gatepost.management.certificate_files import read_files
@@ -126,7 +127,7 @@ class SetMethod:
         old_state = await self._reader.state()
         if request.if_in_state not in (None, old_state):
             raise MethodError("stateMismatch", "the objects have changed since that state: read them again")
-        origin = RequestOrigin(context.caller.listener_id, context.caller.source_address, context.caller.key)
+        origin = _origin(context.caller)
         files = await read_files(files_named(request, before))
         surroundings = Surroundings(parts.now(), files, change.running_plan)
         proposal = settle(request, before, origin, surroundings)
@@ -227,6 +228,10 @@ class SetMethod:
                 except StoreError as error:
                     words = "the account is gone, but its mail could not be removed"
                     raise MethodError("serverPartialFail", words) from error
+
+
+def _origin(caller: Caller) -> RequestOrigin:
+    return RequestOrigin(caller.listener_id, caller.connection_address, caller.source_address, caller.key)
 
 
 def _is_hashed(kind: object) -> bool:

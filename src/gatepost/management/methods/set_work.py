@@ -34,7 +34,8 @@ class RequestOrigin:
     """The way by which a request came, for the lock-out guard, and the API key that it came with."""
 
     listener_id: Id | None
-    source_address: IpAddress | None
+    source_address: IpAddress | None  # of the connection
+    client_address: IpAddress | None = None  # of who stands behind an HTTP proxy
     key: ApiKey | None = None
 
 
@@ -100,6 +101,7 @@ def _propose(request: SetRequest, before: Configuration, origin: RequestOrigin, 
         touched=tuple(touched),
         request_listener_id=origin.listener_id,
         source_address=origin.source_address,
+        client_address=origin.client_address,
         may_lock_out=request.may_lock_out,
         requester_key=origin.key,
         now=surroundings.now,

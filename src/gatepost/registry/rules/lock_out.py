@@ -65,11 +65,14 @@ def _locked_out_by_settings(proposal: Proposal) -> Iterator[tuple[ObjectRef, str
 
 
 def _locked_out_by_blocks(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, str]]:
-    source = proposal.source_address
-    if source is None or not _is_blocked(proposal.after, source, proposal.now):
-        return
-    if _is_blocked(proposal.before, source, proposal.now):
-        return
+    for source in {proposal.source_address, proposal.client_address}:
+        if source is None:
+            continue
+        if _is_blocked(proposal.after, source, proposal.now) and not _is_blocked(proposal.before, source, proposal.now):
+            yield from _blocked_by(proposal, source)
+
+
+def _blocked_by(proposal: Proposal, source: IpAddress) -> Iterator[tuple[ObjectRef, str | None, str]]:
     words = f"this request comes from {source}, which could not connect any more"
     for blocked_id in proposal.touched_of(BLOCKED_IP):
         blocked = proposal.after.of(BLOCKED_IP).get(blocked_id)
