@@ -10,7 +10,13 @@ import pytest
 
 from gatepost.cli.failure import WRONG_USAGE, CommandError
 from gatepost.cli.field_values import parse_conditions, parse_fields
-from gatepost.config.object_shape import ObjectShape, shapes_of
+from gatepost.config.object_shape import ObjectShape, PropertyShape, shapes_of
+
+FILES = {"name.txt": "from a file\n", "-": "from standard input\n"}
+
+
+def read(name: str) -> str:
+    return FILES[name]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,7 @@ def listener() -> ObjectShape:
     ],
 )
 def test_a_field_has_the_type_of_its_property(listener: ObjectShape, field: str, key: str, value: Any) -> None:
-    [(found_key, found)] = parse_fields(listener, [field]).items()
+    [(found_key, found)] = parse_fields(listener, [field], read).items()
     assert (found_key, found, type(found)) == (key, value, type(value))
 
 
@@ -68,22 +74,22 @@ def test_a_field_has_the_type_of_its_property(listener: ObjectShape, field: str,
 )
 def test_a_field_that_does_not_fit_is_wrong_usage(listener: ObjectShape, field: str, words: str | None) -> None:
     if words is None:
-        assert parse_fields(listener, [field]) == {"bind": {"[1": True}}  # for the server to refuse
+        assert parse_fields(listener, [field], read) == {"bind": {"[1": True}}  # for the server to refuse
         return
     with pytest.raises(CommandError) as refused:
-        parse_fields(listener, [field])
+        parse_fields(listener, [field], read)
     assert refused.value.exit_code == WRONG_USAGE
     assert words in str(refused.value)
 
 
 def test_a_field_given_twice_is_wrong_usage(listener: ObjectShape) -> None:
     with pytest.raises(CommandError, match="is given twice"):
-        parse_fields(listener, ["bind=[::]:25", "bind=[::]:26"])
+        parse_fields(listener, ["bind=[::]:25", "bind=[::]:26"], read)
 
 
 def test_limits_are_inclusive(listener: ObjectShape) -> None:
-    assert parse_fields(listener, ["socketTtl=1"]) == {"socketTtl": 1}
-    assert parse_fields(listener, ["socketTtl=255"]) == {"socketTtl": 255}
+    assert parse_fields(listener, ["socketTtl=1"], read) == {"socketTtl": 1}
+    assert parse_fields(listener, ["socketTtl=255"], read) == {"socketTtl": 255}
 
 
 def test_conditions_become_a_filter(listener: ObjectShape) -> None:
@@ -97,3 +103,18 @@ def test_two_conditions_on_one_property_must_both_hold(listener: ObjectShape) ->
         "operator": "AND",
         "conditions": [{"bind": "[::]:25"}, {"bind": "[::]:26"}],
     }
+
+
+def test_a_text_may_stand_in_a_file_or_on_standard_input(listener: ObjectShape) -> None:
+    assert parse_fields(listener, ["name=@name.txt"], read) == {"name": "from a file\n"}
+    assert parse_fields(listener, ["name=@-"], read) == {"name": "from standard input\n"}
+    assert parse_fields(listener, ["name=@@home"], read) == {"name": "@home"}
+
+
+def test_the_end_of_its_line_is_no_part_of_a_password_in_a_file() -> None:
+    account = ObjectShape("Account", False, {"password": PropertyShape("password", "string", "secret")})
+    assert parse_fields(account, ["password=@name.txt"], read) == {"password": "from a file"}
+
+
+def test_only_texts_stand_in_files(listener: ObjectShape) -> None:
+    assert parse_fields(listener, ["bind=@name.txt"], read) == {"bind": {"@name.txt": True}}

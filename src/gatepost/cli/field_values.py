@@ -1,9 +1,9 @@
-"""`--field key=value` and `--where key=value`, typed by the schema. Pure."""
+"""`--field key=value` and `--where key=value`, typed by the schema. Pure: files are read by the caller."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gatepost.cli.failure import CommandError, usage_error
@@ -14,18 +14,34 @@ from gatepost.values.duration import parse_duration
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def parse_fields(shape: ObjectShape, fields: Sequence[str]) -> dict[str, Any]:
+ReadText = Callable[[str], str]  # of a file by its name; `-` is standard input. Raises CommandError
+
+
+def parse_fields(shape: ObjectShape, fields: Sequence[str], read: ReadText) -> dict[str, Any]:
     """The values, or the PatchObject where keys are pointers. Raises CommandError with the property in it.
 
-    `maxConnections=10`, `bind=[::]:25,[::]:26`, `bind/[::]:25=true`, `tlsTimeout=30s`, `socketTtl=null`
+    `maxConnections=10`, `bind=[::]:25,[::]:26`, `bind/[::]:25=true`, `tlsTimeout=30s`, `socketTtl=null`; a text may stand in
+    a file, `privateKey=@key.pem`, and one that begins with an at sign has two of them.
     """
     values: dict[str, Any] = {}
     for field in fields:
-        key, value = _parse(shape, field, "--field")
+        key, value = _parse(shape, _with_file(shape, field, read), "--field")
         if key in values:
             raise usage_error(f"--field {key}: is given twice; a set takes its members behind commas: {key}=a,b")
         values[key] = value
     return values
+
+
+def _with_file(shape: ObjectShape, field: str, read: ReadText) -> str:
+    """The field with what stands in its file."""
+    key, separator, text = field.partition("=")
+    declared = next((each for each in shape.properties.values() if each.name.casefold() == key.casefold()), None)
+    if not text.startswith("@") or declared is None or declared.type_name != "string":
+        return field
+    if text.startswith("@@"):
+        return f"{key}={text[1:]}"
+    content = read(text[1:])
+    return f"{key}{separator}{content.removesuffix(chr(10)) if declared.format == 'secret' else content}"
 
 
 def parse_conditions(shape: ObjectShape, conditions: Sequence[str]) -> dict[str, Any]:

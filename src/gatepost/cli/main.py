@@ -17,6 +17,7 @@ from gatepost.cli.completion import COMPLETE_VARIABLE, SHELLS, completion_script
 from gatepost.cli.connections_command import connections
 from gatepost.cli.describe_command import describe
 from gatepost.cli.diff_command import diff
+from gatepost.cli.examples import epilog
 from gatepost.cli.object_commands import create, delete, get, query, update
 from gatepost.cli.snapshot_command import snapshot
 from gatepost.cli.status_command import status
@@ -49,13 +50,11 @@ def _root(
 
 app.callback()(takes_client_options(_root))
 for _command in (get, query, create, update, delete, describe, apply, snapshot, diff, status, connections):
-    app.command(rich_help_panel=_CLIENTS)(client_command(_command))
+    app.command(rich_help_panel=_CLIENTS, epilog=epilog(_command.__name__))(client_command(_command))
+app.command(epilog=epilog("check"))(check)
 
 
-app.command()(check)
-
-
-@app.command()
+@app.command(epilog=epilog("serve"))
 def serve(
     *,
     data: Annotated[
@@ -110,7 +109,7 @@ def serve(
     raise typer.Exit(run_server(options))
 
 
-@app.command()
+@app.command(epilog=epilog("upgrade"))
 def upgrade(
     *,
     data: Annotated[
@@ -126,7 +125,7 @@ def upgrade(
     raise typer.Exit(run_upgrade(data or default_data_directory(is_demo=is_demo)))
 
 
-@app.command()
+@app.command(epilog=epilog("completion"))
 def completion(
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", autocompletion=lambda: SHELLS)],
 ) -> None:

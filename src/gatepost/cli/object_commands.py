@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +41,12 @@ Ids = Annotated[
 ]
 Fields = Annotated[
     list[str] | None,
-    typer.Option("--field", "-f", metavar="KEY=VALUE", help="A property; may be repeated. A set: a,b. Nothing: null."),
+    typer.Option(
+        "--field",
+        "-f",
+        metavar="KEY=VALUE",
+        help="A property; may be repeated. A set: a,b. Nothing: null. Text in a file: @FILE.",
+    ),
 ]
 Where = Annotated[
     list[str] | None,
@@ -95,7 +102,7 @@ def create(invocation: Invocation, object_name: ObjectName, fields: Fields = Non
     shape = find_shape(client, object_name)
     if shape.is_singleton:
         raise usage_error(f"OBJECT: {shape.name} is a singleton: it is always there; use `gatepost update`")
-    value = with_reference_ids(client, shape, parse_fields(shape, fields or ()))
+    value = with_reference_ids(client, shape, parse_fields(shape, fields or (), _read_text))
     answer = SetAnswer(client.set(shape, create={"new": value}, **set_options(is_dry_run)))
     label = label_of(shape, value)
     refusals = answer.refusals({"new": f"{label} was not created"})
@@ -127,7 +134,7 @@ def update(
     shape = find_shape(client, object_name)
     if not fields:
         raise usage_error("--field: is missing; say what to change: --field maxConnections=100")
-    patch = with_reference_ids(client, shape, parse_fields(shape, fields))
+    patch = with_reference_ids(client, shape, parse_fields(shape, fields, _read_text))
     labels = {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
     answer = SetAnswer(client.set(shape, update=dict.fromkeys(labels, patch), **set_options(is_dry_run, may_lock_out)))
     refusals = answer.refusals({key: f"{label} was not updated" for key, label in labels.items()})
@@ -155,6 +162,16 @@ def delete(
     _report(output, answer, "destroyed", labels, is_dry_run)
     if refusals:
         raise refused(refusals)
+
+
+def _read_text(name: str) -> str:
+    """What stands in a file, or on standard input."""
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise usage_error(f"--field: {name}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise usage_error(f"--field: {name}: is not UTF-8 text") from None
 
 
 def _report(output: Output, answer: SetAnswer, verb: str, labels: Mapping[str, str], is_dry_run: bool) -> None:
