@@ -34,6 +34,14 @@ class Saboteur:
         """If it has not come to it yet."""
         (self._directory / str(pid)).unlink(missing_ok=True)
 
+    def break_tls(self, protocol: str) -> None:
+        """From now on nobody can build TLS for listeners of this protocol; who has it keeps it."""
+        (self._directory / "no-tls").write_text(protocol)
+
+    def mend_tls(self) -> None:
+        """It can be built again."""
+        (self._directory / "no-tls").unlink(missing_ok=True)
+
     def has_struck(self, pid: int) -> bool:
         """Whether it has come to it."""
         return not (self._directory / str(pid)).exists()

@@ -282,3 +282,18 @@ async def test_the_state_of_a_listener_says_what_it_does(
     )
     (status,) = await supervisor.applier.statuses()
     assert status.state == state
+
+
+async def test_a_listener_that_a_worker_has_no_tls_for_is_failed_and_says_why(supervisor: Supervisor) -> None:
+    supervisor.answers[StatusQuestion] = lambda asked: StatusAnswer(
+        number=asked.number,
+        plan=plan(listener("a", "127.0.0.1:25"), listener("b", "127.0.0.1:26")),
+        sockets=(),
+        failures=(),
+        counter_slots={},
+        workers_running=1,
+        tls_failures=(TlsFailure(listener_id=Id("a"), text="no memory"),),
+    )
+    without, other = await supervisor.applier.statuses()
+    assert (without.state, other.state, other.reason) == ("failed", "stopped", None)
+    assert "no memory" in (without.reason or "")

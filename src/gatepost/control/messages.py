@@ -72,10 +72,12 @@ class TlsTried(_Message, frozen=True, kw_only=True):
 
 
 class PlanApplied(_Message, frozen=True, kw_only=True):
-    """Answer to ApplyPlan. `error`: the worker could not run it (it goes on with what it had)."""
+    """Answer to ApplyPlan. `error`: the worker could not run it (it goes on with what it had), or not all of it: handshakes
+    with the listeners of `tls_failures` fail there, nobody gets in in clear."""
 
     number: int
     error: str | None = None
+    tls_failures: tuple[TlsFailure, ...] = ()
 
 
 class SocketsReleased(_Message, frozen=True, kw_only=True):
@@ -227,6 +229,7 @@ class StatusAnswer(_Message, frozen=True, kw_only=True):
     counter_slots: dict[Id, int]
     draining: tuple[DrainingListener, ...] = ()
     workers_running: int
+    tls_failures: tuple[TlsFailure, ...] = ()
 
 
 class ReportConnections(_Message, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ from gatepost.values.ids import Id
 _ANSWER_DEADLINE = 30.0  # seconds; a worker that is later is replaced: it might serve under a plan that is gone
 _LONG_LIFE = 5.0  # seconds; a worker that dies earlier is restarted with a growing delay
 _LONGEST_DELAY = 5.0
+_TLS_AGAIN = 5.0  # seconds until a worker that could not build its TLS tries again
 _LATER = 0.2  # seconds until it is tried again to start a worker that may not be started now
 
 
@@ -94,6 +95,11 @@ class Fleet:
         return sum(worker.is_ready and not worker.sockets.isdisjoint(sockets) for worker in self._workers.values())
 
     @property
+    def tls_failures(self) -> tuple[TlsFailure, ...]:
+        """Listeners whose TLS a worker could not build, each once."""
+        return tuple({failure.listener_id: failure for each in self.living for failure in each.tls_failures}.values())
+
+    @property
     def living(self) -> tuple[WorkerProcess, ...]:
         """All workers, those included that only stay for their connections."""
         return (*self._workers.values(), *self._surplus)
@@ -136,14 +142,7 @@ class Fleet:
         if index not in self._seat_of:
             self._seat_of[index] = self.seats.take()
             self._tell_all_of(self._seat_of[index])
-        return WorkerProcess(
-            index,
-            self._starter,
-            self._page,
-            self._seat_of[index],
-            self._received,
-            self._ended,
-        )
+        return WorkerProcess(index, self._starter, self._page, self._seat_of[index], self._received, self._ended)
 
     def _send_plan(self, worker: WorkerProcess, number: int) -> None:
         assert self._plan is not None  # noqa: S101 - start() sets it
@@ -294,11 +293,14 @@ class Fleet:
 
     def _received(self, worker: WorkerProcess, message: FromWorker) -> None:
         match message:
-            case PlanApplied(number=number, error=error):
+            case PlanApplied(number=number, error=error, tls_failures=failures):
                 self._is_now_ready(worker)
+                failed_before, worker.tls_failures = worker.tls_failures, failures
+                if failures and not failed_before:
+                    asyncio.get_running_loop().call_later(_TLS_AGAIN, self._apply_again, worker)
                 if number in self._rounds:
                     self._rounds[number].answered(worker, error)
-                elif error is not None:
+                elif error is not None and (not failures or failures != failed_before):
                     events.error(Event.PLAN_NOT_APPLIED, worker=worker.index + 1, reason=error)
             case TlsTried(number=number, failures=failures):
                 if number in self._rounds:
@@ -309,6 +311,11 @@ class Fleet:
                     self._rounds[number].answered(worker)
             case _:
                 self._on_request(worker, message)
+
+    def _apply_again(self, worker: WorkerProcess) -> None:
+        if worker.tls_failures and worker in self.living and not self._is_stopping and not worker.is_retired:
+            self._send_plan(worker, next(self._numbers))
+            asyncio.get_running_loop().call_later(_TLS_AGAIN, self._apply_again, worker)
 
     def _is_now_ready(self, worker: WorkerProcess) -> None:
         if not worker.is_ready:

@@ -79,4 +79,5 @@ class Node:
             counter_slots=self.slots.by_listener,
             draining=self.slots.draining(),
             workers_running=self.fleet.running,
+            tls_failures=self.fleet.tls_failures,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from gatepost.control.channel import Channel
-from gatepost.control.messages import FromWorker
+from gatepost.control.messages import FromWorker, TlsFailure
 from gatepost.control.worker_start import WorkerStart
 from gatepost.supervisor.seats import Seat
 from gatepost.transport.counter_page import CounterPage
@@ -50,6 +50,7 @@ class WorkerProcess:
         self.seat = seat
         self.sockets: set[int] = set()  # numbers of the listening sockets that it has
         self.is_ready = False
+        self.tls_failures: tuple[TlsFailure, ...] = ()  # listeners whose TLS it could not build
         self.is_retired = False  # it has no listening sockets any more, and ends when its last connection does
         self._has_ended = False
         self._starter = starter

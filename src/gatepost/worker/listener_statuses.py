@@ -38,11 +38,13 @@ def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) 
         for failure in answer.failures
         if failure.listener_id == listener.id
     ]
+    without_tls = [failure.text for failure in answer.tls_failures if failure.listener_id == listener.id]
     reasons = [f"{address.address}: {address.errno_name} ({address.reason})" for address in failed]
+    reasons += [f"a worker has no TLS for it, and tries again: {text}" for text in without_tls]
     return ListenerStatus(
         listener_id=listener.id,
         name=listener.name,
-        state="failed" if failed else _state(bound, counts),
+        state="failed" if reasons else _state(bound, counts),
         reason="; ".join(reasons) or None,
         addresses=[*bound, *failed],
         counts=counts,

@@ -29,6 +29,7 @@ from gatepost.control.messages import (
     Retire,
     SocketsReleased,
     StatusAnswer,
+    TlsFailure,
     TlsTried,
     TryTls,
 )
@@ -103,7 +104,7 @@ class Worker:
     def _received(self, message: FromSupervisor, descriptors: list[int]) -> None:
         match message:
             case ApplyPlan():
-                self._channel.send(PlanApplied(number=message.number, error=self._apply(message, descriptors)))
+                self._channel.send(self._apply(message, descriptors))
             case TryTls(number=number, plan=plan):
                 self._channel.send(TlsTried(number=number, failures=self._tls.try_to_build(plan)))
             case ReleaseSockets(number=number, sockets=sockets):
@@ -128,23 +129,23 @@ class Worker:
 
     # --- plans ------------------------------------------------------------------------------------------------------
 
-    def _apply(self, message: ApplyPlan, descriptors: list[int]) -> str | None:
-        """What could not be done, in words."""
+    def _apply(self, message: ApplyPlan, descriptors: list[int]) -> PlanApplied:
         if self._is_draining:  # nothing comes here any more
             for descriptor in descriptors:
                 os.close(descriptor)
-            return None
+            return PlanApplied(number=message.number)
         try:
             self._follow(message, descriptors)
         except Exception as error:
             events.error(Event.PLAN_NOT_APPLIED, failure=error, revision=message.plan.revision, reason=str(error))
-            return str(error)
-        errors = [
-            f"{listener.policy.plan.name}: {listener.policy.tls_error}"
-            for listener in self._listeners.values()
-            if listener.policy.tls_error
-        ]
-        return "; ".join(errors) or None
+            return PlanApplied(number=message.number, error=str(error))
+        policies = [listener.policy for listener in self._listeners.values()]
+        without_tls = [(policy.plan, policy.tls_error) for policy in policies if policy.tls_error]
+        return PlanApplied(
+            number=message.number,
+            error="; ".join(f"{plan.name}: {error}" for plan, error in without_tls) or None,
+            tls_failures=tuple(TlsFailure(listener_id=plan.id, text=error) for plan, error in without_tls),
+        )
 
     def _follow(self, message: ApplyPlan, descriptors: list[int]) -> None:
         before, plan = self.plan, message.plan

@@ -3,7 +3,8 @@
 A process looks for the file `<GATEPOST_FAULTS>/<its pid>` whenever a message goes over its channel. The file names one
 moment and what happens then, and is removed when that has happened: `sends ActivateChange die`. Deeds: `die` (SIGKILL),
 `stop` (SIGSTOP), `drop` (the message is lost), `break` (the channel is shut down). `builds TlsContext fail` is the moment of
-building a TLS context. Deadlines of the product are shortened, so that a test need not wait for minutes.
+building a TLS context. While the file `no-tls` names a protocol, nobody can build a context for it.
+Deadlines of the product are shortened, so that a test need not wait for minutes.
 """
 
 from __future__ import annotations
@@ -42,6 +43,13 @@ def _is_lost(moment: str, sock: socket.socket) -> bool:
     return False
 
 
+def _has_no_tls(protocol: str) -> bool:
+    try:
+        return (Path(os.environ["GATEPOST_FAULTS"]) / "no-tls").read_text() == protocol
+    except FileNotFoundError:
+        return False
+
+
 def _put_faults_in() -> None:
     from gatepost.control import channel
     from gatepost.transport import tls_contexts
@@ -60,14 +68,14 @@ def _put_faults_in() -> None:
         else:
             deliver(self, payload, descriptors)
 
-    def faulty_build(*arguments: Any) -> Any:
-        if _strikes("builds TlsContext") is not None:
+    def faulty_build(policy: Any, protocol: Any, certificates: Any) -> Any:
+        if _strikes("builds TlsContext") is not None or _has_no_tls(protocol.value):
             raise tls_contexts.UnusableTls("out of memory, says the test")
-        return build(*arguments)
+        return build(policy, protocol, certificates)
 
     channel.Channel.send = faulty_send  # type: ignore[method-assign]  # the point of this file
     channel.Channel._deliver = faulty_deliver  # type: ignore[method-assign]  # as above
-    tls_contexts._build = faulty_build  # type: ignore[assignment]  # as above
+    tls_contexts._build = faulty_build  # as above
 
 
 def _shorten_deadlines() -> None:
