@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         TlsFacts,
         listen,
     )
+    from gatepost.embedding.in_thread import MailServerInThread
     from gatepost.embedding.mail import MailServer, mail_server
 
 __version__ = "0.1.0"
@@ -39,6 +40,7 @@ __all__ = [
     "Listener",
     "ListenerFields",
     "MailServer",
+    "MailServerInThread",
     "Objection",
     "Refused",
     "Reply",
@@ -53,10 +55,16 @@ __all__ = [
     "mail_server",
 ]
 
+_ELSEWHERE = {  # what needs a store is not loaded for listeners
+    "MailServer": "gatepost.embedding.mail",
+    "MailServerInThread": "gatepost.embedding.in_thread",
+    "mail_server": "gatepost.embedding.mail",
+}
+
 if not TYPE_CHECKING:  # a type checker would take it for a module that has every name
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module 'gatepost' has no attribute {name!r}")
-        is_mail = name in ("MailServer", "mail_server")
-        return vars(importlib.import_module("gatepost.embedding.mail" if is_mail else "gatepost.embedding"))[name]
+        module = _ELSEWHERE.get(name, "gatepost.embedding")
+        return vars(importlib.import_module(module))[name]

@@ -45,6 +45,7 @@ from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.session.password_hash import hash_to_store
+from gatepost.store.history import Cause
 from gatepost.store.sql_store import SqlStore
 from gatepost.values.ids import Id
 
@@ -225,7 +226,8 @@ async def mail_server(
             process.worker, store, watch, state_watch, hash_password
         )
         stack.callback(authenticator.close)
-        calls = LocalCalls(store.configuration, process.worker.applier, store.mail.delete_account, hash_password)
+        applier, delete_mail = process.worker.applier, store.mail.delete_account
+        calls = LocalCalls(store.configuration, applier, delete_mail, hash_password, Cause.API)
         server = MailServer(process, store, calls, directory)
         await server.add(*listeners)
         yield server

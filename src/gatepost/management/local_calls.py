@@ -1,4 +1,5 @@
-"""Methods of the API called from inside the process, with an administrator's rights: for plan files before anything listens."""
+"""Methods of the API called from inside the process, with an administrator's rights: for plan files before anything listens, and
+for programs that embed the mail server."""
 
 from __future__ import annotations
 
@@ -32,6 +33,7 @@ class LocalCalls:
         applier: Applier,
         delete_account_mail: Callable[[Id], Awaitable[None]],
         hash_password: HashToStore = hash_to_store,
+        cause: Cause = Cause.PLAN_FILE,
     ) -> None:
         parts = SetParts(
             store=store,
@@ -40,7 +42,7 @@ class LocalCalls:
             delete_account_mail=delete_account_mail,
             make_id=_new_id,
             now=lambda: datetime.now(UTC),
-            cause=Cause.PLAN_FILE,
+            cause=cause,
             random_octets=secrets.token_bytes,
         )
         self._table = method_table(parts, NoConnections())
