@@ -8,12 +8,12 @@ import smtplib
 import socket
 import subprocess
 import sys
-import threading
 import typing
 from collections.abc import Callable
 
 import pytest
 import uvloop
+from tests.embedding.own_threads import own_threads
 from tests.free_port import free_port
 from tests.open_descriptors import open_descriptors
 from tests.python_process import PACKAGE_PATH
@@ -81,11 +81,11 @@ def test_a_server_leaves_nothing_behind_in_either_event_loop(
 
     with asyncio.Runner(loop_factory=make_loop) as runner:
         runner.run(once())
-        before, threads = open_descriptors(), threading.active_count()
+        before, threads = open_descriptors(), own_threads()
         for _ in range(5):
             runner.run(once())
         assert open_descriptors() == before
-        assert threading.active_count() == threads
+        assert own_threads() == threads
 
 
 async def test_several_servers_at_once_do_not_know_of_each_other() -> None:

@@ -8,13 +8,13 @@ import poplib
 import smtplib
 import ssl
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from tests.embedding.own_threads import own_threads
 from tests.open_descriptors import open_descriptors
 
 import gatepost
@@ -133,11 +133,11 @@ def test_it_leaves_nothing_behind_however_often_it_runs() -> None:
     others = files()
     with asyncio.Runner() as runner:
         runner.run(once())
-        before, threads = open_descriptors(), threading.active_count()
+        before, threads = open_descriptors(), own_threads()
         for _ in range(3):
             runner.run(once())
         assert open_descriptors() == before
-        assert threading.active_count() == threads
+        assert own_threads() == threads
     assert files() <= others
 
 
@@ -156,10 +156,10 @@ def test_in_a_thread_it_serves_clients_that_block() -> None:
 
 
 def test_a_thread_whose_server_cannot_start_says_why() -> None:
-    before = threading.active_count()
+    before = own_threads()
     with (
         pytest.raises(Refused, match=r"x\.bind: 192\.0\.2\.1:2525 cannot be bound"),
         MailServerInThread([Listener(name="x", bind=["192.0.2.1:2525"])], hasher=QUICK),
     ):
         pass
-    assert threading.active_count() == before
+    assert own_threads() == before
