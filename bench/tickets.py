@@ -38,7 +38,7 @@ def _context(kind: str) -> SSL.Context:
     plan = CertificatePlan(
         id=Id("c"), chain_pem=made.certificate, private_key_pem=made.private_key.reveal(), names=(), is_fallback=True
     )
-    context = TlsContexts([plan]).context(_POLICY, ProtocolName.IMAP)
+    context = TlsContexts([plan]).of(_POLICY, ProtocolName.IMAP).context
     if kind != "none":
         context.set_tlsext_servername_callback(lambda _connection: None)
     if kind == "two, stateful":

@@ -60,7 +60,7 @@ class Stage(Connected):
         return self
 
     def expect_tls(self, timeout: float | None = 15) -> Stage:
-        context = CONTEXTS.context(POLICY, ProtocolName.IMAP)
+        context = CONTEXTS.of(POLICY, ProtocolName.IMAP).context
         TlsHandshakeStage(self.transport, context, timeout, self._handshake_done, self._handshake_failed)
         return self
 

@@ -200,7 +200,7 @@ def test_of_several_fallbacks_of_a_key_type_the_first_is_served() -> None:
 
 def test_without_a_fallback_there_is_no_tls() -> None:
     with pytest.raises(UnusableTls, match="no certificate"):
-        TlsContexts([EXACT]).context(policy(), ProtocolName.IMAP)
+        TlsContexts([EXACT]).of(policy(), ProtocolName.IMAP)
 
 
 def broken(plan: CertificatePlan, **changes: str) -> CertificatePlan:
@@ -220,7 +220,7 @@ def broken(plan: CertificatePlan, **changes: str) -> CertificatePlan:
 def test_a_certificate_that_cannot_be_used_is_found_when_everything_is_built(unusable: CertificatePlan) -> None:
     contexts = TlsContexts([*BOTH, unusable])
     with pytest.raises(UnusableTls, match="ecdsa-exact-example-org"):
-        contexts.build_all(policy(), ProtocolName.IMAP)
+        contexts.of(policy(), ProtocolName.IMAP).build_all()
 
 
 def test_a_certificate_that_turns_out_unusable_in_a_handshake_does_not_break_it(
@@ -233,7 +233,7 @@ def test_a_certificate_that_turns_out_unusable_in_a_handshake_does_not_break_it(
 
 def test_contexts_are_made_once() -> None:
     contexts = TlsContexts(BOTH)
-    assert contexts.context(policy(), ProtocolName.IMAP) is contexts.context(policy(), ProtocolName.IMAP)
+    assert contexts.of(policy(), ProtocolName.IMAP) is contexts.of(policy(), ProtocolName.IMAP)
 
 
 @pytest.mark.parametrize("certificates", [(ECDSA,), (*BOTH, EXACT)])
@@ -255,7 +255,7 @@ def test_the_name_that_was_asked_for_is_known_whichever_certificate_is_served(
 async def ends() -> AsyncIterator[tuple[ssl.SSLSocket, TlsChannel]]:
     """A client and the server's channel, the handshake done; the server does not block."""
     sock, accepted = connected_pair()
-    channel = TlsChannel(TlsContexts(BOTH).context(policy(), ProtocolName.IMAP), accepted.fileno())
+    channel = TlsChannel(TlsContexts(BOTH).of(policy(), ProtocolName.IMAP).context, accepted.fileno())
     wrapping = asyncio.create_task(asyncio.to_thread(client_context().wrap_socket, sock))
     while True:
         try:
@@ -311,7 +311,7 @@ async def test_the_end_of_what_the_client_says_is_an_empty_read(ends: tuple[ssl.
 
 async def test_garbage_instead_of_a_handshake_is_a_failure_with_a_reason() -> None:
     client, accepted = connected_pair()
-    channel = TlsChannel(TlsContexts(BOTH).context(policy(), ProtocolName.IMAP), accepted.fileno())
+    channel = TlsChannel(TlsContexts(BOTH).of(policy(), ProtocolName.IMAP).context, accepted.fileno())
     client.sendall(b"EHLO mail.example.org\r\n")
     with pytest.raises(TlsFailed, match="did not speak TLS"):
         channel.handshake()

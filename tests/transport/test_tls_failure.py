@@ -111,7 +111,7 @@ def test_openssls_words_have_a_reason(reasons: tuple[str, ...], failure: TlsFail
 
 # --- any octets, cut anywhere ---------------------------------------------------------------------------------------------
 
-CONTEXT = TlsContexts(BOTH).context(policy(), ProtocolName.IMAP)
+CONTEXT = TlsContexts(BOTH).of(policy(), ProtocolName.IMAP).context
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ def refuse_everything(*_: object) -> int:
 def test_without_a_way_to_set_groups_there_is_no_tls(binding: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls_groups, "SSL", SimpleNamespace(_lib=binding))
     with pytest.raises(UnusableTls, match="key exchange"):
-        TlsContexts(BOTH).context(policy(), ProtocolName.IMAP)
+        TlsContexts(BOTH).of(policy(), ProtocolName.IMAP)
 
 
 def test_an_openssl_without_the_hybrid_group_serves_the_curves(monkeypatch: pytest.MonkeyPatch) -> None:

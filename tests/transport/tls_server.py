@@ -80,7 +80,7 @@ class Server:
                 return
             with sock:
                 sock.settimeout(None)
-                channel = TlsChannel(self._contexts.context(self._policy, self._protocol), sock.fileno())
+                channel = TlsChannel(self._contexts.of(self._policy, self._protocol).context, sock.fileno())
                 self.channel = channel
                 try:
                     channel.handshake()

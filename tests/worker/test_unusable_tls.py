@@ -36,7 +36,7 @@ def test_without_a_context_clear_text_gets_no_further(
     else:
         contexts = TlsContexts([])
     made = policy(contexts, is_tls_implicit=is_tls_implicit)
-    assert made.tls_context is None
+    assert made.tls is None
     assert reason in str(made.tls_error)
     assert not made.may_log_in_in_clear(FROM_THIS_MACHINE)
     assert made.offers_tls is not is_tls_implicit  # STARTTLS is offered, fails, and ends the connection
@@ -46,5 +46,5 @@ def test_a_context_is_built_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch)
     contexts = TlsContexts([certificate("ecdsa", "mail.example.org", is_fallback=True)])
     with monkeypatch.context() as broken:
         broken.setattr(tls_contexts, "set_groups", refuse)
-        assert policy(contexts, is_tls_implicit=True).tls_context is None
-    assert policy(contexts, is_tls_implicit=True).tls_context is not None
+        assert policy(contexts, is_tls_implicit=True).tls is None
+    assert policy(contexts, is_tls_implicit=True).tls is not None

@@ -6,7 +6,8 @@ that makes contexts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -26,68 +27,91 @@ class UnusableTls(ValueError):
     """No context can be built; the text names the certificate or the setting. Nothing is served in clear instead."""
 
 
-class TlsContexts:
-    """Contexts for one set of certificates: one for each policy, protocol and group of certificates, made when first needed."""
+class _Certificates:
+    """What a plan has, by the names that they are for."""
+
+    __slots__ = ("by_name", "fallback", "has_choice")
 
     def __init__(self, certificates: Sequence[CertificatePlan]) -> None:
-        self._by_name: dict[str, list[CertificatePlan]] = {}
-        self._fallback: list[CertificatePlan] = []
+        self.by_name: dict[str, list[CertificatePlan]] = {}
+        self.fallback: list[CertificatePlan] = []
         for certificate in certificates:
             for name in certificate.names:
-                self._by_name.setdefault(name, []).append(certificate)
+                self.by_name.setdefault(name, []).append(certificate)
             if certificate.is_fallback:
-                self._fallback.append(certificate)
+                self.fallback.append(certificate)
         # Looking at the name costs some microseconds of every handshake: where one answer fits all, nobody looks.
-        self._has_choice = any(named != self._fallback for named in self._by_name.values())
-        self._contexts: dict[tuple[TlsPlan, ProtocolName, str], SSL.Context] = {}
+        self.has_choice = any(named != self.fallback for named in self.by_name.values())
 
-    def context(self, policy: TlsPlan, protocol: ProtocolName) -> SSL.Context:
-        """The context that a handshake under this policy starts with. Raises UnusableTls."""
-        if not self._fallback:
+
+class TlsContexts:
+    """Contexts for one set of certificates, shared by all who serve under the same policy and protocol, and gone with the
+    last of them."""
+
+    def __init__(self, certificates: Sequence[CertificatePlan]) -> None:
+        self._certificates = _Certificates(certificates)
+        self._in_use: WeakValueDictionary[tuple[TlsPlan, ProtocolName], PolicyContexts] = WeakValueDictionary()
+
+    def of(self, policy: TlsPlan, protocol: ProtocolName) -> PolicyContexts:
+        """The contexts of a policy. Raises UnusableTls."""
+        contexts = self._in_use.get((policy, protocol))
+        if contexts is None:
+            contexts = self._in_use[policy, protocol] = PolicyContexts(policy, protocol, self._certificates)
+        return contexts
+
+
+class PolicyContexts:
+    """The contexts of one policy and protocol. `context` is the one that a handshake starts with; it has all that it needs to
+    choose another one by the name that the client asks for."""
+
+    def __init__(self, policy: TlsPlan, protocol: ProtocolName, certificates: _Certificates) -> None:
+        if not certificates.fallback:
             raise UnusableTls(
                 "there is no certificate: create a Certificate, or restart to have a self-signed one made"
             )
-        return self._context(policy, protocol, "", self._fallback)
+        self._named = _NamedContexts(policy, protocol, certificates)
+        self.context = _build(policy, protocol, certificates.fallback)
+        # What OpenSSL calls when it has read the ClientHello, whether a name is in it or not.
+        self.context.set_tlsext_servername_callback(self._named.choose if certificates.has_choice else _without_tickets)
 
-    def build_all(self, policy: TlsPlan, protocol: ProtocolName) -> None:
-        """Build every context of the policy, for real, to see that it can be. Raises UnusableTls."""
-        self.context(policy, protocol)
-        for name, certificates in self._by_name.items():
-            self._context(policy, protocol, name, certificates)
+    def build_all(self) -> None:
+        """Build the context of every name too, for real, to see that it can be. Raises UnusableTls."""
+        self._named.build_all()
 
-    def _context(
-        self, policy: TlsPlan, protocol: ProtocolName, name: str, certificates: Sequence[CertificatePlan]
-    ) -> SSL.Context:
-        key = (policy, protocol, name)
-        context = self._contexts.get(key)
+
+class _NamedContexts:
+    """One for each name that there are certificates for, made when first needed. None of them refers back here, so that all are
+    gone with the last who uses them, and not only when the garbage collector comes."""
+
+    def __init__(self, policy: TlsPlan, protocol: ProtocolName, certificates: _Certificates) -> None:
+        self._policy = policy
+        self._protocol = protocol
+        self._certificates = certificates
+        self._contexts: dict[str, SSL.Context] = {}
+
+    def build_all(self) -> None:
+        for name in self._certificates.by_name:
+            self._context(name)
+
+    def _context(self, name: str) -> SSL.Context:
+        context = self._contexts.get(name)
         if context is None:
-            context = _build(policy, protocol, certificates)
-            context.set_tlsext_servername_callback(self._when_named(policy, protocol))
-            self._contexts[key] = context
+            context = self._contexts[name] = _build(self._policy, self._protocol, self._certificates.by_name[name])
+            context.set_tlsext_servername_callback(_without_tickets)  # called where the client has to say hello twice
         return context
 
-    def _when_named(self, policy: TlsPlan, protocol: ProtocolName) -> Callable[[SSL.Connection], None]:
-        """What OpenSSL calls when it has read the ClientHello, whether a name is in it or not."""
-        if not self._has_choice:
-            return _without_tickets
-
-        def choose(connection: SSL.Connection) -> None:
-            _without_tickets(connection)
-            self._choose(policy, protocol, connection)
-
-        return choose
-
-    def _choose(self, policy: TlsPlan, protocol: ProtocolName, connection: SSL.Connection) -> None:
+    def choose(self, connection: SSL.Connection) -> None:
+        """The context by the name that the client asks for."""
+        _without_tickets(connection)
         asked = connection.get_servername()
         if not asked:
             return
         name = asked.decode("ascii", "replace").lower().rstrip(".")
         wildcard = f"*.{name.partition('.')[2]}"
         for candidate in (name, wildcard):
-            certificates = self._by_name.get(candidate)
-            if certificates is not None:
+            if candidate in self._certificates.by_name:
                 try:
-                    connection.set_context(self._context(policy, protocol, candidate, certificates))
+                    connection.set_context(self._context(candidate))
                 except UnusableTls:
                     pass  # the certificate that was chosen first is served, and the client sees that it is not the right one
                 return

@@ -184,11 +184,11 @@ class Connection:
             events.debug(Event.TLS_FAILED, listener=name, source=source, failure=failure.value, reason=reason)
             failed(reason)
 
-        context = self.policy.tls_context
-        if context is None:
+        tls = self.policy.tls
+        if tls is None:
             handshake_failed(TlsFailure.UNUSABLE, "this listener has no usable TLS policy")
             return
-        TlsHandshakeStage(transport, context, self.policy.plan.tls_timeout, handshake_done, handshake_failed)
+        TlsHandshakeStage(transport, tls.context, self.policy.plan.tls_timeout, handshake_done, handshake_failed)
 
     def _open(self) -> None:
         try:

@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
-from OpenSSL import SSL
-
 from gatepost.plan.plan import ListenerPlan, Plan
 from gatepost.protocols.proxy_header.header import TcpAddresses
 from gatepost.session.reactions import Opening, ProtocolParts
@@ -24,7 +22,7 @@ from gatepost.transport.descriptor_transport import DescriptorTransport
 from gatepost.transport.ending import Ending
 from gatepost.transport.poller import Poller
 from gatepost.transport.reasons import CELL_OF_ENDING
-from gatepost.transport.tls_contexts import TlsContexts, UnusableTls
+from gatepost.transport.tls_contexts import PolicyContexts, TlsContexts, UnusableTls
 from gatepost.values.ip_mask import IpMask
 from gatepost.values.socket_address import SocketAddress
 from gatepost.worker.block_watch import BlockWatch
@@ -59,7 +57,7 @@ class ListenerPolicy:
         "openings",
         "plan",
         "proxy_header_timeout",
-        "tls_context",
+        "tls",
         "tls_error",
     )
 
@@ -72,11 +70,11 @@ class ListenerPolicy:
         self.proxy_header_timeout = server.proxy_header_timeout
         self._proxy_networks = tuple(IpMask.parse(network) for network in plan.proxy_networks)
         self.openings: dict[bool, Opening] = {}  # by whether one may log in in clear; kept by the sessions
-        self.tls_context: SSL.Context | None = None
+        self.tls: PolicyContexts | None = None
         self.tls_error: str | None = None
         if plan.tls is not None:
             try:
-                self.tls_context = contexts.context(plan.tls, plan.protocol)
+                self.tls = contexts.of(plan.tls, plan.protocol)
             except UnusableTls as error:
                 self.tls_error = str(error)
 
