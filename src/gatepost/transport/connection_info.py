@@ -11,7 +11,6 @@ from gatepost.values.ip_mask import IpAddress, unmapped
 
 Endpoint = tuple[IpAddress, int]
 _MAPPED = "::ffff:"  # an IPv4 client of a dual-stack socket (RFC 4291 section 2.5.5.2)
-_MAPPED_OCTETS = bytes(10) + b"\xff\xff"
 _LOOPBACK_V6 = bytes(15) + b"\x01"
 
 
@@ -21,15 +20,6 @@ def endpoint(sockaddr: tuple[object, ...]) -> Endpoint:
     if ":" not in host:
         return IPv4Address(host), port
     return unmapped(ip_address(host.partition("%")[0])), port
-
-
-def _octets(sockaddr: tuple[object, ...]) -> bytes:
-    """The octets of the address that `endpoint` gives, without the cost of an object."""
-    host = str(sockaddr[0])
-    if ":" not in host:
-        return socket.inet_pton(socket.AF_INET, host)
-    octets = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
-    return octets[12:] if octets.startswith(_MAPPED_OCTETS) else octets
 
 
 def _endpoint_text(sockaddr: tuple[object, ...]) -> str:
@@ -63,6 +53,11 @@ class ConnectionInfo:
         return self._peer
 
     @property
+    def peer_host(self) -> str:
+        """The address of the other end of the TCP connection in the kernel's words."""
+        return str(self._sockaddr[0])
+
+    @property
     def has_local_address(self) -> bool:
         """Whether this end is known."""
         return self._local is not None or self._local_sockaddr is not None
@@ -88,7 +83,7 @@ class ConnectionInfo:
     def relayed_octets(self) -> bytes | None:
         """The same of the client that a PROXY header names; None where there is none."""
         relayed = self._relayed()
-        return None if relayed is None else unmapped(relayed.source.address).packed
+        return None if relayed is None else relayed.source.octets
 
     @property
     def peer_text(self) -> str:
@@ -119,7 +114,7 @@ class ConnectionInfo:
     def source_octets(self) -> bytes:
         """The address of `source_address`, as its 4 or 16 octets."""
         relayed = self._relayed()
-        return relayed.source.address.packed if relayed else _octets(self._sockaddr)
+        return relayed.source.octets if relayed else self.peer_octets
 
     @property
     def is_source_loopback(self) -> bool:

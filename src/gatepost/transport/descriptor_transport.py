@@ -121,6 +121,12 @@ class DescriptorTransport(asyncio.Transport):
         """The descriptor, as long as the connection is open."""
         return self._fd
 
+    def take(self, most: int) -> bytes:
+        """Octets in clear that have come, for a stage; empty at the end. Raises OSError, also when it is closed already."""
+        if not self._is_open:
+            raise ConnectionResetError("the connection is closed")
+        return os.read(self._fd, most)
+
     def watch_reading(self, callback: Callable[[], None] | None = None) -> None:
         """Call `callback` when the descriptor is readable, instead of whatever was called before; None: read for the
         protocol."""

@@ -50,7 +50,7 @@ class ProxyHeaderStage:
 
     def _readable(self) -> None:
         try:
-            got = self._transport.sock.recv(DEFAULT_LIMIT, socket.MSG_PEEK if self._peeks else 0)
+            got = self._peek(DEFAULT_LIMIT) if self._peeks else self._transport.take(DEFAULT_LIMIT)
         except (BlockingIOError, InterruptedError):
             self._wait()
             return
@@ -67,6 +67,9 @@ class ProxyHeaderStage:
             self._wait()
         else:
             self._look()
+
+    def _peek(self, most: int) -> bytes:
+        return self._transport.sock.recv(most, socket.MSG_PEEK)
 
     def _look(self) -> None:
         try:
@@ -101,7 +104,7 @@ class ProxyHeaderStage:
     def _timed_out(self) -> None:
         if self._peeks:
             try:
-                self._seen = self._transport.sock.recv(64, socket.MSG_PEEK)
+                self._seen = self._peek(64)
             except OSError:
                 pass
         words = f"got {describe(self._seen)} within {self._timeout:g} s: the PROXY header did not come"

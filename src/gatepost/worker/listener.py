@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Protocol
 
 from gatepost.plan.plan import ListenerPlan, Plan
@@ -30,6 +32,7 @@ from gatepost.worker.closing_report import closed_connection
 from gatepost.worker.connection import Connection, Session
 
 _REFUSALS_LOGGED_EVERY = 1.0  # seconds; one line for all of that time, so that a flood does not fill the log
+_ANSWERS_KEPT = 256  # addresses of peers
 
 
 class Sessions(Protocol):
@@ -49,7 +52,7 @@ class ListenerPolicy:
     """Everything that a connection gets when it comes in; it keeps it to its end, whatever changes meanwhile."""
 
     __slots__ = (
-        "_proxy_networks",
+        "_is_proxy",
         "blocks",
         "hostname",
         "max_connections_per_address",
@@ -68,7 +71,7 @@ class ListenerPolicy:
         self.max_message_size = server.max_message_size
         self.max_connections_per_address = server.max_connections_per_address
         self.proxy_header_timeout = server.proxy_header_timeout
-        self._proxy_networks = tuple(IpMask.parse(network) for network in plan.proxy_networks)
+        self._is_proxy = _membership(plan.proxy_networks) if plan.proxy_networks else None
         self.openings: dict[bool, Opening] = {}  # by whether one may log in in clear; kept by the sessions
         self.tls: PolicyContexts | None = None
         self.tls_error: str | None = None
@@ -85,14 +88,24 @@ class ListenerPolicy:
 
     def expects_proxy_header(self, info: ConnectionInfo) -> bool:
         """Whether the peer must send a PROXY header first."""
-        if not self._proxy_networks:
-            return False
-        peer = info.peer_address[0]
-        return any(network.contains(peer) for network in self._proxy_networks)
+        return self._is_proxy is not None and self._is_proxy(info.peer_host)
 
     def may_log_in_in_clear(self, info: ConnectionInfo) -> bool:
         """Credentials in clear: only from this machine itself, and only where TLS is not offered at all."""
         return self.plan.tls is None and _is_local(info)
+
+
+def _membership(networks: Iterable[str]) -> Callable[[str], bool]:
+    """Whether an address, in the kernel's words, lies in one of these. Proxies are few and come again with every client, so the
+    answers are kept."""
+    masks = tuple(IpMask.parse(network) for network in networks)
+
+    @lru_cache(_ANSWERS_KEPT)
+    def is_within(host: str) -> bool:
+        address = ip_address(host.partition("%")[0])
+        return any(mask.contains(address) for mask in masks)
+
+    return is_within
 
 
 def _only_endpoint(address: SocketAddress) -> Endpoint | None:

@@ -27,8 +27,8 @@ from gatepost.protocols.proxy_header.header import (
 from gatepost.protocols.proxy_header.version1 import encode_version1
 from gatepost.protocols.proxy_header.version2 import encode_version2
 
-V4 = TcpAddresses(Endpoint(IPv4Address("192.0.2.7"), 4001), Endpoint(IPv4Address("198.51.100.1"), 25))
-V6 = TcpAddresses(Endpoint(IPv6Address("2001:db8::7"), 0), Endpoint(IPv6Address("2001:db8::1"), 65535))
+V4 = TcpAddresses(Endpoint.of(IPv4Address("192.0.2.7"), 4001), Endpoint.of(IPv4Address("198.51.100.1"), 25))
+V6 = TcpAddresses(Endpoint.of(IPv6Address("2001:db8::7"), 0), Endpoint.of(IPv6Address("2001:db8::1"), 65535))
 UNIX = UnixAddresses(UnixEndpoint(b"\0abstract\0name"), UnixEndpoint(b"/run/proxy.sock"))
 EVERYTHING = Extensions(
     alpn=b"h2",
@@ -54,7 +54,7 @@ HEADERS = [
 ips = st.one_of(  # a mapped address would come back as IPv4
     st.ip_addresses(v=4), st.ip_addresses(v=6).map(IPv6Address).filter(lambda ip: ip.ipv4_mapped is None)
 )
-endpoints = st.builds(Endpoint, ips, st.integers(0, 65535))
+endpoints = st.builds(Endpoint.of, ips, st.integers(0, 65535))
 tcp_addresses = st.builds(TcpAddresses, endpoints, endpoints)
 unix_endpoints = st.builds(UnixEndpoint, st.binary(min_size=1, max_size=108).filter(lambda path: b"\0" not in path))
 texts = st.none() | st.text(max_size=40)

@@ -23,7 +23,7 @@ from gatepost.protocols.proxy_header.header import (
 )
 from gatepost.protocols.proxy_header.version2 import encode_version2
 
-V4 = TcpAddresses(Endpoint(IPv4Address("192.0.2.7"), 4001), Endpoint(IPv4Address("198.51.100.1"), 25))
+V4 = TcpAddresses(Endpoint.of(IPv4Address("192.0.2.7"), 4001), Endpoint.of(IPv4Address("198.51.100.1"), 25))
 V4_BLOCK = bytes((192, 0, 2, 7, 198, 51, 100, 1, 0x0F, 0xA1, 0, 25))
 
 

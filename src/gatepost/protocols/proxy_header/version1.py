@@ -17,7 +17,7 @@ from gatepost.protocols.proxy_header.header import (
     TcpAddresses,
     is_ipv6,
 )
-from gatepost.values.ip_mask import IpAddress, unmapped
+from gatepost.values.ip_mask import IpAddress
 
 V1_PREFIX = b"PROXY "
 V1_SHORTEST = len(b"PROXY UNKNOWN\r\n")
@@ -71,7 +71,7 @@ def _parse(line: str) -> ProxyHeader:
         raise MalformedHeader("the PROXY line does not have six words with one space between them")
     source, destination = (_parse_address(family, word) for word in words[2:4])
     source_port, destination_port = (_parse_port(word) for word in words[4:6])
-    addresses = TcpAddresses(Endpoint(source, source_port), Endpoint(destination, destination_port))
+    addresses = TcpAddresses(Endpoint.of(source, source_port), Endpoint.of(destination, destination_port))
     return ProxyHeader(1, Command.PROXY, addresses)
 
 
@@ -79,7 +79,7 @@ def _parse_address(family: str, text: str) -> IpAddress:
     if "%" in text:  # Python takes a scope, which has no meaning on another machine
         raise MalformedHeader("an address of the PROXY line has a scope")
     try:
-        return IPv4Address(text) if family == "TCP4" else unmapped(IPv6Address(text))
+        return IPv4Address(text) if family == "TCP4" else IPv6Address(text)
     except AddressValueError:
         raise MalformedHeader(f"a {family} address of the PROXY line is not valid") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from struct import Struct
 
 from gatepost.protocols.proxy_header.crc32c import crc32c
 from gatepost.protocols.proxy_header.header import (
@@ -22,19 +22,20 @@ from gatepost.protocols.proxy_header.header import (
     is_ipv6,
 )
 from gatepost.protocols.proxy_header.tlv import Pp2Type, decode_extensions, encode_extensions, encode_tlv
-from gatepost.values.ip_mask import IpAddress, unmapped
+from gatepost.values.ip_mask import MAPPED_PREFIX, unmapped_octets
 
 _UNSPEC, _TCP4, _TCP6, _UNIX_STREAM = 0x00, 0x11, 0x21, 0x31
 _DATAGRAM = frozenset((0x12, 0x22, 0x32))
 _ADDRESS_LENGTH = {_TCP4: 12, _TCP6: 36, _UNIX_STREAM: 216}
 _UNIX_PATH = 108  # octets of each UNIX address
+_TCP4_BLOCK, _TCP6_BLOCK = Struct("!4s4sHH"), Struct("!16s16sHH")  # source and destination, source and destination port
+_COMMANDS = {0x20 | command.value: command for command in Command}
 
 
 def decode_version2(data: bytes, limit: int) -> Decoded | Incomplete:
     """The header at the front of `data`, which begins like one. Raises MalformedHeader."""
-    if len(data) > len(V2_SIGNATURE):
-        _command(data[12])
-    if len(data) < V2_FIXED_LENGTH:
+    command = _command(data[12]) if len(data) > len(V2_SIGNATURE) else None
+    if command is None or len(data) < V2_FIXED_LENGTH:
         return Incomplete(V2_FIXED_LENGTH)
     length = V2_FIXED_LENGTH + int.from_bytes(data[14:16], "big")
     if length > limit:
@@ -42,7 +43,7 @@ def decode_version2(data: bytes, limit: int) -> Decoded | Incomplete:
         raise MalformedHeader(words, ProxyFailure.TOO_LARGE)
     if len(data) < length:
         return Incomplete(length)
-    return Decoded(_decode_whole(data[:length]), length)
+    return Decoded(_decode_whole(command, data[:length]), length)
 
 
 def encode_version2(header: ProxyHeader) -> bytes:
@@ -59,15 +60,16 @@ def encode_version2(header: ProxyHeader) -> bytes:
 
 
 def _command(octet: int) -> Command:
+    command = _COMMANDS.get(octet)
+    if command is not None:
+        return command
     if octet >> 4 != 2:
         raise MalformedHeader(f"version {octet >> 4} of the PROXY protocol is not known")
-    if octet & 0x0F not in (0, 1):
-        raise MalformedHeader(f"command {octet & 0x0F} of the PROXY protocol is not known")
-    return Command(octet & 0x0F)
+    raise MalformedHeader(f"command {octet & 0x0F} of the PROXY protocol is not known")
 
 
-def _decode_whole(header: bytes) -> ProxyHeader:
-    command, family = _command(header[12]), header[13]
+def _decode_whole(command: Command, header: bytes) -> ProxyHeader:
+    family = header[13]
     # Section 2.2: behind LOCAL the whole block is discarded, the family too. An unspecified family leaves open where
     # its addresses end, so nothing behind it can be read either.
     if command is Command.LOCAL or family == _UNSPEC:
@@ -88,14 +90,11 @@ def _decode_addresses(family: int, block: bytes) -> TcpAddresses | UnixAddresses
     if family == _UNIX_STREAM:
         return UnixAddresses(_unix_endpoint(block[:_UNIX_PATH]), _unix_endpoint(block[_UNIX_PATH:]))
     if family == _TCP4:
-        return _tcp_addresses(IPv4Address(block[0:4]), IPv4Address(block[4:8]), block[8:])
-    return _tcp_addresses(unmapped(IPv6Address(block[0:16])), unmapped(IPv6Address(block[16:32])), block[32:])
-
-
-def _tcp_addresses(source: IpAddress, destination: IpAddress, ports: bytes) -> TcpAddresses:
-    return TcpAddresses(
-        Endpoint(source, int.from_bytes(ports[:2], "big")), Endpoint(destination, int.from_bytes(ports[2:], "big"))
-    )
+        source, destination, source_port, destination_port = _TCP4_BLOCK.unpack(block)
+    else:
+        source, destination, source_port, destination_port = _TCP6_BLOCK.unpack(block)
+        source, destination = unmapped_octets(source), unmapped_octets(destination)
+    return TcpAddresses(Endpoint(source, source_port), Endpoint(destination, destination_port))
 
 
 def _unix_endpoint(field: bytes) -> UnixEndpoint:
@@ -113,9 +112,9 @@ def _encode_addresses(addresses: TcpAddresses | UnixAddresses | None) -> tuple[i
     source, destination = addresses.source, addresses.destination
     ports = source.port.to_bytes(2, "big") + destination.port.to_bytes(2, "big")
     if is_ipv6(source) or is_ipv6(destination):
-        return _TCP6, _as_ipv6(source.address) + _as_ipv6(destination.address) + ports
-    return _TCP4, source.address.packed + destination.address.packed + ports
+        return _TCP6, _as_ipv6(source) + _as_ipv6(destination) + ports
+    return _TCP4, source.octets + destination.octets + ports
 
 
-def _as_ipv6(address: IpAddress) -> bytes:
-    return address.packed if isinstance(address, IPv6Address) else bytes(10) + b"\xff\xff" + address.packed
+def _as_ipv6(endpoint: Endpoint) -> bytes:
+    return endpoint.octets if is_ipv6(endpoint) else MAPPED_PREFIX + endpoint.octets
