@@ -19,7 +19,8 @@ from gatepost.compose.reconcile import Reconciler
 from gatepost.management.applying import ApplyFailure
 from gatepost.plan.plan import Plan
 from gatepost.registry.certificate import CERTIFICATE, Certificate
-from gatepost.store.history import Cause, Retention
+from gatepost.registry.change import ChangeCause
+from gatepost.store.history import Retention
 from gatepost.store.interface import ObjectWrite
 from gatepost.store.migrate import migrate
 from gatepost.store.sql_store import SqlStore
@@ -134,7 +135,7 @@ async def test_what_a_new_file_changes_is_in_the_history(world: World) -> None:
     (entry,) = await history.entries((await history.find())[:1])
     record = entry.record
     assert (entry.object_type, entry.object_id, record.kind) == (CERTIFICATE.name, ID, "updated")
-    assert record.author.cause is Cause.CERTIFICATE_FILE
+    assert record.author.cause is ChangeCause.CERTIFICATE_FILE
     assert record.after is not None
     assert "notValidAfter" in record.after
     assert record.redacted == ()

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from tests.management.conftest import NOW, Api
 
+from gatepost.management.recording import object_write
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
-from gatepost.store.history import Author, Cause, Retention
+from gatepost.store.history import Author, Retention
 from gatepost.values.ids import Id
 
 NEW = {"name": "edge", "protocol": "imap", "bind": ["127.0.0.1:10143"]}
@@ -231,9 +233,7 @@ async def test_the_history_is_not_part_of_the_configuration_capability(api: Api)
 
 
 async def test_what_no_account_has_done_says_what_has(api: Api) -> None:
-    from gatepost.management.recording import object_write
-
-    author = Author(at=NOW, cause=Cause.FIRST_START)
+    author = Author(at=NOW, cause=ChangeCause.FIRST_START)
     await api.store.commit([object_write(author, SYSTEM_SETTINGS, Id("singleton"), None, SystemSettings())])
     found = await change(api, "h1")
     assert (found["cause"], found["account"], found["accountId"], found["sourceAddress"]) == (

@@ -12,17 +12,18 @@ from gatepost.management.access import Caller
 from gatepost.management.recording import author_of, object_write, retention_of
 from gatepost.registry.account import ACCOUNT, Account, Role
 from gatepost.registry.certificate import CERTIFICATE, Certificate
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.declaration import SINGLETON_ID
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
-from gatepost.store.history import Author, Cause, ChangeRecord
+from gatepost.store.history import Author, ChangeRecord
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 from gatepost.values.socket_address import SocketAddress
 
 NOON = datetime(2030, 6, 1, 12, 0, tzinfo=UTC)
-AUTHOR = Author(at=NOON, cause=Cause.START)
+AUTHOR = Author(at=NOON, cause=ChangeCause.START)
 ALICE = Account(name="alice", domain_id=Id("org"), password=Secret("$argon2id$first"), quota=10)
 
 
@@ -88,7 +89,7 @@ def test_the_author_is_the_caller_by_the_names_of_now() -> None:
     author = author_of(caller, Configuration.load(stored), NOON)
     assert author == Author(
         at=NOON,
-        cause=Cause.API,
+        cause=ChangeCause.API,
         account_id=Id("i1"),
         account="olga@example.org",
         listener_id=Id("l1"),

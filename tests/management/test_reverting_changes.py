@@ -10,8 +10,11 @@ import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 from tests.management.conftest import NOW, Api
 
+from gatepost.management.recording import object_write
 from gatepost.registry.certificate import CERTIFICATE
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.network_listener import NETWORK_LISTENER
+from gatepost.store.history import Author
 from gatepost.values.ids import Id
 
 NEW = {"name": "edge", "protocol": "imap", "bind": ["127.0.0.1:10143"]}
@@ -235,12 +238,9 @@ async def test_what_somebody_changes_between_the_look_and_the_commit_is_not_over
 
 
 async def test_what_only_the_server_has_set_is_not_undone(api: Api) -> None:
-    from gatepost.management.recording import object_write
-    from gatepost.store.history import Author, Cause
-
     before = api.store.configuration().of(CERTIFICATE)[Id("self")]
     after = CERTIFICATE.from_stored(CERTIFICATE.to_stored(before) | {"fileProblem": "is missing"})
-    author = Author(at=NOW, cause=Cause.CERTIFICATE_FILE)
+    author = Author(at=NOW, cause=ChangeCause.CERTIFICATE_FILE)
     await api.store.commit([object_write(author, CERTIFICATE, Id("self"), before, after)])
     assert "nothing to undo" in (await refusal(api, await newest(api)))["description"]
 

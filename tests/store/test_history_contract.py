@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gatepost.registry.change import ChangeCause
 from gatepost.store.history import (
     EVERYTHING,
     Author,
-    Cause,
     ChangeRecord,
     Combination,
     Condition,
@@ -33,7 +33,7 @@ from gatepost.values.ids import Id
 NOON = datetime(2030, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 OLGA = Author(
     at=NOON,
-    cause=Cause.API,
+    cause=ChangeCause.API,
     account_id=Id("i1"),
     account="Olga@example.org",
     api_key="deploy",
@@ -41,7 +41,7 @@ OLGA = Author(
     listener="https",
     source_address="2001:db8::1",
 )
-START = Author(at=NOON, cause=Cause.FIRST_START)
+START = Author(at=NOON, cause=ChangeCause.FIRST_START)
 
 
 def change(name: str, *, author: Author = OLGA, number: int = 1, key: str | None = None) -> ObjectWrite:

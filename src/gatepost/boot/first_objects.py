@@ -19,13 +19,14 @@ from gatepost.management.stored_configuration import load_configuration
 from gatepost.management.web_session_key import ensure_web_session_key
 from gatepost.registry.account import ACCOUNT, Account, Role
 from gatepost.registry.certificate import CERTIFICATE
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.declaration import SINGLETON_ID, ObjectType
 from gatepost.registry.domain import DOMAIN, Domain
 from gatepost.registry.network_listener import NETWORK_LISTENER
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.session.password_hash import hash_password, is_password_of
-from gatepost.store.history import Author, Cause
+from gatepost.store.history import Author
 from gatepost.store.interface import NEVER_CHANGED, NewMessage, ObjectWrite
 from gatepost.store.sql_store import SqlStore
 from gatepost.values.ids import Id, id_from_random
@@ -66,7 +67,7 @@ class FirstObjects:
 
     @property
     def _author(self) -> Author:
-        return Author(at=datetime.now(UTC), cause=Cause.FIRST_START if self.is_first_start else Cause.START)
+        return Author(at=datetime.now(UTC), cause=ChangeCause.FIRST_START if self.is_first_start else ChangeCause.START)
 
     def _add(self, object_type: ObjectType[T], value: T, object_id: Id | None = None) -> Id:
         object_id = object_id or id_from_random(secrets.token_bytes(10))

@@ -67,6 +67,13 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {  # command → (command 
         ("gatepost connections --source 198.51.100.0/24 --protocol imap", "who is connected from there"),
         ("gatepost connections --kill w4242-17", "end one, politely"),
     ),
+    "history": (
+        ("gatepost history --since 1d", "who has changed what since yesterday"),
+        ("gatepost history imap --by olga", "what olga has changed at listeners that are called so"),
+        ("gatepost history --show h42", "one change, every property before and after"),
+        ("gatepost history --revert h42 --dry-run", "what undoing it would do"),
+        ("gatepost history --revert h42", "undo it"),
+    ),
     "serve": (
         ("gatepost serve --demo", "try it: loopback, high ports, two accounts"),
         ("gatepost serve --data /var/lib/gatepost --run-as gatepost", "as root, on the well-known ports"),

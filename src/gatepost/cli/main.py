@@ -18,6 +18,7 @@ from gatepost.cli.connections_command import connections
 from gatepost.cli.describe_command import describe
 from gatepost.cli.diff_command import diff
 from gatepost.cli.examples import epilog
+from gatepost.cli.history_command import history
 from gatepost.cli.object_commands import create, delete, get, query, update
 from gatepost.cli.snapshot_command import snapshot
 from gatepost.cli.status_command import status
@@ -49,7 +50,7 @@ def _root(
 
 
 app.callback()(takes_client_options(_root))
-for _command in (get, query, create, update, delete, describe, apply, snapshot, diff, status, connections):
+for _command in (get, query, create, update, delete, describe, apply, snapshot, diff, status, connections, history):
     app.command(rich_help_panel=_CLIENTS, epilog=epilog(_command.__name__))(client_command(_command))
 app.command(epilog=epilog("check"))(check)
 

@@ -18,9 +18,10 @@ from gatepost.plan.certificate_files import files_of
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
 from gatepost.registry.certificate import CERTIFICATE, Certificate
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
-from gatepost.store.history import Author, Cause
+from gatepost.store.history import Author
 from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, StoreError
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
@@ -88,7 +89,7 @@ def _plan_of(configuration: Configuration, revision: int, read: FilesRead) -> Pl
 
 
 def _writes(before: Mapping[Id, Certificate], changed: Mapping[Id, Certificate]) -> list[ObjectWrite]:
-    author = Author(at=datetime.now(UTC), cause=Cause.CERTIFICATE_FILE)
+    author = Author(at=datetime.now(UTC), cause=ChangeCause.CERTIFICATE_FILE)
     return [object_write(author, CERTIFICATE, key, before[key], value) for key, value in changed.items()]
 
 

@@ -40,12 +40,12 @@ from gatepost.management.state_watch import StateWatch
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.management.web_session_key import ensure_web_session_key
 from gatepost.registry.account import Role
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.domain import DOMAIN
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.session.password_hash import hash_to_store
-from gatepost.store.history import Cause
 from gatepost.store.sql_store import SqlStore
 from gatepost.values.ids import Id
 
@@ -227,7 +227,7 @@ async def mail_server(
         )
         stack.callback(authenticator.close)
         applier, delete_mail = process.worker.applier, store.mail.delete_account
-        calls = LocalCalls(store.configuration, applier, delete_mail, hash_password, Cause.API)
+        calls = LocalCalls(store.configuration, applier, delete_mail, hash_password, ChangeCause.PROGRAM)
         server = MailServer(process, store, calls, directory)
         await server.add(*listeners)
         yield server

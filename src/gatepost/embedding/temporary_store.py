@@ -7,11 +7,15 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from gatepost.management.recording import object_write
 from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.configuration import Configuration
+from gatepost.store.history import Author
 from gatepost.store.interface import ObjectWrite
 from gatepost.store.sql.dialect import DATABASE_FILE
 
@@ -46,8 +50,9 @@ def _place() -> Path | None:
 
 def writes_of(configuration: Configuration) -> list[ObjectWrite]:
     """All objects, as a store takes them."""
+    author = Author(at=datetime.now(UTC), cause=ChangeCause.PROGRAM)
     return [
-        ObjectWrite(name, object_id, object_type.to_stored(value), object_type.unique_key(value))
+        object_write(author, object_type, object_id, None, value)
         for name, object_type in OBJECT_TYPES.items()
         for object_id, value in configuration.objects[name].items()
     ]

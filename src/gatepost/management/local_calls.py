@@ -18,8 +18,8 @@ from gatepost.management.methods.set_flow import SetParts
 from gatepost.management.methods.table import method_table
 from gatepost.management.open_connections import NoConnections
 from gatepost.registry.account import Role
+from gatepost.registry.change import ChangeCause
 from gatepost.session.password_hash import HashToStore, hash_to_store
-from gatepost.store.history import Cause
 from gatepost.store.interface import ConfigurationStore
 from gatepost.values.ids import Id, id_from_random
 
@@ -33,7 +33,7 @@ class LocalCalls:
         applier: Applier,
         delete_account_mail: Callable[[Id], Awaitable[None]],
         hash_password: HashToStore = hash_to_store,
-        cause: Cause = Cause.PLAN_FILE,
+        cause: ChangeCause = ChangeCause.PLAN_FILE,
     ) -> None:
         parts = SetParts(
             store=store,

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from gatepost.management.access import Caller
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.declaration import ObjectType
 from gatepost.registry.system_settings import SystemSettings
-from gatepost.store.history import Author, Cause, ChangeRecord, Json, Retention
+from gatepost.store.history import Author, ChangeRecord, Json, Retention
 from gatepost.store.interface import ObjectWrite
 from gatepost.values.ids import Id
 
@@ -45,7 +46,7 @@ def author_of(caller: Caller, configuration: Configuration, at: datetime) -> Aut
     listener = configuration.listeners.get(caller.listener_id) if caller.listener_id is not None else None
     return Author(
         at=at,
-        cause=Cause.API,
+        cause=ChangeCause.API,
         account_id=caller.account_id,
         account=caller.login_name,
         api_key=None if caller.key is None else caller.key.name,

@@ -37,10 +37,11 @@ class ChangeCause(Enum):
     """What the change came from."""
 
     API = "api"
-    PLAN_FILE = "planFile"
+    PLAN_FILE = "planFile"  # of `serve --plan`
     FIRST_START = "firstStart"
-    START = "start"
-    CERTIFICATE_FILE = "certificateFile"
+    START = "start"  # GATEPOST_ADMIN, a self-signed certificate that had to be renewed
+    CERTIFICATE_FILE = "certificateFile"  # the file of a certificate has changed
+    PROGRAM = "program"  # the one that the server runs in
 
 
 _KIND_LABELS = {
@@ -54,6 +55,7 @@ _CAUSE_LABELS = {
     ChangeCause.FIRST_START: "The first start",
     ChangeCause.START: "A start of the server",
     ChangeCause.CERTIFICATE_FILE: "The file of a certificate",
+    ChangeCause.PROGRAM: "The program that the server runs in",
 }
 
 
@@ -96,9 +98,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     object_name: Annotated[
         str | None, _told(Text(), "Object", "What the object was called then; null where it has no name.")
     ] = None
-    cause: Annotated[ChangeCause, _told(Choice(ChangeCause, _CAUSE_LABELS), "Cause", "What the change came from.")] = (
-        ChangeCause.API
-    )
+    cause: Annotated[
+        ChangeCause, _told(Choice(ChangeCause, _CAUSE_LABELS), "ChangeCause", "What the change came from.")
+    ] = ChangeCause.API
     account_id: Annotated[
         Id | None, _told(ObjectId("Account"), "Account id", "Who made it; null where no account did.")
     ] = None

@@ -13,19 +13,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
+from gatepost.registry.change import ChangeCause
 from gatepost.values.ids import Id
 
 Json = Mapping[str, object]
-
-
-class Cause(Enum):
-    """What a change came from."""
-
-    API = "api"
-    PLAN_FILE = "planFile"  # of `serve --plan`
-    FIRST_START = "firstStart"
-    START = "start"  # GATEPOST_ADMIN, a self-signed certificate that had to be renewed
-    CERTIFICATE_FILE = "certificateFile"  # the file of a certificate has changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +24,7 @@ class Author:
     """Who changes something, when (UTC) and from where. Names are those of that moment; what does not apply is None."""
 
     at: datetime
-    cause: Cause
+    cause: ChangeCause
     account_id: Id | None = None
     account: str | None = None  # login name
     api_key: str | None = None  # name of the key that the account was used with

@@ -37,11 +37,12 @@ from gatepost.plan.difference import difference
 from gatepost.plan.plan import Plan
 from gatepost.registry.account import ACCOUNT
 from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import DeclaredProperty
 from gatepost.registry.file_path import NO_FILES
 from gatepost.registry.kinds import SecretText
-from gatepost.store.history import Author, Cause
+from gatepost.store.history import Author
 from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, StoreError, Taken
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -63,7 +64,9 @@ class SetParts:
     make_id: Callable[[], Id]
     now: Callable[[], datetime]
     random_octets: Callable[[int], bytes]
-    cause: Cause = Cause.API  # of a change that does not come from an account: what stands in the history instead
+    cause: ChangeCause = (
+        ChangeCause.API
+    )  # of a change that does not come from an account: what stands in the history instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ class SetMethod:
         return Outcome(request, proposal, state, state, report)
 
     def _author(self, proposal: Proposal, context: MethodContext, now: datetime) -> Author:
-        if self._parts.cause is Cause.API:
+        if self._parts.cause is ChangeCause.API:
             return author_of(context.caller, proposal.before, now)
         return Author(at=now, cause=self._parts.cause)
 

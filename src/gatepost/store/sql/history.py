@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, not_, or_, select, true
 
+from gatepost.registry.change import ChangeCause
 from gatepost.store.history import (
     EVERYTHING,
     Author,
-    Cause,
     ChangeRecord,
     Combination,
     Condition,
@@ -139,7 +139,7 @@ def _entry(row: Row) -> HistoryEntry:
     account_id, account, api_key, listener_id, listener, source_address = who
     author = Author(
         at=_EPOCH + at * _MICROSECOND,
-        cause=Cause(cause),
+        cause=ChangeCause(cause),
         account_id=account_id,
         account=account,
         api_key=api_key,
