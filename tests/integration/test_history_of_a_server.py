@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.running_server import ADMIN, PACKAGE_PATH, USING, RunningServer, running_server
 from tests.free_port import free_port
+from tests.integration.running_server import ADMIN, PACKAGE_PATH, USING, RunningServer, running_server
 
 OPERATOR = {"name": "olga", "domainId": "#d", "password": "olga's long password", "role": "operator"}
 
