@@ -52,7 +52,8 @@ def suite_of_new_connection(server: RunningServer) -> str | None:
     context = trusting_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with imaplib.IMAP4_SSL(*server.address("imaps"), ssl_context=context, timeout=10) as client:
-        cipher: tuple[str, str, int] | None = client.sock.cipher()
+        assert isinstance(client.sock, ssl.SSLSocket)
+        cipher = client.sock.cipher()
         return cipher[0] if cipher else None
 
 
