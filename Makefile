@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 
-.PHONY: run test check format bench bench-full soak vendor lock clean
+.PHONY: run test check format manual bench bench-full soak vendor lock clean
 
 run: $(VENV)/runtime-installed ## start the demonstration on loopback
 	$(BIN)/gatepost serve --demo
@@ -24,6 +24,9 @@ check: $(VENV)/dev-installed node_modules/installed ## lint, types, architecture
 format: $(VENV)/dev-installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+manual: $(VENV)/dev-installed ## docs/reference and docs/man again, out of the declarations and the commands
+	$(BIN)/python -m manual
 
 bench: $(VENV)/dev-installed ## the quick measurements, under five minutes
 	$(BIN)/python -m bench

@@ -12,7 +12,8 @@ from gatepost.cli.named_objects import find_shape
 from gatepost.cli.output import value_text
 from gatepost.config.object_shape import ObjectShape, PropertyShape
 
-MOST_CHOICES_IN_A_TABLE = 12
+_MOST_CHOICES_IN_A_TABLE = 8
+_MAX_INTEGER = 2**53 - 1  # of JSON (RFC 8620 section 1.3): where there is no limit of its own
 
 _UPDATE_WORDS = {"immutable": "on create only", "serverSet": "set by the server"}
 _EFFECT_WORDS = {
@@ -44,16 +45,16 @@ def describe(invocation: Invocation, object_name: OptionalObjectName = None) -> 
             [
                 each.name,
                 type_words(each),
-                "required" if each.is_required else value_text(each, each.default) if each.has_default else "",
+                default_words(each),
                 limit_words(each),
-                _UPDATE_WORDS.get(each.update) or _EFFECT_WORDS.get(each.live_effect or "", each.live_effect or ""),
+                change_words(each),
                 each.description,
             ]
             for each in shape.properties.values()
         ],
     )
     for each in shape.properties.values():
-        if len(each.choices) > MOST_CHOICES_IN_A_TABLE:
+        if len(each.choices) > _MOST_CHOICES_IN_A_TABLE:
             output.line(f"\n{each.name}", style="bold")
             output.line(", ".join(each.choices))
 
@@ -80,18 +81,44 @@ def type_words(declared: PropertyShape) -> str:
 def _choice_words(declared: PropertyShape) -> str:
     """The names that there are, if they fit into a table."""
     count = len(declared.choices)
-    return ", ".join(declared.choices) if count <= MOST_CHOICES_IN_A_TABLE else f"{count} names, see below"
+    return ", ".join(declared.choices) if count <= _MOST_CHOICES_IN_A_TABLE else f"{count} names, see below"
+
+
+def default_words(declared: PropertyShape) -> str:
+    """The default, or that there must be a value."""
+    if declared.update == "serverSet":
+        return ""
+    return (
+        "required" if declared.is_required else value_text(declared, declared.default) if declared.has_default else ""
+    )
+
+
+def change_words(declared: PropertyShape) -> str:
+    """Who may write it, or what a change does to what runs."""
+    effect = declared.live_effect or ""
+    return _UPDATE_WORDS.get(declared.update) or _EFFECT_WORDS.get(effect, effect)
 
 
 def limit_words(declared: PropertyShape) -> str:
-    """The limits: `1 to 255`, `at least 1 member`."""
-    if declared.min_items:
-        return f"at least {declared.min_items} member{'s' if declared.min_items > 1 else ''}"
+    """The limits: `1 to 255 octets`, `at least 1 member`, `1 to 64 characters`. A limit that nobody meets is left out."""
+    if declared.update == "serverSet":
+        return ""
+    if declared.is_set:
+        return _range_words(declared.min_items, declared.max_items, "member")
+    if declared.type_name == "string":
+        return _range_words(declared.min_length, declared.max_length, "character")
     least = None if declared.minimum is None else value_text(declared, declared.minimum)
-    most = None if declared.maximum is None else value_text(declared, declared.maximum)
-    if least is not None and most is not None:
-        return f"{least} to {most}"
-    return f"at least {least}" if least is not None else f"at most {most}" if most is not None else ""
+    most = None if declared.maximum in (None, _MAX_INTEGER) else value_text(declared, declared.maximum)
+    unit = f" {declared.unit}" if declared.unit and not declared.is_duration else ""
+    words = _range_words(None if least == "0" else least, most, "")
+    return words if most is None else f"{words}{unit}"
+
+
+def _range_words(least: object, most: object, unit: str) -> str:
+    units = f" {unit}{'' if str(most if most is not None else least) == '1' else 's'}" if unit else ""
+    if least and most is not None:
+        return f"{least}{units}" if least == most else f"{least} to {most}{units}"
+    return f"at least {least}{units}" if least else f"at most {most}{units}" if most is not None else ""
 
 
 def _list_types(invocation: Invocation) -> None:

@@ -35,6 +35,10 @@ class PropertyShape:
     minimum: int | None = None
     maximum: int | None = None
     min_items: int | None = None
+    max_items: int | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    unit: str | None = None
     update: str = "mutable"  # mutable, immutable, serverSet
     is_required: bool = False
     has_default: bool = False
@@ -158,7 +162,7 @@ def _object_shape(document: Mapping[str, Any], name: str) -> ObjectShape:
         description=described.get("description") or "",
         label_property=label,
         columns=tuple((column["name"], column.get("label") or column["name"]) for column in listed.get("columns", ())),
-        key_properties=tuple(described.get("keyProperties") or ((label,) if label and not is_singleton else ())),
+        key_properties=tuple(described.get("keyProperties", [label] if label and not is_singleton else [])),
     )
 
 
@@ -187,6 +191,10 @@ def _property_shape(
         minimum=kind.get("min"),
         maximum=kind.get("max"),
         min_items=kind.get("minItems"),
+        max_items=kind.get("maxItems"),
+        min_length=kind.get("minLength"),
+        max_length=kind.get("maxLength"),
+        unit=declared.get("unit"),
         update=declared.get("update", "mutable"),
         is_required=bool(declared.get("required")),
         has_default=name in defaults,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gatepost.registry.declaration import DeclaredProperty, ObjectType
+from gatepost.registry.declaration import DeclaredProperty, ObjectType, Update
 from gatepost.registry.kinds import Kind, SetOf
 
 
@@ -38,7 +38,8 @@ def _object(object_type: ObjectType[Any]) -> dict[str, Any]:
 
 
 def _key_properties(object_type: ObjectType[Any]) -> list[str]:
-    if object_type.is_singleton:
+    can_change = any(each.declaration.update is Update.MUTABLE for each in object_type.properties.values())
+    if object_type.is_singleton or not can_change:
         return []
     label_property = object_type.list_view.label_property
     return list(object_type.key_properties) or ([label_property] if label_property else [])
