@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import smtplib
 import socket
 import subprocess
 import sys
 import typing
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -23,6 +26,7 @@ from gatepost import Address, Listener, ListenerFields, Refused, Server, Setting
 from gatepost.registry.network_listener import NETWORK_LISTENER
 from gatepost.registry.system_settings import SYSTEM_SETTINGS
 
+AES_128, CHACHA = "tlsEcdheEcdsaWithAes128GcmSha256", "tlsEcdheEcdsaWithChacha20Poly1305Sha256"
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
@@ -180,6 +184,59 @@ async def test_a_start_that_is_refused_leaves_nothing_behind() -> None:
         async with gatepost.listen([listener("first"), listener("second", "192.0.2.1:2525")], smtp=accept):
             pass
     assert open_descriptors() == before
+
+
+async def test_a_start_without_descriptors_says_so_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_descriptor: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    before = open_descriptors()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup", none_left)
+        with pytest.raises(OSError, match="Too many open files"):
+            async with gatepost.listen([listener()], smtp=accept):
+                pass
+    assert open_descriptors() == before
+
+
+async def test_what_goes_wrong_in_the_block_is_raised_and_the_server_is_closed() -> None:
+    before = open_descriptors()
+    with pytest.raises(ZeroDivisionError):
+        async with gatepost.listen([listener()], smtp=accept) as server:
+            raise ZeroDivisionError
+    assert await asyncio.to_thread(is_refused, server.address("in"))
+    assert open_descriptors() == before
+
+
+def handshake(address: Address, *options: str) -> str:
+    """What openssl says of one, with STARTTLS."""
+    done = subprocess.run(
+        ["openssl", "s_client", "-connect", str(address), "-starttls", "smtp", *options],
+        input="QUIT\n",
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+async def test_the_tls_policy_is_the_listeners_and_changes_with_the_next_connection(tmp_path: Path) -> None:
+    policy: ListenerFields = {
+        "use_tls": True,
+        "tls_disable_protocols": ["tls13"],
+        "tls_disable_cipher_suites": {AES_128, CHACHA},
+    }
+    async with gatepost.listen([listener(**policy)], smtp=accept) as server:
+        trusted = tmp_path / "trusted.pem"
+        trusted.write_text(server.certificate)
+        options = ("-CAfile", str(trusted), "-verify_ip", "127.0.0.1")
+        said = await asyncio.to_thread(handshake, server.address("in"), *options)
+        assert "Verify return code: 0 (ok)" in said
+        assert "Cipher is ECDHE-ECDSA-AES256-GCM-SHA384" in said
+        assert "Cipher is (NONE)" in await asyncio.to_thread(handshake, server.address("in"), "-tls1_3")
+        await server.update("in", tls_disable_protocols=[])
+        assert "New, TLSv1.3, Cipher is" in await asyncio.to_thread(handshake, server.address("in"))
 
 
 @pytest.mark.parametrize(

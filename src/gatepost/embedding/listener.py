@@ -146,7 +146,9 @@ def _fit(name: str, candidate: Candidate[T]) -> T:
 
 def objection(name: str, problem: Problem) -> Objection:
     """A problem of the registry, in this room's words."""
-    description = problem.description if problem.value is None else f"{problem.description} ({problem.value})"
+    description = problem.description
+    if problem.value is not None and problem.value not in description:
+        description += f" ({problem.value})"
     return Objection(name, python_name(problem.property), description)
 
 

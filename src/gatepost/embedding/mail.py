@@ -4,6 +4,7 @@ is gone when the server is. For tests of mail programs, above all; `gatepost.pyt
 
 from __future__ import annotations
 
+import asyncio
 import email.policy
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -220,12 +221,12 @@ async def mail_server(
         stack.push_async_callback(store.close)
         await ensure_web_session_key(store.configuration)
         process = OneProcess(plan_of(first, await store.configuration.commit(writes_of(first))))
-        await process.open()
         stack.push_async_callback(process.close, drain_timeout)
+        await process.open()
         process.sessions, authenticator = await give_mail_sessions(
             process.worker, store, watch, state_watch, hash_password
         )
-        stack.callback(authenticator.close)
+        stack.push_async_callback(asyncio.to_thread, authenticator.close)
         applier, delete_mail = process.worker.applier, store.mail.delete_account
         calls = LocalCalls(store.configuration, applier, delete_mail, hash_password, ChangeCause.PROGRAM)
         server = MailServer(process, store, calls, directory)

@@ -20,10 +20,11 @@ from gatepost.worker.worker import Worker
 
 
 class WorkersInThisProcess:
-    """See supervisor.worker_process.WorkerStarter. `worker` is the one that was started last."""
+    """See supervisor.worker_process.WorkerStarter. `worker` is the one that was started last, `failure` why none was."""
 
     settings: Mapping[str, object] = {}
     worker: Worker
+    failure: OSError | None = None
 
     def __init__(self, page: CounterPage) -> None:
         self._page = page
@@ -32,8 +33,16 @@ class WorkersInThisProcess:
 
     def new_worker(self, start: WorkerStart) -> tuple[int, int]:
         """A worker in this event loop. Its end is told by an eventfd(2), which is read like the end of a process."""
-        ended = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        worker = Worker(socket.socket(fileno=os.dup(start.control)), self._page, start.row)
+        try:
+            ended = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            try:
+                worker = Worker(socket.socket(fileno=os.dup(start.control)), self._page, start.row)
+            except BaseException:
+                os.close(ended)
+                raise
+        except OSError as error:
+            self.failure = error
+            raise
         worker.begin()
         self.worker = self._by_descriptor[ended] = worker
         task = asyncio.get_running_loop().create_task(self._until_finished(worker, ended))
@@ -72,9 +81,12 @@ class OneProcess:
         return self._starter.worker
 
     async def open(self) -> None:
-        """Start the worker, which has to `serve` something before the first listener; the plan of the node has none yet."""
+        """Start the worker, which has to `serve` something before the first listener; the plan of the node has none yet. Raises
+        OSError where the process has no descriptors left; `close` has to come all the same."""
         self.node.slots.follow(self.node.changes.running_plan)
         self.node.fleet.start(self.node.changes.running_plan)
+        if self._starter.failure is not None:
+            raise self._starter.failure  # a server would try again; a program wants to know
         await self.node.fleet.is_ready.wait()
 
     def serve(self, sessions: ProtocolSessions) -> None:

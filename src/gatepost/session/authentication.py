@@ -120,7 +120,7 @@ class PasswordAuthenticator:
             raise AuthenticationFailed(is_temporary=refused.is_temporary) from refused.__cause__
 
     def close(self) -> None:
-        """Give the threads back."""
+        """Give the threads back. Blocks for a moment."""
         self._verifier.close()
 
     async def _checked_account(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
