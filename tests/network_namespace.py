@@ -4,6 +4,7 @@ else in them. See network_namespaces(7), veth(4). They go away with the last des
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import socket
 import struct
@@ -150,6 +151,13 @@ class TwoHosts:
             if host.startswith("fe80:"):
                 host += "%client0"
             return socket.create_connection((host, port), timeout=20)
+
+    def make_far_host(self, address: str) -> None:
+        """Another host beyond the client's, which is silent but for what somebody sends in its name: see far_client."""
+        with inside(self.client):
+            (link,) = json.loads(subprocess.check_output(["ip", "-json", "link", "show", "client0"]))
+        with inside(self.server):
+            _ip(f"neighbour replace {address} lladdr {link['address']} dev server0")
 
     def capture(self) -> Capture:
         """See Capture."""

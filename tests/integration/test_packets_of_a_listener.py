@@ -6,10 +6,13 @@ import re
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from tests.far_client import FarClient
 from tests.free_port import free_port
 from tests.integration.running_server import RunningServer, running_server
 from tests.network_namespace import (
@@ -228,3 +231,22 @@ def test_the_test_looks_at_packets_of_the_server_and_not_of_the_client(hosts: Tw
             assert {packet.hops for packet in capture.packets_to(sock.getsockname()[1])} == {7}
             accepted.close()
         capture.close()
+
+
+@pytest.mark.parametrize("reuse_port", [True, False])
+def test_who_is_far_away_and_in_the_middle_of_connecting_is_served_although_the_address_is_given_up(
+    hosts: TwoHosts, server: RunningServer, reuse_port: bool
+) -> None:
+    listener_id, port = create(server, SERVER, useTls=False, socketReusePort=reuse_port)
+    client = FarClient(hosts, port)
+    client.begin()
+    destroying = Thread(target=server.destroy_listener, args=(listener_id,))
+    destroying.start()
+    time.sleep(0.6)  # as long as its packet is on the way
+    client.complete()
+    assert client.first_words().startswith(b"220 ")
+    destroying.join(20)
+    assert not destroying.is_alive()
+    with pytest.raises(ConnectionRefusedError):
+        hosts.connect(SERVER, port)
+    client.close()

@@ -262,13 +262,15 @@ class Changes:
 
 
 async def _until_empty(retirement: Retirement) -> None:
-    """Connections whose handshake was under way may still come in for a moment."""
+    """Connections whose handshake was under way may still come in for a moment: as long as their way to here takes."""
     loop = asyncio.get_running_loop()
     end, quiet_since = loop.time() + _LONGEST_WAIT, loop.time()
-    while loop.time() < end and loop.time() - quiet_since < _QUIET:
+    while loop.time() < end:
         await asyncio.sleep(_QUIET / 5)
         if not retirement.is_empty():
             quiet_since = loop.time()
+        elif loop.time() - quiet_since >= _QUIET and not retirement.has_handshakes_under_way():
+            return
 
 
 def _too_many_listeners(plan: Plan) -> BindFailure:

@@ -14,6 +14,7 @@ from gatepost.plan.difference import buffers_given_back
 from gatepost.plan.plan import ListenerPlan, Plan, SocketPlan
 from gatepost.sockets import listening_socket, minimum_ttl, options
 from gatepost.sockets.address_sockets import AddressSockets, KeptSocket, is_listened_to
+from gatepost.sockets.handshakes import handshakes_under_way
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.values.ids import Id
@@ -48,6 +49,7 @@ class Retirement:
     sockets: list[KeptSocket] = field(default_factory=list)
     gathered: list[AddressSockets] = field(default_factory=list)
     joining: list[AddressSockets] = field(default_factory=list)
+    awaited: frozenset[bytes] | None = None  # handshakes that were under way when new connections had been kept out
 
     def stop_new_connections(self) -> None:
         """No client gets in any more. All workers know that they are to empty these sockets: see minimum_ttl."""
@@ -57,6 +59,12 @@ class Retirement:
     def is_empty(self) -> bool:
         """Whether nothing waits in any of them."""
         return all(listening_socket.accept_queue(kept.sock).length == 0 for kept in self.sockets)
+
+    def has_handshakes_under_way(self) -> bool:
+        """Whether a client may still come in that was answered before new ones were kept out."""
+        under_way = handshakes_under_way({kept.sock.getsockname()[1] for kept in self.sockets})
+        self.awaited = under_way if self.awaited is None else self.awaited & under_way
+        return bool(self.awaited)
 
     def close(self) -> None:
         """All workers have released them."""
