@@ -52,8 +52,11 @@ class MemoryHistory:
         numbers = {entry_number(each) for each in ids}
         return [row for number, row in self.rows.items() if number in numbers]
 
-    async def find(self, wanted: HistoryFilter = EVERYTHING, orders: Sequence[Order] = ()) -> Sequence[Id]:
-        found = [row for row in reversed(self.rows.values()) if _matches(row, wanted)]
+    async def find(
+        self, wanted: HistoryFilter = EVERYTHING, orders: Sequence[Order] = (), *, span: Span | None = None
+    ) -> Sequence[Id]:
+        rows = [row for number, row in self.rows.items() if span is None or number <= span.newest]
+        found = [row for row in reversed(rows) if _matches(row, wanted)]
         for order in reversed(orders):
             keys = {row.id: _key(_value(row, order.field)) for row in found}
             found.sort(key=lambda row, keys=keys: keys[row.id], reverse=not order.is_ascending)  # type: ignore[misc]
@@ -71,8 +74,9 @@ def _value(row: HistoryEntry, field: HistoryField) -> Any:
             return author.at
         case HistoryField.CAUSE:
             return author.cause.value
-        case HistoryField.VALUES:
-            return json.dumps([row.record.before, row.record.after])
+        case HistoryField.TEXT:
+            names = [row.object_type, row.record.object_name, author.account, author.source_address]
+            return json.dumps([*names, row.record.before, row.record.after])
         case HistoryField.REVISION:
             return row.revision
         case HistoryField.OBJECT_TYPE:

@@ -134,6 +134,22 @@ async def test_changes_are_found(api: Api, wanted: dict[str, Any] | None, expect
     assert answer["canCalculateChanges"] is True
 
 
+async def test_what_comes_while_a_query_is_answered_is_told_as_a_change(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = api.store.history.find
+
+    async def with_another(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(api.store.history, "find", find)
+        await api.call("x:NetworkListener/set", create={"n": NEW})
+        return await find(*arguments, **options)
+
+    monkeypatch.setattr(api.store.history, "find", with_another)
+    answer = await api.call("x:Change/query")
+    assert answer["ids"] == []
+    assert (await api.call("x:Change/changes", sinceState=answer["queryState"]))["created"] == ["h1"]
+
+
 async def test_changes_are_sorted_and_paged(api: Api) -> None:
     await make_history(api)
     oldest_first = [{"property": "at", "isAscending": True}]
@@ -153,6 +169,10 @@ async def test_changes_are_sorted_and_paged(api: Api) -> None:
         ({"filter": {"revision": "7"}}, "invalidArguments"),
         ({"filter": {"text": None}}, "invalidArguments"),
         ({"filter": {"objectType": None}}, "invalidArguments"),
+        ({"filter": {"account": "x" * 1001}}, "invalidArguments"),
+        ({"filter": {"text": "x" * 1001}}, "invalidArguments"),
+        ({"filter": []}, "invalidArguments"),
+        ({"filter": {"operator": "OR", "conditions": [{"text": "x"}] * 257}}, "unsupportedFilter"),
         ({"filter": {"operator": "XOR", "conditions": []}}, "invalidArguments"),
         ({"filter": {"operator": "AND", "conditions": [None]}}, "invalidArguments"),
         ({"sort": [{"property": "before"}]}, "unsupportedSort"),

@@ -148,7 +148,10 @@ def contains(name: HistoryField, text: str) -> Condition:
         (contains(HistoryField.OBJECT_NAME, "mx"), ["h3", "h2"]),
         (contains(HistoryField.OBJECT_NAME, "%"), ["h3"]),
         (contains(HistoryField.OBJECT_NAME, "x_"), ["h2"]),
-        (contains(HistoryField.VALUES, '"number":20'), ["h2"]),
+        (contains(HistoryField.TEXT, '"number":20'), ["h2"]),
+        (contains(HistoryField.TEXT, "OLGA@example"), ["h1"]),
+        (contains(HistoryField.TEXT, "2001:db8"), ["h1"]),
+        (contains(HistoryField.TEXT, "edge"), ["h1"]),
         (Condition(HistoryField.ACCOUNT, Relation.IS, None), ["h2"]),
         (Condition(HistoryField.OBJECT_ID, Relation.IS, "Edge"), ["h1"]),
         (Condition(HistoryField.OBJECT_ID, Relation.IS, "edge"), []),
@@ -169,6 +172,22 @@ def contains(name: HistoryField, text: str) -> Condition:
 async def test_rows_are_found(configuration: ConfigurationStore, wanted: HistoryFilter, expected: list[str]) -> None:
     await fill(configuration)
     assert list(await configuration.history.find(wanted)) == expected
+
+
+async def test_what_has_come_since_a_span_was_asked_for_can_be_left_out(configuration: ConfigurationStore) -> None:
+    await configuration.commit([change("a")])
+    span = await configuration.history.span()
+    await configuration.commit([change("b")])
+    assert list(await configuration.history.find(span=span)) == ["h1"]
+
+
+async def test_as_many_and_as_long_conditions_as_the_api_lets_through_are_no_trouble(
+    configuration: ConfigurationStore,
+) -> None:
+    await fill(configuration)
+    parts = [contains(HistoryField.TEXT, f"{number}{'x%' * 498}") for number in range(256)]
+    assert list(await configuration.history.find(Combination("OR", parts))) == []
+    assert list(await configuration.history.find(Combination("NOT", parts))) == ["h3", "h2", "h1"]
 
 
 @pytest.mark.parametrize(
@@ -213,6 +232,14 @@ async def test_a_commit_removes_what_is_too_old_or_too_much(
     await configuration.commit([last], retention=retention)
     assert await configuration.history.span() == Span(oldest, 4)
     assert len(await configuration.history.find()) == 5 - oldest
+
+
+async def test_where_much_is_to_go_some_goes_with_each_commit(configuration: ConfigurationStore) -> None:
+    await configuration.commit([change(f"n{number}") for number in range(2500)])
+    await configuration.commit([change("a")], retention=Retention(None, 1))
+    assert await configuration.history.span() == Span(2001, 2501)
+    await configuration.commit([change("b")], retention=Retention(None, 1))
+    assert await configuration.history.span() == Span(2502, 2502)
 
 
 async def test_a_number_is_not_used_again_when_its_row_is_gone(

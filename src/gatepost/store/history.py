@@ -69,7 +69,8 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Which rows a commit leaves behind: the newest `most` of those that are not older than `since`."""
+    """Which rows a commit leaves behind: the newest `most` of those that are not older than `since`. Where many are to go,
+    some go with each commit, so that none takes long."""
 
     since: datetime | None
     most: int
@@ -101,7 +102,7 @@ class HistoryField(Enum):
     LISTENER = "listener"
     SOURCE_ADDRESS = "sourceAddress"
     REVERT_OF = "revertOf"
-    VALUES = "values"  # `before` and `after` as JSON text
+    TEXT = "text"  # all names and ids, the source address, and `before` and `after` as JSON
 
 
 class Relation(Enum):
@@ -152,8 +153,11 @@ class HistoryStore(Protocol):
     async def entries(self, ids: Collection[str]) -> Sequence[HistoryEntry]:
         """The rows of these ids, oldest first; ids that do not exist (any more) are left out."""
 
-    async def find(self, wanted: HistoryFilter = EVERYTHING, orders: Sequence[Order] = ()) -> Sequence[Id]:
-        """The ids of all rows that match, in that order; what is equal in it, the newest first."""
+    async def find(
+        self, wanted: HistoryFilter = EVERYTHING, orders: Sequence[Order] = (), *, span: Span | None = None
+    ) -> Sequence[Id]:
+        """The ids of all rows that match, in that order; what is equal in it, the newest first. `span`: none that came
+        after it was asked for."""
 
 
 _LETTER = "h"

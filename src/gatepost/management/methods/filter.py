@@ -43,9 +43,8 @@ def compile_filter(
         return lambda _: True
     if not isinstance(wire, dict):
         raise invalid_arguments("filter must be an object")
-    if depth == 0 and _is_too_large(wire):
-        words = f"a filter may have {_MOST_CONDITIONS} conditions, nested {_DEEPEST} deep: ask several queries"
-        raise MethodError("unsupportedFilter", words)
+    if depth == 0:
+        check_filter_size(wire)
     if "operator" not in wire:
         return _condition(wire, properties, exact, columns, value_tests)
     combine = _OPERATORS.get(str(wire["operator"]))
@@ -59,6 +58,13 @@ def compile_filter(
         for condition in conditions
     ]
     return lambda value: combine([part(value) for part in parts])
+
+
+def check_filter_size(wire: Mapping[str, Any]) -> None:
+    """Raises MethodError unsupportedFilter for a filter of too many conditions, or nested too deeply."""
+    if _is_too_large(wire):
+        words = f"a filter may have {_MOST_CONDITIONS} conditions, nested {_DEEPEST} deep: ask several queries"
+        raise MethodError("unsupportedFilter", words)
 
 
 def _is_too_large(wire: Mapping[str, Any]) -> bool:

@@ -20,7 +20,13 @@ from gatepost.management.methods.query import answer_query, read_window
 from gatepost.registry.change import CHANGE
 from gatepost.registry.kinds import UtcDateTime
 from gatepost.registry.permissions import Verb
-from gatepost.store.history import HistoryEntry, HistoryStore, Span, entry_id, entry_number
+from gatepost.store.history import (
+    HistoryEntry,
+    HistoryStore,
+    Span,
+    entry_id,
+    entry_number,
+)
 from gatepost.values.ids import Id
 
 _STATE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
@@ -41,11 +47,13 @@ class HistoryMethods:
         arguments.finish()
         check_properties(properties, CHANGE.properties)
         check_size(wanted_ids, context)
-        state = state_of(await self._history.span())
-        ids = await self._history.find() if wanted_ids is None else [real_id(each, context) for each in wanted_ids]
-        check_size(ids, context)
-        entries = {entry.id: change_to_wire(entry) for entry in await self._history.entries(ids)}
-        return answer_get(context, state, wanted_ids, properties, entries)
+        now = await self._history.span()
+        if wanted_ids is None:
+            wanted_ids = list(await self._history.find(span=now))
+        check_size(wanted_ids, context)
+        entries = await self._history.entries([real_id(each, context) for each in wanted_ids])
+        wire = {entry.id: change_to_wire(entry) for entry in entries}
+        return answer_get(context, state_of(now), wanted_ids, properties, wire)
 
     async def changes(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.2."""
@@ -80,9 +88,9 @@ class HistoryMethods:
         wanted, orders = history_filter(arguments.anything("filter")), history_orders(arguments.anything("sort"))
         window = read_window(arguments)
         arguments.finish()
-        state = state_of(await self._history.span())
-        ids = await self._history.find(wanted, orders)
-        return answer_query(context, state, ids, window, can_calculate_changes=True)
+        now = await self._history.span()
+        ids = await self._history.find(wanted, orders, span=now)
+        return answer_query(context, state_of(now), ids, window, can_calculate_changes=True)
 
     async def query_changes(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.6."""
@@ -97,7 +105,7 @@ class HistoryMethods:
         arguments.finish()
         now = await self._history.span()
         since = _known_span(since_state, now)
-        ids = await self._history.find(wanted, orders)
+        ids = await self._history.find(wanted, orders, span=now)
         removed = [entry_id(number) for number in _gone(since, now)]
         added = [{"id": each, "index": index} for index, each in enumerate(ids) if _is_new(each, since)]
         if most is not None and len(removed) + len(added) > most:

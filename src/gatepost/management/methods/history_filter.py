@@ -1,7 +1,7 @@
 """Filter and sort of a query of the history (RFC 8620 section 5.5), as the store takes them. Pure.
 
-`after` and `before` are times, as in RFC 8621 section 4.4.1; `text` is looked for in names, addresses and the values before and
-after. Names are contained, everything else is compared as a whole; null is an unset property.
+`after` and `before` are times, as in RFC 8621 section 4.4.1; `text` is looked for in names, ids, the source address and the values
+before and after. Names are contained, everything else is compared as a whole; null is an unset property.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
+from gatepost.management.methods.filter import check_filter_size
 from gatepost.management.methods.sort import parse_sort
 from gatepost.registry.kinds import UtcDateTime
 from gatepost.registry.problem import UnfitValueError
-from gatepost.store.history import Combination, Condition, HistoryField, HistoryFilter, Order, Relation
+from gatepost.store.history import EVERYTHING, Combination, Condition, HistoryField, HistoryFilter, Order, Relation
 
-_DEEPEST = 16
+_LONGEST_TEXT = 1000  # characters; databases have bounds of their own for what they compare with
 _OPERATORS = ("AND", "OR", "NOT")
 _EXACT = {
     "objectType": HistoryField.OBJECT_TYPE,
@@ -33,22 +34,27 @@ _CONTAINED = {
     "listener": HistoryField.LISTENER,
     "sourceAddress": HistoryField.SOURCE_ADDRESS,
 }
-_SEARCHED = (*_CONTAINED.values(), HistoryField.OBJECT_TYPE, HistoryField.OBJECT_ID, HistoryField.VALUES)
 _SORTABLE = {"at": HistoryField.AT, "revision": HistoryField.REVISION, **_EXACT, **_CONTAINED}
 
 
-def history_filter(wire: object, depth: int = 0) -> HistoryFilter:
+def history_filter(wire: object) -> HistoryFilter:
     """Raises MethodError unsupportedFilter, invalidArguments."""
-    if wire is None and not depth:
-        return Combination("AND", ())
-    if not isinstance(wire, dict) or depth > _DEEPEST:
-        raise invalid_arguments("filter must be an object, not nested too deeply")
+    if wire is None:
+        return EVERYTHING
+    if isinstance(wire, dict):
+        check_filter_size(wire)
+    return _read(wire)
+
+
+def _read(wire: object) -> HistoryFilter:
+    if not isinstance(wire, dict):
+        raise invalid_arguments("a filter, and each of its conditions, must be an object")
     if "operator" not in wire:
         return Combination("AND", [_condition(name, wanted) for name, wanted in wire.items()])
     conditions = wire.get("conditions")
     if wire["operator"] not in _OPERATORS or not isinstance(conditions, list) or len(wire) != 2:
         raise invalid_arguments("a filter operator has the members operator (AND, OR, NOT) and conditions (an array)")
-    return Combination(wire["operator"], [history_filter(condition, depth + 1) for condition in conditions])
+    return Combination(wire["operator"], [_read(condition) for condition in conditions])
 
 
 def history_orders(wire: object) -> list[Order]:
@@ -65,11 +71,15 @@ def _condition(name: str, wanted: Any) -> HistoryFilter:
         return read(wanted)
     if name not in _EXACT and name not in _CONTAINED:
         raise MethodError("unsupportedFilter", f"there is no filter on {name[:64]!r}")
-    if wanted is not None and not isinstance(wanted, str):
-        raise invalid_arguments(f"the condition on {name} must be text, or null")
+    if wanted is not None and not _is_text(wanted):
+        raise invalid_arguments(f"the condition on {name} must be text of at most {_LONGEST_TEXT} characters, or null")
     if name in _EXACT:
         return Condition(_EXACT[name], Relation.IS, wanted)
     return Condition(_CONTAINED[name], Relation.CONTAINS, wanted)
+
+
+def _is_text(wanted: Any) -> bool:
+    return isinstance(wanted, str) and len(wanted) <= _LONGEST_TEXT
 
 
 def _of_type(wanted: Any) -> HistoryFilter:
@@ -85,9 +95,9 @@ def _of_revision(wanted: Any) -> HistoryFilter:
 
 
 def _with_text(wanted: Any) -> HistoryFilter:
-    if not isinstance(wanted, str):
-        raise invalid_arguments("text must be text")
-    return Combination("OR", [Condition(field, Relation.CONTAINS, wanted) for field in _SEARCHED])
+    if not _is_text(wanted):
+        raise invalid_arguments(f"text must be text of at most {_LONGEST_TEXT} characters")
+    return Condition(HistoryField.TEXT, Relation.CONTAINS, wanted)
 
 
 def _at(relation: Relation, name: str) -> Callable[[Any], HistoryFilter]:

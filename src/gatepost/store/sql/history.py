@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, not_, or_, select, true
+from sqlalchemy import ColumnElement, Text, and_, bindparam, delete, func, insert, literal, not_, or_, select, true
 
 from gatepost.registry.change import ChangeCause
 from gatepost.store.history import (
@@ -34,12 +35,13 @@ from gatepost.store.sql.schema import configuration_history as history
 from gatepost.values.ids import Id
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FORGOTTEN_AT_ONCE: Final = 2000  # more than a call can make; some 30 ms
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 _INSERT = Statement(
     insert(history).values({name: bindparam(name) for name in history.c.keys() if name != "number"})  # noqa: SIM118
 )
-_newest_kept = (
+_first_kept = (
     select(history.c.number)
     .where(
         history.c.number > select(func.max(history.c.number) - bindparam("most")).scalar_subquery(),
@@ -49,11 +51,20 @@ _newest_kept = (
     .limit(1)
     .scalar_subquery()
 )
-_FORGET = Statement(delete(history).where(history.c.number < _newest_kept))
+_oldest = select(func.min(history.c.number)).scalar_subquery()
+_FORGET = Statement(
+    delete(history).where(history.c.number < _first_kept, history.c.number < _oldest + bindparam("at_once"))
+)
 _SPAN = Statement(  # each by itself is looked up in the key
     select(select(func.min(history.c.number)).scalar_subquery(), select(func.max(history.c.number)).scalar_subquery())
 )
 _READ = Statement(select(history).where(Among(history.c.number, "numbers")).order_by(history.c.number))
+
+_SEARCHED = ("type", "id", "name", "account", "api_key", "listener", "source_address", "before", "after")
+# One expression, not an OR of many: the depth of what SQLite parses is limited.
+_text: ColumnElement[Any] = reduce(
+    lambda text, name: text + "\n" + func.coalesce(history.c[name], ""), _SEARCHED, literal("", Text)
+)
 
 _COLUMNS: Mapping[HistoryField, ColumnElement[Any]] = {
     HistoryField.AT: history.c.at,
@@ -70,7 +81,7 @@ _COLUMNS: Mapping[HistoryField, ColumnElement[Any]] = {
     HistoryField.LISTENER: history.c.listener,
     HistoryField.SOURCE_ADDRESS: history.c.source_address,
     HistoryField.REVERT_OF: history.c.revert_of,
-    HistoryField.VALUES: func.coalesce(history.c.before, "") + func.coalesce(history.c.after, ""),
+    HistoryField.TEXT: _text,
 }
 _NUMBERS = (HistoryField.AT, HistoryField.REVISION)
 
@@ -89,11 +100,13 @@ class SqlHistory:
         rows = await self._readers.run(lambda connection: connection.rows(_READ, numbers=json_numbers(numbers)))
         return [_entry(row) for row in rows]
 
-    async def find(self, wanted: HistoryFilter = EVERYTHING, orders: Sequence[Order] = ()) -> Sequence[Id]:
+    async def find(
+        self, wanted: HistoryFilter = EVERYTHING, orders: Sequence[Order] = (), *, span: Span | None = None
+    ) -> Sequence[Id]:
         keys = [_order(each) for each in orders]
-        statement = Statement(select(history.c.number).where(_matches(wanted)).order_by(*keys, history.c.number.desc()))
-        rows = await self._readers.run(lambda connection: connection.rows_once(statement))
-        return [entry_id(number) for (number,) in rows]
+        found = select(history.c.number).where(_matches(wanted)).order_by(*keys, history.c.number.desc())
+        statement = Statement(found if span is None else found.where(history.c.number <= span.newest))
+        return await self._readers.run(lambda connection: _ids(connection, statement))
 
 
 def record_change(
@@ -126,12 +139,16 @@ def record_change(
 def forget_old(connection: SqlConnection, retention: Retention) -> None:
     """Remove what is too old or too much, the oldest first: never a row between others. Cheap when nothing is."""
     since = 0 if retention.since is None else _microseconds(retention.since)
-    connection.run(_FORGET, most=retention.most, since=since)
+    connection.run(_FORGET, most=retention.most, since=since, at_once=_FORGOTTEN_AT_ONCE)
 
 
 def _span(connection: SqlConnection) -> Span:
     ((oldest, newest),) = connection.rows(_SPAN)
     return Span(oldest or 0, newest or 0)
+
+
+def _ids(connection: SqlConnection, statement: Statement) -> list[Id]:
+    return [entry_id(number) for (number,) in connection.rows_once(statement)]
 
 
 def _entry(row: Row) -> HistoryEntry:
