@@ -3,6 +3,7 @@ the same in the metrics of whichever worker answers."""
 
 from __future__ import annotations
 
+import re
 import resource
 import socket
 import ssl
@@ -209,10 +210,22 @@ def test_running_out_of_descriptors_is_counted_and_passes(server: RunningServer,
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (8, hard))  # below what it has open: none can be made
     waiting = [connect(clients, address) for _ in range(4)]
     eventually(lambda: server.log().count("accept.paused") >= 1)
+    told = server.status("short-of-descriptors")
+    assert re.fullmatch("[12] of 2 workers accept nothing now: out of descriptors or memory", told["reason"])
+    while told["state"] == "active":  # by the other worker, until a client has come to it
+        waiting.append(connect(clients, address))
+        told = server.status("short-of-descriptors")
+    assert (told["state"], told["addresses"][0]["workersAccepting"]) == ("paused", 0)
+    readiness = server.http.get("/healthz/ready")
+    assert (readiness.status_code, "short-of-descriptors" in readiness.json()["notRunning"]) == (503, True)
     for pid, limits in normal.items():
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
     assert all(sock.recv(4096).startswith(b"220 ") for sock in waiting)
-    assert server.status("short-of-descriptors")["acceptPauses"] >= 1
+    eventually(lambda: server.status("short-of-descriptors")["state"] == "active")
+    told = server.status("short-of-descriptors")
+    assert (told["reason"], told["addresses"][0]["workersAccepting"]) == (None, 2)
+    assert told["acceptPauses"] >= 1
+    assert server.http.get("/healthz/ready").status_code == 200
     assert scraped(server)["gatepost_accept_pauses_total", "short-of-descriptors"] >= 1
 
 

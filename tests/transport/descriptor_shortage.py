@@ -44,7 +44,7 @@ async def main(client_count: int) -> None:
         served.append(descriptor)
         os.write(descriptor, b"hello")
 
-    loop = AcceptLoop(listening, serve, pauses.append)
+    loop = AcceptLoop(listening, serve, pauses.append, lambda: None)
     await asyncio.sleep(_SHORTAGE)
     outcome = {"served_meanwhile": len(served), "attempts": CountingSocket.attempts, "pauses": len(pauses)}
     for descriptor in taken:

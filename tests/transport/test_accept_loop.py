@@ -46,9 +46,20 @@ class World:
         self.clients: list[socket.socket] = []
         self.accepted: list[socket.socket] = []
         self.pauses: list[OSError] = []
+        self.resumed = 0
 
     def loop(self, batch: int = 64, last_descriptor: int = sys.maxsize) -> AcceptLoop:
-        return AcceptLoop(self.listening, self.take, self.pauses.append, batch=batch, last_descriptor=last_descriptor)
+        return AcceptLoop(
+            self.listening,
+            self.take,
+            self.pauses.append,
+            self.note_resumed,
+            batch=batch,
+            last_descriptor=last_descriptor,
+        )
+
+    def note_resumed(self) -> None:
+        self.resumed += 1
 
     def take(self, descriptor: int, _address: tuple[object, ...]) -> None:
         self.accepted.append(socket.socket(fileno=descriptor))
@@ -142,7 +153,9 @@ async def test_a_shortage_pauses_accepting_and_is_told_once_a_pause(world: World
     world.connect(1)
     await until(lambda: world.accepted)
     assert [error.errno for error in world.pauses] == [number, number]
+    assert world.resumed == 2
     loop.close()
+    assert world.resumed == 2
 
 
 async def test_the_last_descriptors_are_not_given_to_clients_and_clients_wait_until_there_are_others(
@@ -157,11 +170,12 @@ async def test_the_last_descriptors_are_not_given_to_clients_and_clients_wait_un
     assert max(sock.fileno() for sock in world.accepted) == last
     assert taken < 8
     await asyncio.sleep(0.25)  # two attempts to go on
-    assert (len(world.accepted), len(world.pauses)) == (taken, 1)
+    assert (len(world.accepted), len(world.pauses), world.resumed) == (taken, 1, 0)
     for sock in world.accepted:
         sock.close()
     await until(lambda: len(world.accepted) == 8)
     loop.close()
+    assert world.resumed == len(world.pauses)
 
 
 async def test_nothing_is_accepted_during_a_pause(world: World) -> None:
@@ -182,6 +196,7 @@ async def test_a_loop_may_be_closed_during_a_pause(world: World) -> None:
     await until(lambda: world.pauses)
     loop.close()
     assert world.listening.fileno() == -1
+    assert world.resumed == 1
     await asyncio.sleep(0.15)  # the pause would be over
     assert world.listening.attempts == 1
 

@@ -30,7 +30,7 @@ from gatepost.control.messages import (
     TlsFailure,
 )
 from gatepost.management.applying import ApplyError
-from gatepost.transport.counter_page import Cell, ConnectionCounter, CounterPage
+from gatepost.transport.counter_page import SERVER_SLOT, Cell, ConnectionCounter, CounterPage
 from gatepost.values.ids import Id
 from gatepost.worker import applier as applier_module
 from gatepost.worker.applier import ChannelApplier
@@ -282,6 +282,39 @@ async def test_the_state_of_a_listener_says_what_it_does(
     )
     (status,) = await supervisor.applier.statuses()
     assert status.state == state
+
+
+@pytest.mark.parametrize(
+    ("paused", "state", "workers_accepting", "words"),
+    [
+        (0, "active", 2, None),
+        (1, "active", 1, "1 of 2 workers accept nothing now: out of descriptors or memory"),
+        (2, "paused", 0, "2 of 2 workers accept nothing now: out of descriptors or memory"),
+    ],
+)
+async def test_workers_that_are_out_of_resources_do_not_count_as_accepting(
+    supervisor: Supervisor, paused: int, state: str, workers_accepting: int, words: str | None
+) -> None:
+    supervisor.page.use_rows(2)
+    for row in range(paused):
+        supervisor.page.note(SERVER_SLOT, row, Cell.PAUSED_LOOPS, 3)
+    bound = SocketStatus(
+        listener_id=Id("a"), address="127.0.0.1:25", workers_accepting=2, accept_queues=(), socket_options={}
+    )
+    supervisor.answers[StatusQuestion] = lambda asked: StatusAnswer(
+        number=asked.number,
+        plan=plan(listener("a", "127.0.0.1:25")),
+        sockets=(bound,),
+        failures=(),
+        counter_slots={},
+        workers_running=2,
+    )
+    (status,) = await supervisor.applier.statuses()
+    assert (status.state, status.addresses[0].workers_accepting, status.reason) == (state, workers_accepting, words)
+    for row in range(paused):
+        supervisor.page.clear_row(row)  # the worker died
+    (status,) = await supervisor.applier.statuses()
+    assert (status.state, status.reason) == ("active", None)
 
 
 async def test_a_listener_that_a_worker_has_no_tls_for_is_failed_and_says_why(supervisor: Supervisor) -> None:

@@ -91,12 +91,12 @@ class ListenerCounts:
 
 @dataclass(frozen=True, slots=True)
 class ListenerStatus:
-    """What one listener of this node does now. `state`: starting, active, draining, failed, stopped."""
+    """What one listener of this node does now. `state`: starting, active, paused, draining, failed, stopped."""
 
     listener_id: Id
     name: str
     state: str
-    reason: str | None  # why it failed: address, errno and text
+    reason: str | None  # why it failed: address, errno and text; or which workers accept nothing now
     addresses: Sequence[AddressStatus]
     counts: ListenerCounts
     running_revision: int

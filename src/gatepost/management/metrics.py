@@ -29,7 +29,7 @@ from gatepost.plan.plan import CertificatePlan
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _KERNEL_COUNTERS = Path("/proc/net/netstat")
-_STATES = ("starting", "active", "draining", "failed", "stopped")
+_STATES = ("starting", "active", "paused", "draining", "failed", "stopped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,16 +39,27 @@ class AcceptLoop:
 
     `out_of_resources(error)` is called when accepting pauses: at EMFILE, ENFILE, ENOBUFS or ENOMEM, or when a connection
     got the descriptor `last_descriptor` or a higher one (the kernel gives the lowest that is free). It goes on when there
-    are lower ones again.
+    are lower ones again, and calls `resumed()`, as it does when it is closed in a pause.
     """
 
-    __slots__ = ("_accepted", "_batch", "_is_open", "_last_descriptor", "_loop", "_out_of_resources", "_pause", "sock")
+    __slots__ = (
+        "_accepted",
+        "_batch",
+        "_is_open",
+        "_last_descriptor",
+        "_loop",
+        "_out_of_resources",
+        "_pause",
+        "_resumed",
+        "sock",
+    )
 
     def __init__(
         self,
         sock: socket.socket,
         accepted: Accepted,
         out_of_resources: Callable[[OSError], None],
+        resumed: Callable[[], None],
         *,
         batch: int = 64,
         last_descriptor: int = sys.maxsize,
@@ -56,6 +67,7 @@ class AcceptLoop:
         self.sock = sock
         self._accepted = accepted
         self._out_of_resources = out_of_resources
+        self._resumed = resumed
         self._batch = batch
         self._last_descriptor = last_descriptor
         self._loop = asyncio.get_running_loop()
@@ -90,6 +102,7 @@ class AcceptLoop:
             self._is_open = False
             if self._pause is not None:
                 self._pause.cancel()
+                self._resumed()
             self._loop.remove_reader(self.sock.fileno())
             self.sock.close()
 
@@ -128,6 +141,7 @@ class AcceptLoop:
         if self._is_short_of_descriptors():
             self._pause = self._loop.call_later(_PAUSE, self._resume)
         else:
+            self._resumed()
             self._loop.add_reader(self.sock.fileno(), self._readable)
 
     def _is_short_of_descriptors(self) -> bool:

@@ -76,6 +76,7 @@ class Cell(IntEnum):
     TLS_FAILED_UNUSABLE = 49
     TLS_FAILED_OTHER = 50
     REFUSED_BLOCKED_NETWORK = 51
+    PAUSED_LOOPS = 52  # of the server's slot: accept loops that are out of descriptors or memory now
 
 
 _HEADER = 8  # numbers before the caps
@@ -151,6 +152,14 @@ class CounterPage:
         """The sum over all workers."""
         return sum(self._column(slot, cell))
 
+    def workers_with(self, slot: int, cell: Cell) -> int:
+        """How many workers have something in this cell."""
+        return sum(number != 0 for number in self._column(slot, cell))
+
+    def note(self, slot: int, row: int, cell: Cell, number: int) -> None:
+        """Write what a worker has now, in a cell that is no count."""
+        self._numbers[self.index(slot, row, cell)] = number
+
     def peak(self, slot: int) -> int:
         """The highest number of open connections seen by any worker."""
         return max(self._column(slot, Cell.PEAK))
@@ -172,6 +181,7 @@ class CounterPage:
         """The worker of the row died: its connections are gone. Totals of what has happened stay."""
         for slot in range(self._numbers[_SLOTS_IN_USE]):
             self._numbers[self.index(slot, row, Cell.CONNECTIONS)] = 0
+        self.note(SERVER_SLOT, row, Cell.PAUSED_LOOPS, 0)
         self.addresses.clear_row(row)
 
     def clear_slot(self, slot: int) -> None:

@@ -14,6 +14,7 @@
 const STATES = {
   active: { word: "Active", tone: "good" },
   starting: { word: "Starting", tone: "busy" },
+  paused: { word: "Paused", tone: "bad" },
   draining: { word: "Draining", tone: "busy" },
   stopped: { word: "Stopped", tone: "idle" },
   failed: { word: "Failed", tone: "bad" },

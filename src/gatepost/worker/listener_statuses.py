@@ -32,7 +32,8 @@ def node_status(answer: StatusAnswer, page: CounterPage) -> NodeStatus:
 def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) -> ListenerStatus:
     slot = answer.counter_slots.get(listener.id)
     counts = ListenerCounts() if slot is None else counts_of(page, slot)
-    bound = [_bound(status) for status in answer.sockets if status.listener_id == listener.id]
+    paused = page.workers_with(SERVER_SLOT, Cell.PAUSED_LOOPS)
+    bound = [_bound(status, paused) for status in answer.sockets if status.listener_id == listener.id]
     failed = [
         AddressStatus(address=failure.address, errno_name=failure.errno_name, reason=failure.text)
         for failure in answer.failures
@@ -41,10 +42,13 @@ def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) 
     without_tls = [failure.text for failure in answer.tls_failures if failure.listener_id == listener.id]
     reasons = [f"{address.address}: {address.errno_name} ({address.reason})" for address in failed]
     reasons += [f"a worker has no TLS for it, and tries again: {text}" for text in without_tls]
+    state = "failed" if reasons else _state(bound, counts, paused)
+    if bound and paused:
+        reasons.append(f"{paused} of {answer.workers_running} workers accept nothing now: out of descriptors or memory")
     return ListenerStatus(
         listener_id=listener.id,
         name=listener.name,
-        state="failed" if reasons else _state(bound, counts),
+        state=state,
         reason="; ".join(reasons) or None,
         addresses=[*bound, *failed],
         counts=counts,
@@ -52,16 +56,18 @@ def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) 
     )
 
 
-def _state(bound: list[AddressStatus], counts: ListenerCounts) -> str:
+def _state(bound: list[AddressStatus], counts: ListenerCounts, paused: int) -> str:
     if not bound:  # the server is ending
         return "draining" if counts.connections else "stopped"
-    return "active" if all(address.workers_accepting for address in bound) else "starting"
+    if all(address.workers_accepting for address in bound):
+        return "active"
+    return "paused" if paused else "starting"
 
 
-def _bound(status: SocketStatus) -> AddressStatus:
+def _bound(status: SocketStatus, paused: int) -> AddressStatus:
     return AddressStatus(
         address=status.address,
-        workers_accepting=status.workers_accepting,
+        workers_accepting=max(0, status.workers_accepting - paused),
         accept_queues=[AcceptQueue(queue.length, queue.limit, queue.drops) for queue in status.accept_queues],
         socket_options=status.socket_options,
         note=status.note,

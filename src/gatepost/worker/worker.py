@@ -40,7 +40,7 @@ from gatepost.telemetry.access_log import AccessLog, NoAccessLog
 from gatepost.telemetry.events import Event
 from gatepost.transport.accept_loop import AcceptLoop
 from gatepost.transport.admission import RefusalBudget
-from gatepost.transport.counter_page import Cell, ConnectionCounter, CounterPage
+from gatepost.transport.counter_page import SERVER_SLOT, Cell, ConnectionCounter, CounterPage
 from gatepost.transport.poller import Poller
 from gatepost.values.ids import Id
 from gatepost.worker.applier import ChannelApplier
@@ -65,6 +65,7 @@ class Worker:
         self._listeners: dict[Id, Listener] = {}
         self._leaving: set[Listener] = set()  # removed from the plan, connections still open or waiting in a queue
         self._loops: dict[int, AcceptLoop] = {}
+        self._paused: set[int] = set()  # loops that are out of resources
         self._accepting: dict[int, Listener] = {}  # who gets the connections of each loop
         self._budget = RefusalBudget()
         self.blocks = BlockWatch(self._end_blocked)
@@ -190,6 +191,7 @@ class Worker:
                     sock,
                     accepted,
                     partial(self._out_of_resources, granted.number),
+                    partial(self._has_resources_again, granted.number),
                     batch=batch,
                     last_descriptor=self._last_descriptor,
                 )
@@ -204,6 +206,16 @@ class Worker:
         listener = self._accepting[number]
         listener.counter.count(Cell.ACCEPT_PAUSES)
         events.warning(Event.ACCEPT_PAUSED, listener=listener.policy.plan.name, reason=str(error))
+        self._paused.add(number)
+        self._tell_of_pauses()
+
+    def _has_resources_again(self, number: int) -> None:
+        self._paused.discard(number)
+        self._tell_of_pauses()
+
+    def _tell_of_pauses(self) -> None:
+        """What one loop is short of, all are: they differ only in whether a client has come meanwhile."""
+        self._page.note(SERVER_SLOT, self._row, Cell.PAUSED_LOOPS, len(self._paused))
 
     def _release(self, numbers: tuple[int, ...]) -> None:
         for number in numbers:
