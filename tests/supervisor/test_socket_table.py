@@ -140,6 +140,17 @@ def test_two_listeners_that_share_an_address_have_sockets_of_their_own_and_leave
     assert {listener_id for _, listener_id, _ in table.for_worker(0)} == {"b", "c"}
 
 
+def test_listeners_that_share_an_address_leave_at_the_same_time(table: SocketTable) -> None:
+    address = local_address()
+    run(table, *(listener(name, address) for name in ("a", "b", "c")))
+    run(table, listener("c", address))
+    assert {listener_id for _, listener_id, _ in table.for_worker(0)} == {"c"}
+    assert all(is_connectable(address) for _ in range(20))
+    run(table, listener("c", address), listener("d", address))
+    run(table)
+    assert not is_connectable(address)
+
+
 def test_an_address_that_is_not_wanted_any_more_is_handed_over_for_retirement(table: SocketTable) -> None:
     address = local_address()
     run(table, listener("a", address))

@@ -246,9 +246,9 @@ class SocketTable:
 
     def _retire_unwanted(self, plan: Plan, retirement: Retirement) -> None:
         wanted = _places(plan)
-        for place in [place for place in self._open if place not in wanted]:
-            open_ = self._open.pop(place)
-            beside = self._at_address(place[1])
+        leaving = {place: self._open.pop(place) for place in tuple(self._open) if place not in wanted}
+        for (_, address), open_ in leaving.items():
+            beside = self._at_address(address)
             if beside is not None:
                 open_.leave_to(beside)
                 retirement.gathered.append(beside)
