@@ -12,6 +12,7 @@ import subprocess
 import sys
 import typing
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,26 @@ async def test_what_makes_no_sense_is_refused_with_the_name_of_the_field(wrong: 
     with pytest.raises(Refused, match=words):
         async with gatepost.listen([wrong], smtp=accept):
             pass
+
+
+async def test_a_setting_that_makes_no_sense_is_refused_with_its_name() -> None:
+    with pytest.raises(Refused, match=r"settings\.max_connections: must"):
+        async with gatepost.listen(settings={"max_connections": 0}):
+            pass
+
+
+async def test_a_time_may_be_a_timedelta() -> None:
+    async with gatepost.listen([listener(use_tls=True, tls_timeout=timedelta(seconds=0.05))], smtp=accept) as server:
+        reader, writer = await asyncio.open_connection(*server.address("in"))
+        writer.write(b"EHLO me\r\nSTARTTLS\r\n")
+        await asyncio.wait_for(reader.read(), 15)  # ends, because no handshake comes
+        writer.close()
+
+
+async def test_a_single_address_need_not_be_in_a_list() -> None:
+    async with gatepost.listen([Listener(name="in", bind="127.0.0.1:0")], smtp=accept) as server:
+        await server.update("in", bind="127.0.0.2:0")
+        assert server.address("in").host == "127.0.0.2"
 
 
 async def test_two_listeners_of_one_name_are_refused() -> None:

@@ -1,27 +1,34 @@
 """Listeners as a Python program writes them down, and how they become objects of the registry.
 
 The fields are those of a NetworkListener and of the SystemSettings, under their Python names; what they take, mean and default
-to is declared there alone. Pure.
+to is declared there alone. Reads the clock, for the registry's sake, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, TypedDict, TypeVar, Unpack
+from typing import Literal, TypedDict, TypeVar, Unpack
 
 import msgspec
 
 from gatepost.embedding.refused import Objection, Refused
-from gatepost.registry.declaration import ObjectType
+from gatepost.registry.declaration import SINGLETON_ID, ObjectType
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
 from gatepost.registry.patch import candidate_of_update
 from gatepost.registry.problem import Problem
+from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.registry.validation import Candidate, candidate_of_create
 from gatepost.values.ids import Id
 from gatepost.values.socket_address import SocketAddress
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+_PYTHON_NAMES = {
+    name: declared.field_name
+    for properties in (SYSTEM_SETTINGS.properties, NETWORK_LISTENER.properties)
+    for name, declared in properties.items()
+}
 
 Protocol = Literal["smtp", "lmtp", "http", "imap", "pop3", "manageSieve"]
 Duration = timedelta | str | int
@@ -72,7 +79,7 @@ class Listener:
 
     def __init__(self, *, name: str, bind: Collection[str], **fields: Unpack[ListenerFields]) -> None:
         self.name = name
-        self.bind = (bind,) if isinstance(bind, str) else tuple(bind)
+        self.bind = _several(bind)
         self.fields = fields
 
     def __repr__(self) -> str:
@@ -95,7 +102,7 @@ def changed_listener(
 ) -> NetworkListener:
     """The object as it is to be from now on. Raises Refused."""
     wire = _wire(NETWORK_LISTENER, fields)
-    wanted = [str(address) for address in current.bind] if bind is None else list(bind)
+    wanted = tuple(str(address) for address in current.bind) if bind is None else _several(bind)
     return _with_addresses(
         current.name,
         wanted,
@@ -105,24 +112,26 @@ def changed_listener(
     )
 
 
-def changed_settings(object_type: ObjectType[T], current: T, fields: Mapping[str, object]) -> T:
+def changed_settings(current: SystemSettings, fields: Mapping[str, object]) -> SystemSettings:
     """Settings with these fields changed. Raises Refused."""
-    wire = _wire(object_type, fields)
-    return _fit("settings", candidate_of_update(object_type, Id("singleton"), current, wire, datetime.now(UTC)))
+    wire = _wire(SYSTEM_SETTINGS, fields)
+    return _fit("settings", candidate_of_update(SYSTEM_SETTINGS, SINGLETON_ID, current, wire, datetime.now(UTC)))
 
 
-def _with_addresses(name: str, bind: Collection[str], candidate_with: Any) -> NetworkListener:
-    """Ports that the system is to choose are nothing that an object can have: they are put in behind its back."""
+def _several(bind: Collection[str]) -> tuple[str, ...]:
+    """A single address is a collection of characters to Python, and a slip of the pen."""
+    return (bind,) if isinstance(bind, str) else tuple(bind)
+
+
+def _with_addresses(
+    name: str, bind: Sequence[str], candidate_with: Callable[[list[str]], Candidate[NetworkListener]]
+) -> NetworkListener:
+    """Port 0 is nothing that an object can have: such addresses are put in when everything else has been found fit."""
     given = [address for address in bind if not _asks_for_a_port(address)]
-    stand_in = ["127.0.0.1:1"]  # a listener has an address
-    listener: NetworkListener = _fit(name, candidate_with(given or (stand_in if bind else [])))
-    chosen = []
-    for address in bind:
-        if _asks_for_a_port(address):
-            chosen.append(_with_port_0(name, address))
-        else:
-            chosen.append(SocketAddress.parse(address))
-    return msgspec.structs.replace(listener, bind=tuple(chosen))
+    stand_in = ["127.0.0.1:1"] if bind else []  # a listener has an address
+    listener = _fit(name, candidate_with(given or stand_in))
+    addresses = (_with_port_0(name, each) if _asks_for_a_port(each) else SocketAddress.parse(each) for each in bind)
+    return msgspec.structs.replace(listener, bind=tuple(addresses))
 
 
 def _asks_for_a_port(address: str) -> bool:
@@ -153,9 +162,8 @@ def objection(name: str, problem: Problem) -> Objection:
 
 
 def python_name(property_name: str) -> str:
-    """What a property of a listener is called in Python; others keep their name."""
-    declared = NETWORK_LISTENER.properties.get(property_name)
-    return property_name if declared is None else declared.field_name
+    """What a property of a listener or of the settings is called in Python; others keep their name."""
+    return _PYTHON_NAMES.get(property_name, property_name)
 
 
 def _wire(object_type: ObjectType[T], fields: Mapping[str, object]) -> dict[str, object]:

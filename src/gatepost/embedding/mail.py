@@ -44,7 +44,7 @@ from gatepost.registry.account import Role
 from gatepost.registry.change import ChangeCause
 from gatepost.registry.domain import DOMAIN
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
-from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
+from gatepost.registry.system_settings import SystemSettings
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.session.password_hash import hash_to_store
 from gatepost.store.sql_store import SqlStore
@@ -207,31 +207,31 @@ async def mail_server(
 
     `hasher`: what passwords are hashed with, where that must not cost what it costs an attacker, as in tests.
     """
-    first = first_configuration(changed_settings(SYSTEM_SETTINGS, SystemSettings(), settings or {}), certificates)
+    first = first_configuration(changed_settings(SystemSettings(), settings or {}), certificates)
     hash_password = hash_to_store if hasher is None else partial(hash_to_store, hasher=hasher)
     async with AsyncExitStack() as stack:
         stack.enter_context(events_to_logging())
         directory = stack.enter_context(temporary_store())
         served = next(iter(first.certificates.values()))
         (directory / _CERTIFICATE_FILE).write_text(served.certificate or "")
-        watch, state_watch = MailboxWatch(_nobody_else), StateWatch(_nobody_else)
-        store = SqlStore.open(
-            directory, on_mailboxes_changed=watch.changed_here, on_types_changed=state_watch.changed_here
-        )
+        watches = MailboxWatch(_nobody_else), StateWatch(_nobody_else)
+        store = _opened(directory, *watches)
         stack.push_async_callback(store.close)
         await ensure_web_session_key(store.configuration)
         process = OneProcess(plan_of(first, await store.configuration.commit(writes_of(first))))
         stack.push_async_callback(process.close, drain_timeout)
         await process.open()
-        process.sessions, authenticator = await give_mail_sessions(
-            process.worker, store, watch, state_watch, hash_password
-        )
+        process.sessions, authenticator = await give_mail_sessions(process.worker, store, *watches, hash_password)
         stack.push_async_callback(asyncio.to_thread, authenticator.close)
         applier, delete_mail = process.worker.applier, store.mail.delete_account
         calls = LocalCalls(store.configuration, applier, delete_mail, hash_password, ChangeCause.PROGRAM)
         server = MailServer(process, store, calls, directory)
         await server.add(*listeners)
         yield server
+
+
+def _opened(directory: Path, mailboxes: MailboxWatch, states: StateWatch) -> SqlStore:
+    return SqlStore.open(directory, on_mailboxes_changed=mailboxes.changed_here, on_types_changed=states.changed_here)
 
 
 def _nobody_else(_names: Collection[Id]) -> None:

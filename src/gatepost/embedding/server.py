@@ -43,7 +43,7 @@ from gatepost.plan.derive import socket_plan
 from gatepost.plan.plan import ProtocolName
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.network_listener import NetworkListener
-from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
+from gatepost.registry.system_settings import SystemSettings
 from gatepost.session.http_session import HttpServer
 from gatepost.supervisor.socket_table import SocketTable
 from gatepost.values.ids import Id
@@ -130,7 +130,7 @@ class Server:
     async def update_settings(self, **changes: Unpack[Settings]) -> None:
         """What holds for all listeners. Raises Refused."""
         async with self._lock:
-            settings = changed_settings(SYSTEM_SETTINGS, self._configuration.settings, changes)
+            settings = changed_settings(self._configuration.settings, changes)
             await self._run(self._configuration.replace(SETTINGS, settings), ())
 
     async def replace_certificates(self, pairs: Sequence[CertificatePair]) -> None:
@@ -210,7 +210,7 @@ async def listen(  # noqa: PLR0913 - all but the first are named, and have defau
     given = {ProtocolName.SMTP: smtp, ProtocolName.LMTP: lmtp}
     handlers = {protocol: _handler(each) for protocol, each in given.items() if each is not None}
     conversations = HandlerConversations(handlers, authenticate)
-    first = first_configuration(changed_settings(SYSTEM_SETTINGS, SystemSettings(), settings or {}), certificates)
+    first = first_configuration(changed_settings(SystemSettings(), settings or {}), certificates)
     async with AsyncExitStack() as stack:
         stack.enter_context(events_to_logging())
         http_server = None if http is None else await _http_server(http, stack)
