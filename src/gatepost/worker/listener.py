@@ -190,10 +190,13 @@ class Listener:
         connection.transport.abort()
 
     def end_blocked(self, table: BlockTable) -> None:
-        """Have the clients of blocked networks take their leave, where the block asks for that."""
+        """Have the clients of blocked networks take their leave, where the block asks for that. A proxy's own address does not
+        count; a connection whose header has yet to come is looked at when it has."""
         for connection in tuple(self.connections):
             info = connection.transport.info
-            if not connection.is_refused and table.ends(info.relayed_octets or info.peer_octets):
+            is_relayed = connection.policy.expects_proxy_header(info)
+            octets = info.relayed_octets if is_relayed else info.peer_octets
+            if octets is not None and not connection.is_refused and table.ends(octets):
                 connection.end_by_operator()
 
     def _note_refusal(self, cap: Cell) -> None:
