@@ -159,3 +159,14 @@ def test_messages_of_a_demonstration_have_line_ends_of_the_internet() -> None:
     for message in demo.messages():
         assert message.owner in demo.PEOPLE
         assert b"\n" not in message.content.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize("url", ["postgresql://host/name", "sqlite://", "sqlite:///:memory:", "://"])
+def test_a_database_that_cannot_be_is_wrong_configuration(tmp_path: Path, url: str) -> None:
+    request = BootRequest(
+        database=url, data_directory=str(tmp_path), plan_files=(), is_demo=False, admin="root:a long enough password"
+    )
+    answer = boot(request)
+    assert (answer.plan, answer.exit_code) == (None, 2)
+    assert "GATEPOST_DATABASE_URL: " in answer.problems[0]
+    assert "sqlite:////path/to/file" in answer.problems[0]

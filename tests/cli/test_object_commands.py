@@ -118,6 +118,21 @@ def test_update_with_where_changes_all_that_match(gatepost: Run) -> None:
     assert result.json == {"updated": ["i1", "i2"]}
 
 
+def test_ids_of_other_objects_stand_beside_what_people_call_them(gatepost: Run, server: FakeServer) -> None:
+    server.objects["Domain"] = {"d1": {"id": "d1", "name": "example.org"}}
+    server.objects["Account"] = {"a1": {"id": "a1", "name": "alice", "domainId": "d1"}}
+    assert "d1 (example.org)" in gatepost("get", "Account", "alice").stdout
+    assert gatepost("get", "Account", "alice", "--json").json["domainId"] == "d1"
+
+
+def test_a_refused_create_without_a_name_names_the_type(gatepost: Run, server: FakeServer) -> None:
+    server.refusals["new"] = {
+        "type": "invalidProperties",
+        "validationErrors": [{"property": "name", "type": "Required"}],
+    }
+    assert gatepost("create", "NetworkListener").stderr.startswith("error: NetworkListener was not created:")
+
+
 def test_where_that_matches_nothing_is_an_error(gatepost: Run) -> None:
     result = gatepost("delete", "NetworkListener", "--where", "name=none")
     assert (result.exit_code, result.stderr) == (1, "error: no NetworkListener has name=none\n")

@@ -20,7 +20,7 @@ from gatepost.plan.certificate_files import files_of, pairs_in_use
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
 from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
-from gatepost.store.interface import StoreError
+from gatepost.store.interface import StoreError, WrongLocation
 from gatepost.store.migrate import migrate
 from gatepost.store.sql_store import SqlStore
 
@@ -43,6 +43,8 @@ def boot(request: BootRequest) -> BootAnswer:
         return _wrong_configuration(str(error))
     except UnfitAdministratorError as error:
         return _wrong_configuration(f"GATEPOST_ADMIN: {error}")
+    except WrongLocation as error:
+        return _wrong_configuration(f"GATEPOST_DATABASE_URL: {error}")
     except StoreError as error:
         return BootAnswer(problems=(f"the store cannot be used: {error}",), exit_code=_RUN_TIME_FAILURE)
 

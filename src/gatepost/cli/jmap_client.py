@@ -244,6 +244,8 @@ def _transport_words(url: str, error: httpx.TransportError) -> str:
             return f"{url}: no TLS there ({cause.reason or cause}); is it an http:// address?"
         if isinstance(cause, ConnectionRefusedError):
             return f"{url}: connection refused; is the server running, and is --url right?"
+        if isinstance(cause, ConnectionResetError) and url.startswith("http:"):
+            return f"{url}: the server has cut the connection; is it an https:// address?"
     if isinstance(error, httpx.RemoteProtocolError):
         return f"{url}: the server does not answer in HTTP ({error}); is it an https:// address?"
     return f"{url}: cannot be reached: {error or type(error).__name__}"

@@ -130,9 +130,8 @@ def reference_labels(
 
 def label_of(shape: ObjectShape, item: dict[str, Any]) -> str:
     """What people call the object: `NetworkListener imap`."""
-    if shape.is_singleton:
-        return shape.name
-    return f"{shape.name} {item.get(shape.label_property or 'name') or item.get('id')}"
+    named = item.get(shape.label_property or "name") or item.get("id")
+    return shape.name if shape.is_singleton or not named else f"{shape.name} {named}"
 
 
 def _canonical(shape: ObjectShape, item: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def get(invocation: Invocation, object_name: ObjectName, object_id: Id = None) -
         return
     item = find_object(invocation.client, shape, object_id or SINGLETON_ID)
     invocation.output.result(item)
-    invocation.output.pairs(object_rows(shape, item))
+    _print_object(invocation, shape, item)
 
 
 def query(
@@ -116,7 +116,7 @@ def create(invocation: Invocation, object_name: ObjectName, fields: Fields = Non
     item = {**(stored[0] if stored else value), **echoed}  # a secret of a new API key stands in the echo alone
     output.result(item)
     output.line(f"created {label}", style="green")
-    output.pairs(object_rows(shape, item))
+    _print_object(invocation, shape, item)
 
 
 def update(
@@ -190,6 +190,15 @@ def _print_dry_run(output: Output, answer: SetAnswer, titles: Mapping[str, str])
         output.line(title)
         for line in dry_run_lines(answer.arguments, key):
             output.line(f"  {line}")
+
+
+def _print_object(invocation: Invocation, shape: ObjectShape, item: Mapping[str, Any]) -> None:
+    """All its properties; beside the ids of other objects what people call these."""
+    if invocation.output.is_json:
+        return
+    labels = reference_labels(invocation.client, shape, [item], list(shape.properties))
+    rows = object_rows(shape, item)
+    invocation.output.pairs((name, f"{value} ({labels[value]})" if value in labels else value) for name, value in rows)
 
 
 def _print_list(

@@ -55,7 +55,7 @@ def set_error_lines(error: Mapping[str, Any]) -> list[str]:
     lines = [f"{properties}: {words}" if properties else words]
     if error.get("existingId"):
         lines.append(f"the id of the object that is there: {error['existingId']}")
-    if error.get("linkedObjects"):
+    if error.get("linkedObjects") and not error.get("description"):
         lines.append(
             f"linked by {', '.join(_linked(each) for each in error['linkedObjects'])}; remove these links first"
         )

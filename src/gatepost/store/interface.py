@@ -53,6 +53,10 @@ class Broken(StoreError):
     """The store fails: disk full, file damaged, database gone."""
 
 
+class WrongLocation(Broken):
+    """There can be no store at the location that was given; the text says what to give instead."""
+
+
 # --- configuration objects ------------------------------------------------------------------------------------------
 
 

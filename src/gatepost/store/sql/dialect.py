@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, BindParameter, Boolean, ColumnElement, Engine, bindparam, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.operators import OperatorType
 
-from gatepost.store.interface import Broken, Busy, StoreError
+from gatepost.store.interface import Broken, Busy, StoreError, WrongLocation
 from gatepost.store.sql.sqlite_log import lengthen
 
 DATABASE_FILE: Final = "gatepost.sqlite3"
@@ -54,21 +54,24 @@ class Dialect:
 
 
 def dialect_for(location: str | Path) -> Dialect:
-    """The dialect of a database URL, or of SQLite in a data directory. Nothing is opened yet. Raises Broken."""
+    """The dialect of a database URL, or of SQLite in a data directory. Nothing is opened yet. Raises WrongLocation."""
     url = database_url(location)
     match url.get_backend_name():
         case "sqlite" if url.database and url.database != ":memory:":
             return _sqlite(url, Path(url.database))
         case "sqlite":
-            raise Broken("the store needs a file: a database in memory is not shared by workers and survives nothing")
+            raise WrongLocation("a database in memory survives nothing: give it a file, sqlite:////path/to/file")
         case name:
-            raise Broken(f"{name} is not supported as a database of the store; use sqlite:////path/to/file")
+            raise WrongLocation(f"{name} is not supported as a database of the store; use sqlite:////path/to/file")
 
 
 def database_url(location: str | Path) -> URL:
-    """The URL of a location: a path is a data directory with a SQLite file in it."""
+    """The URL of a location: a path is a data directory with a SQLite file in it. Raises WrongLocation."""
     if isinstance(location, str) and "://" in location:
-        return make_url(location)
+        try:
+            return make_url(location)
+        except ArgumentError:
+            raise WrongLocation("is not the URL of a database; use sqlite:////path/to/file") from None
     return URL.create("sqlite", database=str(Path(location) / DATABASE_FILE))
 
 
