@@ -91,7 +91,7 @@ configuration_history = Table(
     Column("after", Text),
     Column("redacted", Text),
     Column("revert_of", Text),
-    Index(None, "type", "id"),
+    Index(None, "id"),
     sqlite_autoincrement=True,
 )
 

@@ -39,4 +39,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_configuration_history"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_configuration_history_type_id", "configuration_history", ["type", "id"])
+    op.create_index("ix_configuration_history_id", "configuration_history", ["id"])
