@@ -112,6 +112,18 @@ async def test_listeners_change_while_it_runs() -> None:
             await asyncio.open_connection(*address)
 
 
+async def test_the_number_of_workers_may_be_set_as_in_a_server() -> None:
+    """Although it is of no use: all of them are in the one process."""
+    async with gatepost.mail_server(hasher=QUICK) as server:
+        await server.add_account(ALICE, PASSWORD)
+        for workers in (3, 1):
+            answer = await server.api("x:SystemSettings/set", {"update": {"singleton": {"workers": workers}}})
+            assert "singleton" in answer["updated"]
+            for _ in range(4):
+                await asyncio.to_thread(send, server)
+        assert len(await server.messages(ALICE)) == 8
+
+
 async def test_what_cannot_be_is_refused_with_the_name_of_the_field() -> None:
     async with gatepost.mail_server([], hasher=QUICK) as server:
         with pytest.raises(Refused, match=r"x\.bind: 192\.0\.2\.1:2525 cannot be bound.*EADDRNOTAVAIL"):

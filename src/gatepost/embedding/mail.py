@@ -221,7 +221,8 @@ async def mail_server(
         process = OneProcess(plan_of(first, await store.configuration.commit(writes_of(first))))
         stack.push_async_callback(process.close, drain_timeout)
         await process.open()
-        process.sessions, authenticator = await give_mail_sessions(process.worker, store, *watches, hash_password)
+        sessions, authenticator = await give_mail_sessions(process.worker, store, *watches, hash_password)
+        process.serve(sessions)
         stack.push_async_callback(asyncio.to_thread, authenticator.close)
         applier, delete_mail = process.worker.applier, store.mail.delete_account
         calls = LocalCalls(store.configuration, applier, delete_mail, hash_password, ChangeCause.PROGRAM)

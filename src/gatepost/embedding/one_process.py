@@ -20,11 +20,12 @@ from gatepost.worker.worker import Worker
 
 
 class WorkersInThisProcess:
-    """See supervisor.worker_process.WorkerStarter. `worker` is the one that was started last, `failure` why none was."""
+    """See supervisor.worker_process.WorkerStarter. `worker` is the first, `failure` why there is none."""
 
     settings: Mapping[str, object] = {}
     worker: Worker
     failure: OSError | None = None
+    sessions: ProtocolSessions | None = None  # of every worker, once they are known
 
     def __init__(self, page: CounterPage) -> None:
         self._page = page
@@ -43,8 +44,12 @@ class WorkersInThisProcess:
         except OSError as error:
             self.failure = error
             raise
+        if self.sessions is not None:
+            worker.sessions = self.sessions
         worker.begin()
-        self.worker = self._by_descriptor[ended] = worker
+        self._by_descriptor[ended] = worker
+        if start.index == 0:
+            self.worker = worker
         task = asyncio.get_running_loop().create_task(self._until_finished(worker, ended))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -73,7 +78,6 @@ class OneProcess:
         self._page = CounterPage.create(1)
         self._starter = WorkersInThisProcess(self._page)
         self.node = Node(plan, self._starter, 1, self._page, {})
-        self.sessions: ProtocolSessions | None = None
 
     @property
     def worker(self) -> Worker:
@@ -91,7 +95,7 @@ class OneProcess:
 
     def serve(self, sessions: ProtocolSessions) -> None:
         """What clients talk to."""
-        self.sessions = self.worker.sessions = sessions
+        self._starter.sessions = self.worker.sessions = sessions
 
     async def close(self, drain_timeout: float) -> None:
         """Accept no more, take leave of every client in its protocol, cut off who is there after `drain_timeout` seconds, give
@@ -101,7 +105,7 @@ class OneProcess:
         self.node.table.release_reserved()
         deadline = asyncio.get_running_loop().time() + drain_timeout
         await self.node.fleet.is_empty.wait()
-        if self.sessions is not None:
-            await self.sessions.settle(max(0.0, deadline - asyncio.get_running_loop().time()))
+        if self._starter.sessions is not None:
+            await self._starter.sessions.settle(max(0.0, deadline - asyncio.get_running_loop().time()))
         self.node.fleet.close()
         self._page.close()
