@@ -235,3 +235,15 @@ async def test_an_account_has_a_number_of_streams_and_so_has_the_worker(api: Api
         assert (await streams.enter_async_context(stream(api, "alice"))).status == 503
     async with stream(api) as client:
         assert client.status == 200
+
+
+@pytest.mark.parametrize(("user", "is_told"), [("olga", True), ("alice", False)])
+async def test_who_may_see_the_history_is_told_when_it_grows(api: Api, user: str, is_told: bool) -> None:
+    async with stream(api, user, types="x:Change,x:Account") as client:
+        await api.call("x:Domain/set", create={"d": {"name": "example.net"}})
+        await api.call("x:Account/set", update={"id-alice": {"description": "new"}})
+        api.parts.state_watch.changed_elsewhere(["x:Account"])
+        told = await client.changed()
+        assert told.keys() == ({"x:Change", "x:Account"} if is_told else {"x:Account"})
+        if is_told:
+            assert told["x:Change"] == (await api.call("x:Change/get", ids=[]))["state"]

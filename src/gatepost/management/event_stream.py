@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,9 +26,12 @@ from gatepost.management.jmap.event_source import (
     ping_event,
     state_event,
 )
+from gatepost.management.methods.history import state_of
 from gatepost.management.problem_response import HttpProblem
 from gatepost.management.state_watch import StateWatch
 from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.change import CHANGE
+from gatepost.registry.declaration import ObjectType
 from gatepost.registry.permissions import Scope as Reach
 from gatepost.registry.permissions import Verb
 from gatepost.store.interface import ConfigurationStore, StoreError
@@ -68,11 +72,14 @@ class EventStreams:
 
     async def states(self, caller: Caller, wanted: EventSourceRequest) -> States:
         """The state of every type that the stream is about and the caller may see."""
-        return {
-            each.wire_name: await self.store.state(each.name)
-            for each in OBJECT_TYPES.values()
-            if wanted.is_about(each.wire_name) and caller.scope(each.name, Verb.GET) is not Reach.NONE
-        }
+
+        def is_told(object_type: ObjectType[Any]) -> bool:
+            return wanted.is_about(object_type.wire_name) and caller.scope(object_type.name, Verb.GET) is not Reach.NONE
+
+        states = {each.wire_name: await self.store.state(each.name) for each in OBJECT_TYPES.values() if is_told(each)}
+        if is_told(CHANGE):
+            states[CHANGE.wire_name] = state_of(await self.store.history.span())
+        return states
 
     def _take_place(self, account_id: Id) -> None:
         if self._open[account_id] >= self.limits.most_streams_of_account:

@@ -97,8 +97,7 @@ class SqlHistory:
 
     async def entries(self, ids: Collection[str]) -> Sequence[HistoryEntry]:
         numbers = [number for each in ids if (number := entry_number(each)) is not None]
-        rows = await self._readers.run(lambda connection: connection.rows(_READ, numbers=json_numbers(numbers)))
-        return [_entry(row) for row in rows]
+        return await self._readers.run(lambda connection: _entries(connection, numbers))
 
     async def find(
         self, wanted: HistoryFilter = EVERYTHING, orders: Sequence[Order] = (), *, span: Span | None = None
@@ -145,6 +144,10 @@ def forget_old(connection: SqlConnection, retention: Retention) -> None:
 def _span(connection: SqlConnection) -> Span:
     ((oldest, newest),) = connection.rows(_SPAN)
     return Span(oldest or 0, newest or 0)
+
+
+def _entries(connection: SqlConnection, numbers: Sequence[int]) -> list[HistoryEntry]:
+    return [_entry(row) for row in connection.rows(_READ, numbers=json_numbers(numbers))]
 
 
 def _ids(connection: SqlConnection, statement: Statement) -> list[Id]:
