@@ -18,6 +18,7 @@ def is_listening(port: int) -> bool:
 
 
 def test_every_listener_stands_there_with_its_state(pages: Pages) -> None:
+    pages.go_to("/listeners")
     for name, port in pages.server.ports.items():
         expect(pages.row(name)).to_contain_text(f"127.0.0.1:{port}")
         expect(pages.row(name)).to_contain_text("Active")
@@ -27,6 +28,7 @@ def test_every_listener_stands_there_with_its_state(pages: Pages) -> None:
 
 def test_a_listener_is_created_answers_is_changed_and_deleted(pages: Pages) -> None:
     port, page = free_port(), pages.page
+    pages.go_to("/listeners")
     pages.page.get_by_role("link", name="New listener").click()
     pages.field("Name").fill("made-in-browser")
     pages.field("Protocol").select_option("POP3")
@@ -48,6 +50,7 @@ def test_a_listener_is_created_answers_is_changed_and_deleted(pages: Pages) -> N
 
 
 def test_changes_made_elsewhere_appear_by_themselves(pages: Pages) -> None:
+    pages.go_to("/listeners")
     expect(pages.row("pop3")).to_contain_text("0 of")
     with socket.create_connection(pages.server.address("pop3"), timeout=20) as sock:
         assert sock.recv(4096).startswith(b"+OK")

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.browser
 def test_somebody_signs_in_stays_so_over_a_reload_and_signs_out(open_pages: Callable[..., Pages], scheme: str) -> None:
     pages = open_pages(scheme=scheme)
     pages.sign_in()
-    expect(pages.heading("Listeners")).to_be_visible()
+    expect(pages.heading("Overview")).to_be_visible()
     pages.page.reload()
-    expect(pages.heading("Listeners")).to_be_visible()
+    expect(pages.heading("Overview")).to_be_visible()
     pages.button("Sign out").click()
     expect(pages.heading("Sign in to gatepost")).to_be_visible()
     pages.page.reload()

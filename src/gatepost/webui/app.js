@@ -10,10 +10,13 @@ import { PAGES } from "./pages.js";
 import { Live } from "./server/live.js";
 import { Schema } from "./server/schema.js";
 import { Session } from "./server/session.js";
+import { ConnectionsView } from "./views/connections.js";
 import { GeneralView } from "./views/general.js";
+import { HistoryView } from "./views/history.js";
 import { ListenersView } from "./views/listeners.js";
 import { ObjectView } from "./views/object.js";
 import { ObjectsView } from "./views/objects.js";
+import { OverviewView } from "./views/overview.js";
 import { Shell } from "./views/shell.js";
 import { SignInAgain, SignInView } from "./views/sign_in.js";
 
@@ -26,6 +29,9 @@ const NOTICE_MS = 8_000;
 
 /** What is shown at a path, and at `path/id`. All others are the general ones. @type {Record<string, {list: any, object?: any}>} */
 const VIEWS = {
+  "/overview": { list: OverviewView },
+  "/connections": { list: ConnectionsView },
+  "/history": { list: HistoryView },
   "/listeners": { list: ListenersView, object: ObjectView },
   "/general": { list: GeneralView },
 };

@@ -7,6 +7,9 @@
 
 /** @type {Page[]} */
 export const PAGES = [
+  { path: "/overview", name: "Overview", group: "", type: null, permission: "sysListenerStatusGet" },
+  { path: "/connections", name: "Connections", group: "", type: null, permission: "sysConnectionGet" },
+  { path: "/history", name: "History", group: "", type: null, permission: "sysChangeGet" },
   { path: "/listeners", name: "Listeners", group: "Network", type: "x:NetworkListener", permission: "sysNetworkListenerGet" },
   { path: "/certificates", name: "Certificates", group: "Network", type: "x:Certificate", permission: "sysCertificateGet" },
   { path: "/blocked", name: "Blocked networks", group: "Network", type: "x:BlockedIp", permission: "sysBlockedIpGet" },

@@ -1,6 +1,6 @@
 // What every part of the pages can ask for: the session, the objects, the schema, and ways to say something to the person.
 
-import { createContext, useContext, useEffect, useRef, useState } from "./html.js";
+import { createContext, useCallback, useContext, useEffect, useRef, useState } from "./html.js";
 
 /** @import {Collection, Live} from "../server/live.js" */
 /** @import {Schema} from "../server/schema.js" */
@@ -61,7 +61,8 @@ export function usePolled(load, everyMs, key = "") {
     ask.current = polling.refresh;
     return polling.stop;
   }, [everyMs, key]);
-  return { ...answer, refresh: () => ask.current() };
+  const refresh = useCallback(() => ask.current(), []);
+  return { ...answer, refresh };
 }
 
 const SLOWEST_MS = 30_000;

@@ -123,7 +123,7 @@ function Draft(properties) {
         type=${kind}
         inputmode=${mode}
         autocomplete=${kind === "password" ? "new-password" : "off"}
-        spellcheck="false"
+        spellcheck=${false}
         placeholder=${placeholder}
         ...${attributes(properties)}
         value=${text}
@@ -152,7 +152,7 @@ function LongText(properties) {
   const { property, value, onChange } = properties;
   return html`<textarea
     rows="6"
-    spellcheck="false"
+    spellcheck=${false}
     placeholder=${property.type.format === "secretText" ? "Not shown; paste to set" : undefined}
     ...${attributes(properties)}
     value=${value ?? ""}

@@ -67,7 +67,7 @@ export function MemberList({ id, property, value, isReadOnly, describedBy, isInv
           id=${id}
           type="text"
           autocomplete="off"
-          spellcheck="false"
+          spellcheck=${false}
           aria-describedby=${describedBy}
           aria-invalid=${isInvalid ? "true" : undefined}
           placeholder=${EXAMPLES[format]}

@@ -2,7 +2,8 @@
 // change does, and what is wrong with the value.
 
 import { counted, durationText, EFFECTS, numberText } from "../words.js";
-import { html } from "./html.js";
+import { useApplication } from "./application.js";
+import { html, useEffect } from "./html.js";
 import { Input } from "./inputs.js";
 
 /** @import {Children} from "./html.js" */
@@ -20,6 +21,12 @@ import { Input } from "./inputs.js";
 /** All sections. @param {FormProperties} properties */
 export function ObjectForm(properties) {
   const { type, hidden = new Set() } = properties;
+  const wanted = useApplication().route.query.get("field");
+  useEffect(() => {
+    const field = wanted ? document.getElementById(`field-${wanted}`) : null;
+    field?.scrollIntoView({ block: "center" });
+    field?.focus();
+  }, [wanted]);
   return type.sections.map(
     (section) => html`
       <fieldset key=${section.title} class="section">

@@ -7,16 +7,18 @@
  * @typedef {{kind: string, description: string, listener?: string, address?: string, properties?: string[]}} Step
  * @typedef {{
  *   isDone: boolean, object: Obj | null, words: string | null, problems: Record<string, string>,
- *   isForbidden: boolean, linked: {object: string, id: string}[], steps: Step[], warnings: string[], newState: string | null,
+ *   isForbidden: boolean, isConflict: boolean, linked: {object: string, id: string}[], steps: Step[], warnings: string[], newState: string | null,
  * }} Outcome `words`: why it was refused; `problems` by property; `steps` and `warnings` of a dry run
- * @typedef {{dryRun?: boolean, allowLockOut?: boolean, ifInState?: string | null}} SetOptions
+ * @typedef {{dryRun?: boolean, allowLockOut?: boolean, force?: boolean, ifInState?: string | null}} SetOptions `force`: for
+ *   a revert alone, also over what was changed since
  */
 
 /** @param {SetOptions} options */
-function argumentsOf({ dryRun, allowLockOut, ifInState }) {
+function argumentsOf({ dryRun, allowLockOut, force, ifInState }) {
   return {
     ...(dryRun ? { dryRun: true } : {}),
     ...(allowLockOut ? { allowLockOut: true } : {}),
+    ...(force ? { force: true } : {}),
     ...(ifInState ? { ifInState } : {}),
   };
 }
@@ -76,6 +78,7 @@ function outcome(answer, done, error, key) {
     words: error ? (error.description ?? error.type) : null,
     problems: problemsOf(error),
     isForbidden: error?.type === "forbidden",
+    isConflict: (error?.validationErrors ?? []).some((/** @type {any} */ each) => each.type === "Conflict"),
     linked: error?.linkedObjects ?? [],
     steps,
     warnings,

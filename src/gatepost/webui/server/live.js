@@ -133,6 +133,8 @@ export class Live {
   #session;
   /** @type {Map<string, Collection>} */
   #collections = new Map();
+  /** @type {Set<() => void>} */
+  #followers = new Set();
   /** @type {EventSource | null} */
   #events = null;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -148,6 +150,15 @@ export class Live {
     const known = this.#collections.get(type) ?? new Collection(this.#session, type);
     this.#collections.set(type, known);
     return known;
+  }
+
+  /**
+   * Calls `onChange` when the server says that an object has changed, of whatever type. Gives a function that ends it.
+   * @param {() => void} onChange
+   */
+  follow(onChange) {
+    this.#followers.add(onChange);
+    return () => void this.#followers.delete(onChange);
   }
 
   start() {
@@ -186,6 +197,7 @@ export class Live {
       const collection = this.#collections.get(type);
       if (collection && collection.state !== null && collection.state !== state) collection.refresh();
     }
+    for (const each of this.#followers) each();
   }
 
   #refreshAll() {

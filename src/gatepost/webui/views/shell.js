@@ -2,6 +2,7 @@
 
 import { useApplication } from "../parts/application.js";
 import { html, useEffect, useState } from "../parts/html.js";
+import { Palette, usePalette } from "../parts/palette.js";
 import { PAGES } from "../pages.js";
 
 /** @import {Children} from "../parts/html.js" */
@@ -11,6 +12,7 @@ import { PAGES } from "../pages.js";
 export function Shell({ onSignOut, children }) {
   const { session, schema, route } = useApplication();
   const [isOpen, setOpen] = useState(false);
+  const [isPaletteOpen, setPaletteOpen] = usePalette();
   useEffect(() => setOpen(false), [route.path]);
   const pages = PAGES.filter((page) => session.may(page.permission) && (page.type === null || schema.types.has(page.type)));
   const groups = [...new Set(pages.map((page) => page.group))];
@@ -29,6 +31,7 @@ export function Shell({ onSignOut, children }) {
         </button>
         <img src="icon.svg" alt="" width="28" height="28" />
         <span class="product">gatepost</span>
+        <button type="button" class="plain" aria-keyshortcuts="Control+K" onClick=${() => setPaletteOpen(true)}>Go to <kbd>Ctrl K</kbd></button>
         <span class="user" title=${session.userName}>${session.userName}</span>
         <button type="button" onClick=${onSignOut}>Sign out</button>
       </header>
@@ -45,6 +48,7 @@ export function Shell({ onSignOut, children }) {
         )}
       </nav>
       <main id="main" tabindex="-1">${children}</main>
+      ${isPaletteOpen && html`<${Palette} onClose=${() => setPaletteOpen(false)} />`}
     </div>
   `;
 }
