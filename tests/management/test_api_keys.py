@@ -11,6 +11,7 @@ import pytest
 from gatepost.management.api_key_token import is_token_of, key_id_of, make_token
 from gatepost.registry.account import ACCOUNT
 from gatepost.registry.api_key import API_KEY, ApiKey
+from gatepost.store.interface import Broken, Busy
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
@@ -162,6 +163,20 @@ async def test_a_key_whose_account_is_gone_all_the_same_is_refused(api: Api) -> 
     token = (await new_key(api, accountId="id-alice"))["secret"]
     del api.store.rows[ACCOUNT.name, Id("id-alice")]
     assert (await account_document(api, token))[0] == 401
+
+
+@pytest.mark.parametrize("failure", [Busy("locked"), Broken("disk full")])
+async def test_a_store_that_fails_is_no_wrong_key(
+    failure: Exception, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = (await new_key(api))["secret"]
+
+    async def fail(*_: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(api.store, "read_objects", fail)
+    status, answer = await account_document(api, token)
+    assert (status, "disk" in answer["detail"]) == (503, False)
 
 
 # --- what it may do -------------------------------------------------------------------------------------------------

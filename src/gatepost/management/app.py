@@ -18,9 +18,11 @@ from gatepost.management.problem_response import (
     answer_http_problem,
     answer_internal_error,
     answer_request_error,
+    answer_store_error,
 )
 from gatepost.management.security_headers import SecurityHeaders
 from gatepost.management.web_ui_files import WebUiFiles
+from gatepost.store.interface import StoreError
 
 
 def make_app(parts: ManagementParts) -> ASGIApp:
@@ -51,6 +53,7 @@ def make_app(parts: ManagementParts) -> ASGIApp:
             HttpProblem: answer_http_problem,
             RequestError: answer_request_error,
             HTTPException: answer_http_exception,
+            StoreError: answer_store_error,
             500: answer_internal_error,
         },
     )

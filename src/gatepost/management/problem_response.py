@@ -11,6 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost.management.jmap.failure import RequestError
+from gatepost.store.interface import Busy
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
 
 
 class HttpProblem(Exception):
@@ -54,6 +57,14 @@ async def answer_http_exception(_request: Request, error: Exception) -> Response
     headers = tuple((error.headers or {}).items())
     detail = "there is nothing here" if error.status_code == HTTPStatus.NOT_FOUND else str(error.detail)
     return problem_response(_plain_document(error.status_code, detail), error.status_code, headers)
+
+
+async def answer_store_error(_request: Request, error: Exception) -> Response:
+    """For what the store raises outside of a method call: who a client is cannot be found out now."""
+    if not isinstance(error, Busy):
+        events.error(Event.STORE_FAILED, failure=error)
+    detail = "the store does not answer at the moment: try again"
+    return problem_response(_plain_document(503, detail), 503, (("retry-after", "2"),))
 
 
 async def answer_internal_error(_request: Request, _error: Exception) -> Response:
