@@ -7,11 +7,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from tests.cannot_run import cannot_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# The machine may be busy with something else: how long an example takes says nothing of the program.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
