@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import stat
@@ -17,6 +18,8 @@ from gatepost.boot.first_listeners import demo_listeners, first_listeners
 from gatepost.boot.messages import BootAnswer, BootRequest
 from gatepost.boot.self_signed import host_name, make_self_signed
 from gatepost.plan.plan import ProtocolName
+from gatepost.registry.change import ChangeCause
+from gatepost.store.sql_store import SqlStore
 
 
 def start(
@@ -51,6 +54,19 @@ def test_a_first_start_has_listeners_of_every_protocol_a_certificate_and_an_admi
     assert {listener.protocol for listener in answer.plan.listeners} == set(ProtocolName)
     assert [certificate.is_fallback for certificate in answer.plan.certificates] == [True]
     assert any("admin" in note and "password" in note for note in answer.notes)
+
+
+async def test_a_first_start_is_in_the_history_and_accounts_stand_there_by_login_name(tmp_path: Path) -> None:
+    await asyncio.to_thread(start, tmp_path, is_demo=True)
+    store = SqlStore.open(tmp_path)
+    try:
+        history = store.configuration.history
+        entries = await history.entries(await history.find())
+    finally:
+        await store.close()
+    assert {entry.record.author.cause for entry in entries} == {ChangeCause.FIRST_START}
+    assert {"alice@example.org", "admin", "smtp"} <= {entry.record.object_name for entry in entries}
+    assert {entry.object_type for entry in entries} >= {"SystemSettings", "Certificate", "NetworkListener"}
 
 
 def test_a_later_start_changes_nothing_and_shows_no_password(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ class FirstObjects:
     writes: list[ObjectWrite]
     notes: list[str]
     messages: list[NewMessage]
+    domains: dict[Id, Domain]
 
     @classmethod
     async def begin(cls, store: SqlStore) -> FirstObjects:
@@ -55,7 +56,7 @@ class FirstObjects:
         _, configuration = await load_configuration(store.configuration)
         has_settings = await store.configuration.state(SYSTEM_SETTINGS.name) != NEVER_CHANGED
         had_listeners = await store.configuration.state(NETWORK_LISTENER.name) != NEVER_CHANGED
-        return cls(store, configuration, has_settings, had_listeners, [], [], [])
+        return cls(store, configuration, has_settings, had_listeners, [], [], [], dict(configuration.of(DOMAIN)))
 
     async def save(self) -> None:
         """Write what was added."""
@@ -72,7 +73,8 @@ class FirstObjects:
     def _add(self, object_type: ObjectType[T], value: T, object_id: Id | None = None) -> Id:
         object_id = object_id or id_from_random(secrets.token_bytes(10))
         before = None if object_type.is_singleton else self.configuration.of(object_type).get(object_id)
-        self.writes.append(object_write(self._author, object_type, object_id, before, value))
+        write = object_write(self._author, object_type, object_id, before, value, domains=self.domains)
+        self.writes.append(write)
         return object_id
 
     @property
@@ -152,4 +154,7 @@ class FirstObjects:
         for domain_id, domain in self.configuration.of(DOMAIN).items():
             if domain.name == demo.DOMAIN:
                 return domain_id
-        return self._add(DOMAIN, Domain(name=demo.DOMAIN))
+        domain = Domain(name=demo.DOMAIN)
+        domain_id = self._add(DOMAIN, domain)
+        self.domains[domain_id] = domain
+        return domain_id

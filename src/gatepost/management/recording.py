@@ -6,15 +6,19 @@ goes by unrecorded and no secret gets into a record. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
 
 from gatepost.management.access import Caller
+from gatepost.registry.account import Account
 from gatepost.registry.change import ChangeCause
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.declaration import ObjectType
+from gatepost.registry.domain import Domain
 from gatepost.registry.system_settings import SystemSettings
 from gatepost.store.history import Author, ChangeRecord, Json, Retention
 from gatepost.store.interface import ObjectWrite
@@ -22,6 +26,7 @@ from gatepost.values.ids import Id
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+NO_DOMAINS: Mapping[Id, Domain] = {}
 _KEY_MATERIAL = "PRIVATE KEY-----"  # RFC 7468 section 10 and its kin; a chain may have come with its key behind it
 
 
@@ -32,11 +37,15 @@ def object_write(
     before: T | None,
     after: T | None,
     revert_of: Id | None = None,
+    domains: Mapping[Id, Domain] = NO_DOMAINS,
 ) -> ObjectWrite:
-    """The write that makes `after` of `before`; None where there is no object. One of the two is not None."""
+    """The write that makes `after` of `before`; None where there is no object. One of the two is not None. `domains`: those
+    that there are before or after, for the login names of accounts."""
     old = None if before is None else object_type.to_stored(before)
     new = None if after is None else object_type.to_stored(after)
     record = _record(author, object_type, old, new, revert_of)
+    if isinstance(named := before if after is None else after, Account):
+        record = replace(record, object_name=_login_name(named, domains))
     key = None if after is None else object_type.unique_key(after)
     return ObjectWrite(object_type.name, object_id, new, key, record)
 
@@ -85,6 +94,11 @@ def _record(
         redacted=tuple(redacted),
         revert_of=revert_of,
     )
+
+
+def _login_name(account: Account, domains: Mapping[Id, Domain]) -> str:
+    domain = None if account.domain_id is None else domains.get(account.domain_id)
+    return account.name if domain is None else f"{account.name}@{domain.name}"
 
 
 def _name(object_type: ObjectType[Any], stored: Json) -> str | None:

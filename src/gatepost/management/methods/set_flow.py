@@ -40,6 +40,7 @@ from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.change import ChangeCause
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import DeclaredProperty
+from gatepost.registry.domain import DOMAIN
 from gatepost.registry.file_path import NO_FILES
 from gatepost.registry.kinds import SecretText
 from gatepost.store.history import Author
@@ -272,10 +273,12 @@ def _blame(request: SetRequest, failures: Sequence[ApplyFailure], proposal: Prop
 def _writes(request: SetRequest, proposal: Proposal, after: Configuration, author: Author) -> list[ObjectWrite]:
     """What the store has to do; what is destroyed goes first, so that its name is free."""
     writes: list[ObjectWrite] = []
+    domains = {**proposal.before.of(DOMAIN), **proposal.after.of(DOMAIN)}
     for ref in proposal.touched:
         old, new = proposal.before.find(ref), after.find(ref)
         if new != old:
-            write = object_write(author, OBJECT_TYPES[ref.object_type], ref.id, old, new, request.revert_of)
+            object_type = OBJECT_TYPES[ref.object_type]
+            write = object_write(author, object_type, ref.id, old, new, request.revert_of, domains)
             writes.insert(0 if new is None else len(writes), write)
     return writes
 
