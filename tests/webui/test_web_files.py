@@ -53,6 +53,12 @@ def test_what_the_page_refers_to_is_shipped() -> None:
         assert (ROOT / reference).is_file(), reference
 
 
+def test_the_page_names_every_module_so_that_none_waits_for_another() -> None:
+    page = (ROOT / "index.html").read_text(encoding="utf-8")
+    preloaded = set(re.findall(r'rel="modulepreload" href="([^"]+)"', page))
+    assert preloaded == {named(path) for path in FILES if path.suffix == ".js"} - {"app.js", "vendor/uplot.js"}
+
+
 def test_every_library_is_what_the_list_says_with_its_licence() -> None:
     listed = json.loads((VENDOR / "libraries.json").read_text())
     for library in listed:
