@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gatepost.config.object_index import ObjectIndex
 from gatepost.config.object_shape import (
     SINGLETON_ID,
     ObjectShape,
@@ -34,7 +35,6 @@ from gatepost.config.plan_file import (
     Upsert,
 )
 from gatepost.config.wire_values import (
-    are_same,
     canonical_text,
     canonical_value,
     is_made_by_server,
@@ -121,9 +121,11 @@ class _View:
 
     def __init__(self, shape: ObjectShape, objects: Iterable[Mapping[str, Any]]) -> None:
         self.shape = shape
-        self.objects = {str(item["id"]): self.canonical(item) for item in objects}
-        if shape.is_singleton:
-            self.objects.setdefault(SINGLETON_ID, {})
+        self.objects = ObjectIndex()
+        for item in objects:
+            self.objects.put(str(item["id"]), self.canonical(item))
+        if shape.is_singleton and SINGLETON_ID not in self.objects:
+            self.objects.put(SINGLETON_ID, {})
 
     def canonical(self, value: Mapping[str, Any]) -> dict[str, Any]:
         properties = self.shape.properties
@@ -133,22 +135,17 @@ class _View:
         }
 
     def matching(self, match_on: Iterable[str], value: Mapping[str, Any]) -> list[str]:
-        wanted = self.canonical({name: value.get(name) for name in match_on})
-        return [
-            object_id
-            for object_id, present in self.objects.items()
-            if all(are_same(item, present.get(name)) for name, item in wanted.items())
-        ]
+        return self.objects.matching(self.canonical({name: value.get(name) for name in match_on}))
 
     def label(self, object_id: str, value: Mapping[str, Any] | None = None) -> str:
         if self.shape.is_singleton:
             return self.shape.name
-        named = value if value is not None else self.objects.get(object_id, {})
+        named = value if value is not None else self.objects[object_id]
         return str(named.get(self.shape.label_property or "name") or object_id)
 
     def difference(self, object_id: str, patch: Mapping[str, Any]) -> dict[str, Any]:
         """The part of the patch that changes something; the view has it from now on. Secrets always count as changed."""
-        present = self.objects[object_id]
+        present = dict(self.objects[object_id])
         changes: dict[str, Any] = {}
         for key, item in patch.items():
             root, *path = split_pointer(key)
@@ -159,6 +156,8 @@ class _View:
             if shape.is_secret or after != present.get(root):
                 changes[key] = item
                 present[root] = after
+        if changes:
+            self.objects.put(object_id, present)
         return changes
 
 
@@ -168,7 +167,7 @@ class _Resolution:
     def __init__(self, views: Mapping[str, _View], linked_types: Collection[str]) -> None:
         self._views = views
         self._linked_types = linked_types
-        self._put_off: list[tuple[Operation, ObjectShape, list[str]]] = []  # what is destroyed at the end
+        self._put_off: list[tuple[Operation, ObjectShape, dict[str, None]]] = []  # what is destroyed at the end
         self._references: dict[str, tuple[str, str]] = {}  # local name → object type, object id
         self._creation_ids: set[str] = set()
         self.problems: list[PlanProblem] = []
@@ -196,7 +195,7 @@ class _Resolution:
         """The destroys that had to wait, the last ones first: what refers to others stands behind them in a plan."""
         return [
             ResolvedOperation(
-                operation, shape, tuple(self._destroy(operation.line, self._views[shape.name], object_ids))
+                operation, shape, tuple(self._destroy(operation.line, self._views[shape.name], list(object_ids)))
             )
             for operation, shape, object_ids in reversed(self._put_off)
         ]
@@ -207,7 +206,7 @@ class _Resolution:
         unlisted = [key for key, item in view.objects.items() if key not in kept and not is_made_by_server(item)]
         if view.shape.name not in self._linked_types:
             return unlisted
-        self._put_off.append((operation, view.shape, unlisted))
+        self._put_off.append((operation, view.shape, dict.fromkeys(unlisted)))
         return []
 
     def _problem(self, line: PlanLine, property_name: str | None, description: str) -> None:
@@ -223,7 +222,7 @@ class _Resolution:
             creation_id = f"{local_name}-{line.number}-{len(self._creation_ids)}"
         self._creation_ids.add(creation_id)
         object_id = f"#{creation_id}"
-        view.objects[object_id] = view.canonical(value)
+        view.objects.put(object_id, view.canonical(value))
         self._references[local_name] = (view.shape.name, object_id)
         return Step(Action.CREATE, line, view.shape.name, object_id, view.label(object_id, value), value)
 
@@ -234,8 +233,7 @@ class _Resolution:
 
     def _changed(self, line: PlanLine, view: _View, object_id: str, patch: Mapping[str, Any]) -> Step:
         for _, _, unlisted in self._put_off:
-            if object_id in unlisted:
-                unlisted.remove(object_id)  # a later operation wants it after all
+            unlisted.pop(object_id, None)  # a later operation wants it after all
         changes = view.difference(object_id, patch)
         action = Action.UPDATE if changes else Action.KEEP
         return Step(action, line, view.shape.name, object_id, view.label(object_id), changes)
@@ -316,7 +314,7 @@ class _Resolution:
     def _destroy(self, line: PlanLine, view: _View, object_ids: Sequence[str]) -> list[Step]:
         steps = [Step(Action.DESTROY, line, view.shape.name, each, view.label(each), {}) for each in object_ids]
         for object_id in object_ids:
-            del view.objects[object_id]
+            view.objects.remove(object_id)
         return steps
 
     def _with_references(
