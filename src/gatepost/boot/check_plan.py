@@ -52,10 +52,26 @@ def check_plan(operations: Sequence[Operation]) -> CheckedPlan:
     check = _Check(_Supposed(operations).objects)
     resolved = resolve(operations, check.wire_objects(), shapes_of(schema_document(OBJECT_TYPES.values())))
     check.files = asyncio.run(read_files(_files_named(resolved)))
-    for operation in resolved:
-        check.carry_out(operation)
+    for operations_together in _together(resolved):
+        check.carry_out(operations_together)
     steps = sum(len(operation.steps) for operation in resolved)
     return CheckedPlan(tuple(dict.fromkeys(check.problems)), tuple(dict.fromkeys(check.notes)), steps)
+
+
+def _together(resolved: Sequence[ResolvedOperation]) -> Iterator[list[ResolvedOperation]]:
+    """Operations in a row that only create objects of one type are judged at once: the rules look at every object there is."""
+    found: list[ResolvedOperation] = []
+    for operation in resolved:
+        if found and not (operation.shape is found[0].shape and _only_creates(operation) and _only_creates(found[0])):
+            yield found
+            found = []
+        found.append(operation)
+    if found:
+        yield found
+
+
+def _only_creates(operation: ResolvedOperation) -> bool:
+    return all(step.action is Action.CREATE for step in operation.steps)
 
 
 def _base() -> Configuration:
@@ -147,17 +163,18 @@ class _Check:
             for name, object_type in OBJECT_TYPES.items()
         }
 
-    def carry_out(self, resolved: ResolvedOperation) -> None:
-        """Judge the steps of one operation by themselves, then together with all that is there."""
+    def carry_out(self, operations: Sequence[ResolvedOperation]) -> None:
+        """Judge the steps of the operations by themselves, then together with all that is there."""
         before = self._configuration
         judged: dict[ObjectRef, _Judged] = {}
-        for step, place in zip(resolved.steps, _places(resolved), strict=True):
-            ref = ObjectRef(step.object_type, Id(step.object_id.removeprefix("#")))
-            judged[ref] = _Judged(step.line, place)
-            if step.action is Action.DESTROY:
-                self._configuration = self._configuration.replace(ref, None)
-            elif step.action is not Action.KEEP:
-                self._judge(resolved, step, ref, judged[ref])
+        for resolved in operations:
+            for step, place in zip(resolved.steps, _places(resolved), strict=True):
+                ref = ObjectRef(step.object_type, Id(step.object_id.removeprefix("#")))
+                judged[ref] = _Judged(step.line, place)
+                if step.action is Action.DESTROY:
+                    self._configuration = self._configuration.replace(ref, None)
+                elif step.action is not Action.KEEP:
+                    self._judge(resolved, step, ref, judged[ref])
         proposal = Proposal(before=before, after=self._configuration, touched=tuple(judged), may_lock_out=True)
         for finding in findings(proposal):
             about = judged.get(finding.ref)
