@@ -16,14 +16,18 @@ _USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap", "urn:gatepost:jmap"]
 _TIMEOUT = 60.0  # seconds
 
 
+def basic_credentials() -> str:
+    """The value of the Authorization header (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{ADMIN}:{ADMIN_PASSWORD}".encode()).decode()
+
+
 class Api:
     """JMAP calls to 127.0.0.1, one after the other."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
-        credentials = base64.b64encode(f"{ADMIN}:{ADMIN_PASSWORD}".encode()).decode()
-        self._headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
-        session = json.loads(self._exchange("GET", "/jmap/session", None))
+        self._headers = {"Authorization": basic_credentials(), "Content-Type": "application/json"}
+        session = json.loads(self.exchange("GET", "/jmap/session", None))
         self._account_id: str = session["primaryAccounts"]["urn:stalwart:jmap"]
 
     def __enter__(self) -> Self:
@@ -36,12 +40,17 @@ class Api:
 
     def call(self, method: str, **arguments: object) -> dict[str, Any]:
         """What the one method answers. Raises NotMeasurable where it is refused as a whole."""
-        request = {"using": _USING, "methodCalls": [[method, {"accountId": self._account_id, **arguments}, "0"]]}
-        name, answer, _ = json.loads(self._exchange("POST", "/jmap", json.dumps(request)))["methodResponses"][0]
+        octets = self.exchange("POST", "/jmap", self.request_octets(method, **arguments))
+        name, answer, _ = json.loads(octets)["methodResponses"][0]
         if name != method:
             raise NotMeasurable(f"{method} answered {answer}")
         found: dict[str, Any] = answer
         return found
+
+    def request_octets(self, method: str, **arguments: object) -> bytes:
+        """A request with the one method call."""
+        call = [method, {"accountId": self._account_id, **arguments}, "0"]
+        return json.dumps({"using": _USING, "methodCalls": [call]}).encode()
 
     def update_listener(self, listener_id: str, **patch: object) -> None:
         """Change a listener; true in all workers when this returns. Raises NotMeasurable where it is refused."""
@@ -58,7 +67,8 @@ class Api:
         """Every x:ListenerStatus, by name."""
         return {status["name"]: status for status in self.call("x:ListenerStatus/get", ids=None)["list"]}
 
-    def _exchange(self, method: str, path: str, body: str | None) -> bytes:
+    def exchange(self, method: str, path: str, body: bytes | None) -> bytes:
+        """The body of the answer. Raises NotMeasurable where it is another one than 200."""
         self._connection.request(method, path, body, self._headers)
         response = self._connection.getresponse()
         octets = response.read()

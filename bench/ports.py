@@ -36,6 +36,8 @@ class Port(IntEnum):
     AIOSMTPD = 36
     ASYNCIO = 37
     ASYNCIO_TLS = 38
+    UVICORN = 40
+    UVICORN_HTTPTOOLS = 41
     SECOND = 50
     MANY = 100
     END = 200
