@@ -23,10 +23,10 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 uvicorn.run(
-    application,  # type: ignore[arg-type]  # two spellings of the same ASGI types
+    application,
     host="127.0.0.1",
     port=int(sys.argv[1]),
-    http=sys.argv[2],  # type: ignore[arg-type]  # one of uvicorn's names
+    http=sys.argv[2],
     loop="uvloop",
     lifespan="off",
     log_level="warning",

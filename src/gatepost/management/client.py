@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.requests import HTTPConnection
@@ -50,7 +51,7 @@ def listener_of(connection: HTTPConnection) -> Id | None:
 
 def is_tls(connection: HTTPConnection) -> bool:
     """Whether what is sent is protected on its way."""
-    return connection.url.scheme in ("https", "wss")
+    return connection.scope["scheme"] in ("https", "wss")
 
 
 def is_protected(connection: HTTPConnection) -> bool:
@@ -84,6 +85,7 @@ def https_url(connection: HTTPConnection, plan: Plan) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> IpAddress:
     try:
         return unmapped(ip_address(text.partition("%")[0]))

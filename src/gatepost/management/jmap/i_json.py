@@ -9,6 +9,7 @@ import re
 from gatepost.management.jmap.failure import not_json
 
 _LONGEST_INTEGER = 309  # characters; a longer one is beyond what a double can hold (RFC 7493 section 2.2)
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -22,7 +23,8 @@ def parse_i_json(octets: bytes) -> object:
         value: object = json.loads(
             text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer
         )
-        _refuse_surrogates(value)
+        if _ESCAPED_SURROGATE.search(text):  # they cannot come otherwise: UTF-8 has none
+            _refuse_surrogates(value)
     except json.JSONDecodeError as error:
         raise not_json(f"the request is not JSON (line {error.lineno}, column {error.colno})") from None
     except RecursionError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -39,5 +40,10 @@ def session_object(caller: Caller, limits: Limits, base_url: str) -> dict[str, A
 
 def session_state(caller: Caller, limits: Limits) -> str:
     """Changes when the caller would find another Session object (but for the URL under which it was asked for)."""
-    seen = msgspec.json.encode([caller.account_id, caller.login_name, caller.role.value, OFFERED, limits.capability()])
+    return _state_of(caller.account_id, caller.login_name, caller.role.value, limits)
+
+
+@lru_cache(maxsize=256)
+def _state_of(account_id: str, login_name: str, role: str, limits: Limits) -> str:
+    seen = msgspec.json.encode([account_id, login_name, role, OFFERED, limits.capability()])
     return hashlib.sha256(seen).hexdigest()[:16]

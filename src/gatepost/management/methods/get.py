@@ -65,7 +65,8 @@ def answer_get(
     }
 
 
-def _view(object_id: Id, wire: Mapping[str, object], properties: Sequence[str] | None) -> dict[str, object]:
+def _view(object_id: Id, wire: Mapping[str, object], properties: Sequence[str] | None) -> Mapping[str, object]:
     """RFC 8620 section 5.1: the id is always there."""
-    names = wire if properties is None else [name for name in properties if name in wire]
-    return {"id": object_id, **{name: wire[name] for name in names}}
+    if properties is None:
+        return wire if "id" in wire else {"id": object_id, **wire}
+    return {"id": object_id, **{name: wire[name] for name in properties if name in wire}}

@@ -60,7 +60,7 @@ class TypeReader:
         before = self._made.get(stored.id)
         if before is not None and before[0] is stored:
             return before[1]
-        return self.object_type.to_wire(self.object_type.from_stored(stored.value))
+        return {"id": stored.id, **self.object_type.to_wire(self.object_type.from_stored(stored.value))}
 
     async def visible(self, caller: Caller, allowed: Scope) -> Snapshot:
         """The objects that the caller may see: all, or those that are the caller's own."""
