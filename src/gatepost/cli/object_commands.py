@@ -136,7 +136,7 @@ def update(
         raise usage_error("--field: is missing; say what to change: --field maxConnections=100")
     patch = with_reference_ids(client, shape, parse_fields(shape, fields, _read_text))
     labels = {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
-    answer = SetAnswer(client.set(shape, update=dict.fromkeys(labels, patch), **set_options(is_dry_run, may_lock_out)))
+    answer = SetAnswer(client.update(shape, dict.fromkeys(labels, patch), **set_options(is_dry_run, may_lock_out)))
     refusals = answer.refusals({key: f"{label} was not updated" for key, label in labels.items()})
     _report(output, answer, "updated", labels, is_dry_run)
     if refusals:
@@ -157,7 +157,7 @@ def delete(
     if shape.is_singleton:
         raise usage_error(f"OBJECT: {shape.name} is a singleton and cannot be deleted")
     labels = {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
-    answer = SetAnswer(client.set(shape, destroy=list(labels), **set_options(is_dry_run, may_lock_out)))
+    answer = SetAnswer(client.destroy(shape, list(labels), **set_options(is_dry_run, may_lock_out)))
     refusals = answer.refusals({key: f"{label} was not deleted" for key, label in labels.items()})
     _report(output, answer, "destroyed", labels, is_dry_run)
     if refusals:

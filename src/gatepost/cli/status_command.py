@@ -12,10 +12,14 @@ from gatepost.cli.completion import complete_listener
 from gatepost.cli.failure import CommandError
 from gatepost.cli.output import Output
 from gatepost.cli.status_watch import watch
-from gatepost.config.object_shape import did_you_mean
+from gatepost.config.object_shape import ObjectShape, did_you_mean
 
 if TYPE_CHECKING:
     from gatepost.cli.jmap_client import JmapClient
+
+
+# It is no configuration, and so in no schema document.
+_LISTENER_STATUS = ObjectShape("ListenerStatus", is_singleton=False, properties={})
 
 ListenerName = Annotated[
     str | None,
@@ -51,7 +55,7 @@ def status(
 
 def _statuses(client: JmapClient, name: str | None) -> Sequence[Mapping[str, Any]]:
     """All listeners, or the one of that name. Raises CommandError where there is none."""
-    listeners: Sequence[Mapping[str, Any]] = client.call("x:ListenerStatus/get", {"ids": None}).get("list", ())
+    listeners = client.get_all(_LISTENER_STATUS)
     if name is None:
         return listeners
     found = [each for each in listeners if str(each.get("name")).casefold() == name.casefold()]
