@@ -140,7 +140,7 @@ def test_it_leaves_nothing_behind_however_often_it_runs() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     def files() -> set[Path]:
-        return {path for place in ("/dev/shm", tempfile.gettempdir()) for path in Path(place).glob("gatepost-*")}
+        return {path for place in ("/dev/shm", tempfile.gettempdir()) for path in Path(place).glob("gatepost-embedded-*")}
 
     others = files()
     with asyncio.Runner() as runner:
