@@ -20,6 +20,7 @@ from bench.asking import asking
 from bench.changing import changing
 from bench.delivering import delivering
 from bench.idling import IN_CLEAR, IN_IDLE, UNDER_TLS, idling
+from bench.multiplying import multiplying
 from bench.ports import Port
 from bench.relaying import relaying
 from bench.rig import NotMeasurable, Rig, rig
@@ -35,6 +36,7 @@ QUICK: dict[str, Measurement] = {
     "workers": lambda rig: sharing(rig, connections=6_000, held=2_000, rounds=5),
     "set": lambda rig: changing(rig, open_connections=10_000, changes=200),
     "api": lambda rig: asking(rig, seconds=2, rounds=5),
+    "many": lambda rig: multiplying(rig, listeners=1_000, rounds=3),
     "start": lambda rig: starting(rig, listeners=100, starts=3),
     "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=5_000, waves=3, peers_share=0.4),
     "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=5_000, waves=3, peers_share=0.3),
@@ -49,6 +51,7 @@ FULL: dict[str, Measurement] = {
     "workers": lambda rig: sharing(rig, connections=12_000, held=4_000, rounds=9),
     "set": lambda rig: changing(rig, open_connections=10_000, changes=1_000),
     "api": lambda rig: asking(rig, seconds=3, rounds=9),
+    "many": lambda rig: multiplying(rig, listeners=1_000, rounds=9),
     "start": lambda rig: starting(rig, listeners=100, starts=9),
     "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=5_000, waves=3),
     "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=5_000, waves=3),

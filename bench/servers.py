@@ -18,7 +18,8 @@ from bench.rig import Rig
 
 ACCOUNT, PASSWORD = "alice@example.org", "measured-password"
 PROXY_HEADER_TIMEOUT = 5_000  # milliseconds, as in the defaults
-_ENTRY_POINT = "from gatepost.cli.main import main; main()"  # what the installed command runs
+SOURCE = str(Path(__file__).parent.parent / "src")
+ENTRY_POINT = "from gatepost.cli.main import main; main()"  # what the installed command runs
 _FROM_PROXIES: dict[str, object] = {"overrideProxyTrustedNetworks": {"127.0.0.0/8": True}}
 
 Operation = dict[str, object]
@@ -51,14 +52,13 @@ def serving(rig: Rig, operations: Iterable[Operation] | None, *, workers: int, i
         shutil.rmtree(data, ignore_errors=True)
         plan.write_text("".join(json.dumps(operation) + "\n" for operation in operations), encoding="utf-8")
         from_plan = ("--plan", str(plan))
-    source = str(Path(__file__).parent.parent / "src")
     environment = {
         "PYTHONDONTWRITEBYTECODE": "",  # an installed package is compiled
-        "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH")))),
+        "PYTHONPATH": os.pathsep.join(filter(None, (SOURCE, os.environ.get("PYTHONPATH")))),
         "GATEPOST_ADMIN": f"{ADMIN}:{ADMIN_PASSWORD}",
     }
     pinned = rig.on_server_core() if is_pinned else ()
-    command = (*pinned, sys.executable, "-c", _ENTRY_POINT, "serve", "--data", str(data), "--workers", str(workers))
+    command = (*pinned, sys.executable, "-c", ENTRY_POINT, "serve", "--data", str(data), "--workers", str(workers))
     return Serving((*command, *from_plan), environment, rig.directory / f"{name}.log")
 
 
