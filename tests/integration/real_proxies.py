@@ -82,6 +82,43 @@ def haproxy(directory: Path, relays: Sequence[Relay]) -> Iterator[HaProxy]:
     """HAProxy with these relays, once all of them take connections."""
     program = shutil.which("haproxy") or cannot_run("haproxy is not installed")
     directory.mkdir(exist_ok=True)
+    pem = _certificate(directory)
+    control = directory / "control"
+    configuration = directory / "haproxy.cfg"
+    sections = "".join(relay.section(pem) for relay in relays)
+    configuration.write_text(_DEFAULTS.format(socket=control) + sections)
+    with _running([program, "-db", "-f", str(configuration)], directory, relays):
+        yield HaProxy(control)
+
+
+@contextmanager
+def nginx_http(directory: Path, relays: Sequence[Relay]) -> Iterator[None]:
+    """nginx passing requests on, as its manual says: it appends to X-Forwarded-For, and says by which scheme they came."""
+    program = shutil.which("nginx") or cannot_run("nginx is not installed")
+    directory.mkdir(exist_ok=True)
+    pem = _certificate(directory)
+    servers = "".join(
+        f"  server {{ listen {relay.host}:{relay.port}{' ssl' if relay.is_tls else ''};"
+        f" location / {{ proxy_pass {relay.target}; {relay.server_options} }} }}\n"
+        for relay in relays
+    )
+    places = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    folders = "".join(f"  {place}_temp_path {directory}/{place};\n" for place in places)
+    configuration = directory / "nginx.conf"
+    configuration.write_text(
+        f"daemon off;\nworker_processes 1;\npid {directory}/nginx.pid;\nerror_log {directory}/error.log;\n"
+        f"events {{ worker_connections 64; }}\nhttp {{\n  access_log off;\n{folders}"
+        f"  ssl_certificate {pem};\n  ssl_certificate_key {pem};\n"
+        "  proxy_set_header Host $http_host;\n"
+        "  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
+        f"  proxy_set_header X-Forwarded-Proto $scheme;\n{servers}}}\n"
+    )
+    with _running([program, "-c", str(configuration), "-p", str(directory)], directory, relays):
+        yield
+
+
+def _certificate(directory: Path) -> Path:
+    """A file with a certificate and its key."""
     now = datetime.now(UTC)
     key = new_key()
     certificate = new_certificate(
@@ -89,12 +126,7 @@ def haproxy(directory: Path, relays: Sequence[Relay]) -> Iterator[HaProxy]:
     )
     pem = directory / "proxy.pem"
     pem.write_text(certificate_pem(certificate) + key_pem(key))
-    control = directory / "control"
-    configuration = directory / "haproxy.cfg"
-    sections = "".join(relay.section(pem) for relay in relays)
-    configuration.write_text(_DEFAULTS.format(socket=control) + sections)
-    with _running([program, "-db", "-f", str(configuration)], directory, relays):
-        yield HaProxy(control)
+    return pem
 
 
 @contextmanager

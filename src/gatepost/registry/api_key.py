@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from gatepost.registry.declaration import (
+    Effect,
     FormSection,
     ListView,
     MenuPlace,
@@ -55,7 +56,12 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ] = Secret("")
     expires_at: Annotated[
         datetime | None,
-        Property(kind=UtcDateTime(), label="Valid until", help="From then on the key is refused. Empty: no end."),
+        Property(
+            kind=UtcDateTime(),
+            label="Valid until",
+            help="From then on the key is refused. Empty: no end.",
+            effect=Effect.NOW,
+        ),
     ] = None
     allowed_networks: Annotated[
         tuple[IpMask, ...] | None,
@@ -63,6 +69,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             kind=SetOf(ip_mask_kind(), min_items=1),
             label="Allowed networks",
             help="Where the key may be used from. Empty: anywhere.",
+            effect=Effect.NOW,
         ),
     ] = None
     permissions: Annotated[
@@ -71,6 +78,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             kind=SetOf(PermissionName(), min_items=1),
             label="Permissions",
             help="What the key may do, of what its account may do at the time. Empty: all of that.",
+            effect=Effect.NOW,
         ),
     ] = None
 
