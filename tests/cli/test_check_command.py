@@ -54,6 +54,7 @@ def test_a_plan_that_is_fit_exits_with_0(run: Run, tmp_path: Path) -> None:
     plan.write_text("\n".join(map(json.dumps, (ORG, PEOPLE, upsert("NetworkListener", **SMTP)))))
     assert run("check", str(plan)).stdout == "3 operations on 3 objects: no problem found\n"
     assert run("check", str(plan), "--json").json == {"isFit": True, "problems": [], "notes": []}
+    assert run("--json", "check", str(plan)).json["isFit"] is True
 
 
 @pytest.mark.parametrize(

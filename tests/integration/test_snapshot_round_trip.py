@@ -140,6 +140,21 @@ def test_an_object_without_its_secret_is_refused_where_it_is_new_with_the_proper
     assert "password: must be given" in refused.stderr
 
 
+def test_a_plan_with_a_password_that_is_set_already_changes_nothing(original: RunningServer) -> None:
+    person = {"name": "alice", "domainId": "#d", "password": PASSWORDS["alice"]}
+    domain = {"@type": "upsert", "object": "Domain", "matchOn": ["name"], "value": {"d": {"name": "example.org"}}}
+    line = {"@type": "upsert", "object": "Account", "matchOn": ["name", "domainId"], "value": {"a": person}}
+    plan = f"{json.dumps(domain)}\n{json.dumps(line)}"
+    assert gatepost(original, "apply", "-", text=plan).stdout.splitlines() == [
+        "= Domain example.org unchanged",
+        "= Account alice unchanged",
+        "0 created, 0 updated, 0 destroyed, 2 unchanged",
+    ]
+    changed = gatepost(original, "apply", "-", text=plan.replace(PASSWORDS["alice"], "another password"))
+    assert "~ Account alice updated: password" in changed.stdout
+    gatepost(original, "apply", "-", text=plan)
+
+
 def test_a_server_that_cannot_be_asked_is_trouble_and_no_difference(original: RunningServer) -> None:
     assert gatepost(original, "diff", "-", "--url", f"http://127.0.0.1:{free_port()}").exit_code == 2
     assert gatepost(original, "diff", "/nowhere/plan.ndjson").exit_code == 2

@@ -92,7 +92,7 @@ def _print_outcome(output: Output, outcome: Outcome, is_dry_run: bool) -> None:
         verb = f"would be {verb}"
     properties = f": {', '.join(step.value)}" if step.action is Action.UPDATE else ""
     note = "" if outcome.is_checked else " (not checked: it needs an object that this plan creates)"
-    output.line(f"{_MARKS[step.action]} {step.object_type} {step.label} {verb}{properties}{note}")
+    output.line(f"{_MARKS[step.action]} {step.title} {verb}{properties}{note}")
     for name, secret in outcome.secrets.items():
         output.line(f"    {name}: {secret} (shown this once)")
     if is_dry_run and outcome.answer is not None:

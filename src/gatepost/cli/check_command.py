@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gatepost.cli.client_command import ClientOptions
 from gatepost.cli.failure import CommandError
 from gatepost.cli.given_plans import Files, plan_problems
 from gatepost.cli.output import Output
@@ -14,11 +15,12 @@ from gatepost.config.read_plans import read_plans
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 
 
-def check(files: Files, is_json: AsJson = False) -> None:
+def check(context: typer.Context, files: Files, is_json: AsJson = False) -> None:
     """Validate plan files without a server: form, types, properties, limits, and what does not go together."""
     from gatepost.boot.check_plan import check_plan  # the server's own rules: more than other commands load
 
-    output = Output(is_json=is_json)
+    in_front = context.obj if isinstance(context.obj, ClientOptions) else ClientOptions()
+    output = Output(is_json=is_json or in_front.json, has_color=not in_front.no_color)
     try:
         with plan_problems():
             operations = read_plans(files)

@@ -8,7 +8,7 @@ through the port `ConfiguredServer`; nothing here does I/O itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -63,7 +63,7 @@ class Outcome:
         """What was refused: the place of the operation and the object, then what is wrong, line by line."""
         if self.error is None:
             return []
-        title = f"{self.step.line}: {self.step.object_type} {self.step.label} was refused:"
+        title = f"{self.step.line}: {self.step.title} was refused:"
         return [title, *(f"  {line}" for line in set_error_lines(self.error))]
 
 
@@ -170,6 +170,8 @@ class _Run:
         if missing:
             words = f"needs {', '.join(sorted(missing))}, which was refused"
             return Outcome(step, known_id, {"type": "notSent", "description": words})
+        if step.action is Action.UPDATE and answer.changed_nothing and not self._options.get("dryRun"):
+            return Outcome(replace(step, action=Action.KEEP, value={}), known_id)  # the password was that one already
         key = step.object_id[1:] if step.action is Action.CREATE else object_id
         created = answer.created(key)
         secrets = {name: created[name] for name, each in shape.properties.items() if each.is_secret and name in created}

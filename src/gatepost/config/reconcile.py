@@ -71,6 +71,11 @@ class Step:
     label: str
     value: Mapping[str, Any]
 
+    @property
+    def title(self) -> str:
+        """Type and label: `NetworkListener imap`; of a singleton the type alone."""
+        return self.object_type if self.label == self.object_type else f"{self.object_type} {self.label}"
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedOperation:

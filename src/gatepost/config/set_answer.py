@@ -30,6 +30,12 @@ class SetAnswer:
                 return dict(found)
         return None
 
+    @property
+    def changed_nothing(self) -> bool:
+        """Whether the objects of the type are as before, as the server says by its states, and nothing was refused."""
+        states = (self.arguments.get("oldState"), self.arguments.get("newState"))
+        return None not in states and states[0] == states[1] and not any(self.arguments.get(name) for name in _REFUSED)
+
     def refusals(self, titles: Mapping[str, str]) -> list[str]:
         """Lines for what was refused: the title of an id, then what the server said, with the properties."""
         lines: list[str] = []
