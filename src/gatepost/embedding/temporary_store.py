@@ -28,15 +28,17 @@ def temporary_store() -> Iterator[Path]:
     """A data directory with an empty store in it. Blocks for some ten milliseconds the first time in a process."""
     with _only_one:  # several servers may be started at once, in several threads
         empty = _empty_database()
-    with tempfile.TemporaryDirectory(prefix="gatepost-embedded-", dir=_place(), ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(
+        prefix="gatepost-embedded-", dir=_place(), ignore_cleanup_errors=True
+    ) as directory:
         (Path(directory) / DATABASE_FILE).write_bytes(empty)
         yield Path(directory)
 
 
 @cache
 def _empty_database() -> bytes:
-    """The file that the migrations make."""
-    from gatepost.store.migrate import migrate  # Alembic is loaded for this alone
+    """The file of an empty store."""
+    from gatepost.store.migrate import migrate  # the database library is loaded for this alone
 
     with tempfile.TemporaryDirectory(prefix="gatepost-embedded-", dir=_place()) as directory:
         migrate(directory)
