@@ -215,3 +215,13 @@ def test_a_name_that_the_server_would_give_may_be_an_operators(place: Place) -> 
     place.write(ObjectWrite(CERTIFICATE.name, Id("theirs"), theirs, CERTIFICATE.unique_key(own)))
     assert place.start().problems == ()
     assert self_signed(place.stored())[1].name is None
+
+
+def test_the_secret_of_an_api_key_that_a_plan_makes_is_told_at_that_start_and_never_again(place: Place) -> None:
+    domain = upsert("Domain", d={"name": "example.org"})
+    people = upsert("Account", olga={"name": "olga", "domainId": "#d", "password": "a password", "role": "admin"})
+    key = {**upsert("ApiKey", k={"name": "ci", "accountId": "#olga"}), "matchOn": ["accountId", "name"]}
+    plan = place.file(domain, people, key, upsert("NetworkListener", l=LISTENER))
+    [told] = [note for note in place.start(plan).notes if note.startswith("ApiKey ci  secret  ")]
+    assert "gatepost_key_" in told
+    assert not [note for note in place.start(plan).notes if "ApiKey" in note]

@@ -80,7 +80,7 @@ async def _boot(request: BootRequest, operations: Sequence[Operation], admin: Ad
             return BootAnswer(plan=await stored_plan(store))
         first = await FirstObjects.begin(store)
         await _add_what_is_missing(first, request, admin)
-        problems = await _apply(operations, store)
+        problems = await _apply(operations, store, first.notes)
         if problems:
             return _wrong_configuration(*problems, notes=first.notes)
         plan = await stored_plan(store)
@@ -103,14 +103,14 @@ async def _add_what_is_missing(first: FirstObjects, request: BootRequest, admin:
     await first.save()
 
 
-async def _apply(operations: Sequence[Operation], store: SqlStore) -> tuple[str, ...]:
+async def _apply(operations: Sequence[Operation], store: SqlStore, notes: list[str]) -> tuple[str, ...]:
     if not operations:
         return ()
     from gatepost.boot.plan_files import NothingRuns, apply_operations
     from gatepost.management.local_calls import LocalCalls
 
     calls = LocalCalls(store.configuration, NothingRuns(await stored_plan(store)), store.mail.delete_account)
-    return await apply_operations(operations, calls)
+    return await apply_operations(operations, calls, notes)
 
 
 async def stored_plan(store: SqlStore) -> Plan:

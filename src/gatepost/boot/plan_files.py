@@ -81,9 +81,10 @@ class _Store:
         return asyncio.run_coroutine_threadsafe(self._calls.call(method, arguments), self._loop).result()
 
 
-async def apply_operations(operations: Sequence[Operation], calls: LocalCalls) -> tuple[str, ...]:
+async def apply_operations(operations: Sequence[Operation], calls: LocalCalls, notes: list[str]) -> tuple[str, ...]:
     """Apply the operations of all plan files in order, up to the first that is refused; the problems found, each with
-    file, line and property. Who writes a plan for a start says explicitly what is wanted: there is no lock-out guard."""
+    file, line and property. Who writes a plan for a start says explicitly what is wanted: there is no lock-out guard.
+    What the operator must see now or never, the secret of a new API key, is added to `notes`."""
     server = _Store(calls, asyncio.get_running_loop())
     try:
         outcomes = await asyncio.to_thread(apply_plan, server, operations, _ignore, options={"allowLockOut": True})
@@ -91,8 +92,9 @@ async def apply_operations(operations: Sequence[Operation], calls: LocalCalls) -
         return tuple(str(problem) for problem in error.problems)
     except MethodError as error:
         return (f"the plan could not be carried out: {error.description}",)
+    notes += [f"{each.step.title}  {name}  {secret}" for each in outcomes for name, secret in each.secrets.items()]
     return tuple(problem for outcome in outcomes for problem in outcome.problems())
 
 
 def _ignore(_outcome: Outcome) -> None:
-    """At start only problems are told."""
+    """At start nothing is told step by step."""
