@@ -215,6 +215,56 @@ async def test_how_long_is_a_setting_and_it_can_be_taken_back(setting: Any, head
     assert await hsts(api) == header
 
 
+# --- the usual headers ----------------------------------------------------------------------------------------------
+
+PROTECTION = {
+    "content-security-policy": "default-src 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=()",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/admin/", 200),
+        ("GET", "/admin/app.js", 200),
+        ("HEAD", "/admin/", 200),
+        ("GET", "/", 302),
+        ("GET", "/nothing", 404),
+        ("GET", "/admin/nothing", 404),
+        ("DELETE", "/jmap", 405),
+        ("GET", "/api/account", 401),
+        ("POST", "/jmap", 401),
+        ("GET", "/healthz/live", 200),
+        ("GET", "/metrics", 200),
+    ],
+)
+async def test_every_answer_keeps_browsers_from_doing_harm(method: str, path: str, status: int, api: Api) -> None:
+    async with api.client() as client:
+        answer = await client.request(method, path)
+    assert answer.status_code == status
+    for name, value in PROTECTION.items():
+        assert value in answer.headers[name]
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "*" not in policy
+
+
+async def test_a_failure_of_the_server_has_the_headers_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail() -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(api.server, "statuses", fail)
+    async with api.client() as client:
+        answer = await client.get("/healthz/ready")
+    assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
+
+
 # --- logging out ----------------------------------------------------------------------------------------------------
 
 

@@ -79,3 +79,16 @@ async def test_what_was_held_against_one_address_is_not_held_against_another(api
     slept.clear()
     await statuses(api, "192.0.2.5", "somebody", 1)
     assert slept == []
+
+
+async def test_the_spellings_of_a_name_tell_nothing_of_whether_there_is_such_an_account(
+    api: Api, slept: list[float]
+) -> None:
+    delays = {}
+    for number, name in enumerate(("alice", "nobody")):
+        source = f"203.0.113.{number}"
+        await statuses(api, source, name, 6)
+        slept.clear()
+        await statuses(api, source, f"{name}@example.org", 1)
+        delays[name] = list(slept)
+    assert delays["alice"] == delays["nobody"]

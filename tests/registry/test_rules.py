@@ -280,7 +280,8 @@ def test_nobody_takes_away_what_lets_the_own_address_in() -> None:
         "BlockedIp": {"x": blocked("192.0.2.0/24")},
         "AllowedIp": {"z": allowed("192.0.2.7")},
     }
-    (found,) = change(before, {"AllowedIp": {"z": None}}, **THROUGH_A)
+    before = {**before, "AllowedIp": {**before["AllowedIp"], "other": allowed("198.51.100.1")}}
+    (found,) = change(before, {"AllowedIp": {"z": None, "other": None}}, **THROUGH_A)
     assert isinstance(found, Forbidden)
     assert blamed(change(before, {"AllowedIp": {"z": allowed("192.0.2.8")}}, **THROUGH_A)) == [("z", "network")]
     assert change(before, {"AllowedIp": {"z": None}, "BlockedIp": {"x": None}}, **THROUGH_A) == []

@@ -25,6 +25,7 @@ from gatepost.telemetry.events import Event
 from gatepost.values.secret import Secret
 
 _LONGEST_LOGGED_NAME = 128  # characters
+_LONGEST_PACED_NAME = 256  # characters; what is remembered of failures has a bound in octets too
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -127,7 +128,8 @@ class PasswordAuthenticator:
         account = await self._find(login_name)
         if account is not None and self._recent_logins.knows(account, password, self._clock()):
             return account
-        pace_name = account.login_name if account is not None else login_name.casefold()
+        # As it was typed: if the spellings of one account counted together, that would tell which accounts there are.
+        pace_name = login_name.casefold()[:_LONGEST_PACED_NAME]
         if await self._wait_for_turn(peer, pace_name):
             account = await self._find(login_name)  # it may have changed in the meantime
         is_right = await self._verify(account, password)

@@ -79,8 +79,10 @@ def _blocked_by(proposal: Proposal, source: IpAddress) -> Iterator[tuple[ObjectR
         if blocked is not None and blocked.network.contains(source):
             yield ObjectRef(BLOCKED_IP.name, blocked_id), "network", words
     for allowed_id in proposal.touched_of(ALLOWED_IP):
-        is_gone = proposal.after.of(ALLOWED_IP).get(allowed_id) is None
-        yield ObjectRef(ALLOWED_IP.name, allowed_id), None if is_gone else "network", words
+        before = proposal.before.of(ALLOWED_IP).get(allowed_id)
+        if before is not None and before.network.contains(source):
+            is_gone = proposal.after.of(ALLOWED_IP).get(allowed_id) is None
+            yield ObjectRef(ALLOWED_IP.name, allowed_id), None if is_gone else "network", words
 
 
 def _is_blocked(configuration: Configuration, source: IpAddress, now: datetime) -> bool:
