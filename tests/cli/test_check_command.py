@@ -98,6 +98,12 @@ def test_what_an_upsert_leaves_out_is_a_note_because_the_server_may_have_it(chec
     ]
 
 
+def test_the_administrator_without_a_domain_is_one_that_the_server_may_have(check: Check) -> None:
+    admin = {"name": "admin", "domainId": None, "password": "a long password", "role": "admin"}
+    [line] = check({**PEOPLE, "value": {"a": admin}})
+    assert line.startswith("warning: plan line 1: value/a/domainId: must be given: only the built-in administrator")
+
+
 def test_an_update_of_what_the_plan_has_made_is_judged_with_it(check: Check) -> None:
     disable = update("NetworkListener", "smtp", tlsImplicit=True, useTls=False)
     [line] = check(create("NetworkListener", **SMTP), disable)

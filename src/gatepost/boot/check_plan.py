@@ -170,7 +170,8 @@ class _Check:
         for resolved in operations:
             for step, place in zip(resolved.steps, _places(resolved), strict=True):
                 ref = ObjectRef(step.object_type, Id(step.object_id.removeprefix("#")))
-                judged[ref] = _Judged(step.line, place)
+                is_partial = isinstance(resolved.operation, Upsert | Reconcile) or ref in self._supposed
+                judged[ref] = _Judged(step.line, place, is_partial)
                 if step.action is Action.DESTROY:
                     self._configuration = self._configuration.replace(ref, None)
                 elif step.action is not Action.KEEP:
@@ -179,7 +180,7 @@ class _Check:
         for finding in findings(proposal):
             about = judged.get(finding.ref)
             if about is not None and not about.is_unfit and finding.ref not in self._supposed:
-                self.problems.append(about.problem_of(finding))
+                self._tell(finding, about, is_given=True)
 
     def _judge(self, resolved: ResolvedOperation, step: Step, ref: ObjectRef, judged: _Judged) -> None:
         value = map_references(resolved.shape, step.value, lambda text: text.removeprefix("#"))
@@ -195,18 +196,24 @@ class _Check:
             self.problems.append(PlanProblem(step.line, judged.place, str(error)))
             return
         self._configuration = self._configuration.replace(ref, candidate.object)
-        is_partial = isinstance(resolved.operation, Upsert | Reconcile) or ref in self._supposed
         for problem in candidate.problems:
             is_pointer = problem.property in candidate.given and problem.property not in value
             if is_pointer and problem.type is ProblemType.MIN_LENGTH and ref in self._supposed:
                 continue  # a member is added to, or taken from, a set that nobody here has seen
-            note = self._note_for(problem, is_partial=is_partial, is_given=problem.property in candidate.given)
-            if note is None:
-                judged.is_unfit = True
-                self.problems.append(judged.problem_of(Unfit(ref, problem)))
-            else:
-                self._supposed.add(ref)
-                self.notes.append(PlanProblem(step.line, f"{judged.place}/{problem.property}", note))
+            self._tell(Unfit(ref, problem), judged, is_given=problem.property in candidate.given)
+
+    def _tell(self, finding: Finding, judged: _Judged, *, is_given: bool) -> None:
+        """As a problem, or, where it may be right on the server that the plan is for, as a note."""
+        told = judged.problem_of(finding)
+        note = None
+        if isinstance(finding, Unfit):
+            note = self._note_for(finding.problem, is_partial=judged.is_partial, is_given=is_given)
+        if note is None:
+            judged.is_unfit = True
+            self.problems.append(told)
+        else:
+            self._supposed.add(finding.ref)
+            self.notes.append(PlanProblem(told.line, told.property_name, note))
 
     def _note_for(self, problem: Problem, *, is_partial: bool, is_given: bool) -> str | None:
         """Words for what is wrong here and may be right on the server that the plan is for."""
@@ -224,6 +231,7 @@ class _Judged:
 
     line: PlanLine
     place: str
+    is_partial: bool  # the server may have the rest of it
     is_unfit: bool = False
 
     def problem_of(self, finding: Finding) -> PlanProblem:
