@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.accepting import accepting, handshaking, sharing
 from bench.allowances import allow_descriptors
 from bench.asking import asking
+from bench.blocking import blocking
 from bench.changing import changing
 from bench.delivering import delivering
 from bench.idling import IN_CLEAR, IN_IDLE, UNDER_TLS, idling
@@ -34,6 +35,7 @@ QUICK: dict[str, Measurement] = {
     "tls": lambda rig: handshaking(rig, connections=1_500, rounds=5),
     "proxy": lambda rig: relaying(rig, connections=5_000, rounds=5),
     "workers": lambda rig: sharing(rig, connections=6_000, held=2_000, rounds=5),
+    "blocked": lambda rig: blocking(rig, networks=10_000, connections=5_000, rounds=5),
     "set": lambda rig: changing(rig, open_connections=10_000, changes=200),
     "api": lambda rig: asking(rig, seconds=2, rounds=5),
     "many": lambda rig: multiplying(rig, listeners=1_000, rounds=3),
@@ -49,6 +51,7 @@ FULL: dict[str, Measurement] = {
     "tls": lambda rig: handshaking(rig, connections=4_000, rounds=9),
     "proxy": lambda rig: relaying(rig, connections=12_000, rounds=9),
     "workers": lambda rig: sharing(rig, connections=12_000, held=4_000, rounds=9),
+    "blocked": lambda rig: blocking(rig, networks=10_000, connections=12_000, rounds=9),
     "set": lambda rig: changing(rig, open_connections=10_000, changes=1_000),
     "api": lambda rig: asking(rig, seconds=3, rounds=9),
     "many": lambda rig: multiplying(rig, listeners=1_000, rounds=9),
@@ -59,7 +62,7 @@ FULL: dict[str, Measurement] = {
     "deliver-1": lambda rig: delivering(rig, clients=1, messages=500, rounds=9),
     "deliver-16": lambda rig: delivering(rig, clients=16, messages=200, rounds=9),
 }
-_ONLY_IN_FULL = ("idle-login", "deliver-1", "deliver-16")  # or when named
+_ONLY_IN_FULL = ("blocked", "idle-login", "deliver-1", "deliver-16")  # or when named
 
 
 def main() -> int:
