@@ -132,10 +132,12 @@ class Connection:
     def _proxy_header_read(self, header: ProxyHeader, surplus: bytes) -> None:
         info = self.transport.info
         info.proxy_header = header
-        blocks, source = self.policy.blocks.table, info.relayed_octets
-        if blocks is not None and source is not None and blocks.refuses(source) and not self.is_refused:
-            self.listener.refuse_blocked(self)
-            return
+        blocks = self.policy.blocks.table
+        if blocks is not None and not self.is_refused:
+            source = info.relayed_octets
+            if source is not None and blocks.refuses(source):
+                self.listener.refuse_blocked(self)
+                return
         self.surplus = surplus
         self._admit_address()
 
