@@ -62,6 +62,21 @@ def test_a_slot_is_not_given_to_another_while_connections_of_its_listener_live(
     assert page.total(slots.by_listener[Id("c")], Cell.ACCEPTED) == 0
 
 
+def test_a_slot_whose_sockets_are_still_being_emptied_is_not_given_away_by_asking_for_the_status(
+    page: CounterPage,
+) -> None:
+    slots = CounterSlots(page)
+    slots.follow(plan(listener("a")))
+    counter = ConnectionCounter(page, slots.by_listener[Id("a")], 0)
+    slots.follow(plan())
+    assert slots.draining() == ()
+    counter.admit()  # a client that was in the accept queue
+    assert [each.listener_id for each in slots.draining()] == ["a"]
+    slots.follow(plan(listener("b")))
+    counter.leave()
+    assert page.total(slots.by_listener[Id("b")], Cell.CONNECTIONS) == 0
+
+
 def test_there_is_room_when_the_last_connection_of_a_removed_listener_has_gone(
     page: CounterPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

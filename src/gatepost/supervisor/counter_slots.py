@@ -44,8 +44,7 @@ class CounterSlots:
 
     def draining(self) -> tuple[DrainingListener, ...]:
         """Listeners that are gone from the plan and still have connections."""
-        self._take_back_empty_ones()
-        return tuple(self._leaving.values())
+        return tuple(each for slot, each in self._leaving.items() if self._page.total(slot, Cell.CONNECTIONS))
 
     def handed_over(self) -> tuple[HandedSlot, ...]:
         """For another server that counts in the same page; see `take_over`."""
@@ -75,6 +74,7 @@ class CounterSlots:
         return len([1 for listener in plan.listeners if listener.id not in self._slots]) <= len(self._free)
 
     def _take_back_empty_ones(self) -> None:
+        """Only as a change begins: until the one before has ended, clients come in at sockets that are being given up."""
         for slot in [slot for slot in self._leaving if self._page.total(slot, Cell.CONNECTIONS) == 0]:
             del self._leaving[slot]
             self._free.append(slot)
