@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from collections.abc import Collection, Iterator
@@ -36,6 +37,7 @@ def is_connectable(address: str) -> bool:
 
 @pytest.fixture
 def table() -> Iterator[SocketTable]:
+    gc.collect()  # what other tests have left
     before = open_descriptors()
     made = SocketTable(WORKERS, {})
     yield made

@@ -114,7 +114,8 @@ class SocketTable:
     def prepare(self, plan: Plan) -> PreparedPlan:
         """Bind what is new. The failures are in the result; `release` undoes everything."""
         prepared = PreparedPlan(plan, plan.worker_count(self._default_worker_count))
-        leaving = {place: open_ for place, open_ in self._open.items() if place not in _places(plan)}
+        wanted = _places(plan)
+        leaving = {place: open_ for place, open_ in self._open.items() if place not in wanted}
         for listener in plan.listeners:
             for address in listener.addresses:
                 try:
