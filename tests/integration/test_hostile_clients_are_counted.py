@@ -63,12 +63,10 @@ def scraped(server: RunningServer, *, is_new_connection: bool = True) -> dict[tu
     url = f"http://127.0.0.1:{server.ports['http']}/metrics"
     answer = httpx.get(url, trust_env=False, timeout=30) if is_new_connection else server.http.get("/metrics")
     assert answer.status_code == 200, answer.text
-    text = answer.text
-    return {
-        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    told = {(each.name, *(value for _, value in sorted(each.labels.items()))): each.value for each in samples}
+    assert len(told) == len(samples), "a sample is there twice"
+    return told
 
 
 def assert_counted(server: RunningServer, name: str, property_name: str, reason: str, metric: str) -> None:
@@ -238,7 +236,13 @@ def test_a_listener_that_was_removed_drains_in_sight(server: RunningServer, clie
     status = server.status("going")
     assert (status["state"], status["connections"], status["addresses"]) == ("draining", 1, [])
     assert scraped(server)["gatepost_listener_state", "going", "draining"] == 1
+    server.create_listener(name="going", protocol="smtp", bind=[f"127.0.0.1:{port}"])
+    told = scraped(server)  # each figure once, although there are two of that name
+    assert told["gatepost_listener_state", "going", "active"] == 1
+    assert told["gatepost_connections", "going"] == 1
     sock.close()
+    eventually(lambda: scraped(server)["gatepost_connections", "going"] == 0)
+    server.destroy_listener(server.listener("going")["id"])
     eventually(lambda: "going" not in {each["name"] for each in server.call("x:ListenerStatus/get", ids=None)["list"]})
 
 

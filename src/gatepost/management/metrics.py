@@ -6,8 +6,8 @@ Rendering parses certificates and imports prometheus_client, which takes a momen
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -97,10 +97,23 @@ class _Node(Collector):
         yield GaugeMetricFamily(
             "gatepost_stored_revision", "Revision of the configuration that is stored.", self._stored_revision
         )
-        yield from _of_listeners(node.listeners)
-        yield from _of_addresses(node.listeners)
+        listeners = _one_for_each_name(node.listeners)
+        yield from _of_listeners(listeners)
+        yield from _of_addresses(listeners)
         yield _of_certificates(node.running_plan.certificates)
         yield from _of_the_kernel()
+
+
+def _one_for_each_name(listeners: Iterable[ListenerStatus]) -> Sequence[ListenerStatus]:
+    """A name may be given again while the listener that had it still has connections: nothing may be told twice. They count
+    as open with the new one; what becomes of them is not told any more."""
+    by_name: dict[str, ListenerStatus] = {}
+    for listener in listeners:  # those that run come first
+        named = by_name.setdefault(listener.name, listener)
+        if named is not listener:
+            connections = named.counts.connections + listener.counts.connections
+            by_name[listener.name] = replace(named, counts=replace(named.counts, connections=connections))
+    return tuple(by_name.values())
 
 
 def _of_listeners(listeners: Iterable[ListenerStatus]) -> Iterator[Metric]:
