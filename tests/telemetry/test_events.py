@@ -61,6 +61,23 @@ def test_a_value_cannot_forge_a_line(log_format: str) -> None:
     assert "\r" not in output
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_value_cannot_speak_to_the_terminal_of_who_reads_the_log(log_format: str) -> None:
+    output = logged(r"events.info(Event.LOGIN, login='alice\x1b[2J\x9b\x07\x85\u2028\u202e\udc80')", log_format)
+    (line,) = output.splitlines()
+    assert line.isprintable()
+    assert "alice" in line
+
+
+def test_a_traceback_keeps_its_lines_and_nothing_else_of_what_a_client_has_said() -> None:
+    output = logged(
+        r"try: raise ValueError('\x1b[2J')" + "\nexcept ValueError as error: events.error(Event.LOGIN, failure=error)"
+    )
+    assert r"ValueError: \x1b[2J" in output
+    assert "\x1b" not in output
+    assert len(output.splitlines()) > 3
+
+
 def test_a_failure_is_logged_with_its_traceback() -> None:
     output = logged(
         "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    events.error(Event.STORE_FAILED, failure=error)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
 from enum import Enum
 from types import ModuleType
 from typing import Any, Protocol, TextIO, cast
@@ -58,10 +59,13 @@ LOG_FORMATS = ("text", "json")
 def configure(*, log_format: str, log_level: str, process: str) -> None:
     """Set the log up for this process. `process` is shown in every line: `supervisor`, `worker-1`."""
     structlog = _structlog()
-    renderer = (
-        structlog.processors.JSONRenderer()
+    rendering = (
+        [structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=26, sort_keys=False)
+        else [
+            _show_control_characters,
+            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=26, sort_keys=False),
+        ]
     )
     structlog.configure(
         processors=[
@@ -69,13 +73,26 @@ def configure(*, log_format: str, log_level: str, process: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            *rendering,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
+
+
+def _show_control_characters(_logger: object, _method: str, values: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """What clients have said must not write lines of the log, or tell the terminal of who reads it what to do."""
+    for key, value in values.items():
+        if isinstance(value, str) and not value.isprintable():
+            lines = value.split("\n") if key == "exception" else [value]
+            values[key] = "\n".join(map(_printable, lines))
+    return values
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def preload() -> None:
