@@ -229,6 +229,22 @@ async def test_a_cap_per_address_counts_those_who_are_here_already(world: Worker
     await world.greeted(address)
 
 
+async def test_a_cap_per_address_holds_for_clients_whose_proxy_header_was_on_its_way(world: WorkerWorld) -> None:
+    address = world.listen()
+    proxied = listener("a", address, proxy_networks=("127.0.0.0/8",))
+    await world.apply(proxied)
+    early = [world.connect(address) for _ in range(2)]
+    await until(lambda: world.count("a") == 2)
+    await world.apply(proxied, revision=2, max_connections_per_address=1)
+    for client in early:
+        client.sendall(V1)
+    assert await asyncio.to_thread(early[0].recv, 100) == b"hello\n"
+    assert await rest_of(early[1]) == b"too many connections\n"
+    local = world.connect(address)
+    local.sendall(b"PROXY UNKNOWN\r\n")  # the proxy itself, which those two do not count for
+    assert await asyncio.to_thread(local.recv, 100) == b"hello\n"
+
+
 async def test_the_address_in_the_header_of_a_proxy_is_what_counts(world: WorkerWorld) -> None:
     address = world.listen()
     await world.apply(listener("a", address, proxy_networks=("127.0.0.0/8",)), max_connections_per_address=1)

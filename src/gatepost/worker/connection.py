@@ -123,7 +123,8 @@ class Connection:
         self._begin_tls()
 
     def _is_under_address_cap(self) -> bool:
-        cap = self.policy.max_connections_per_address
+        # The cap of now: it may have been changed while the PROXY header was on its way.
+        cap = self.listener.policy.max_connections_per_address
         if cap is None:
             return True
         self.address_entry = self.listener.counter.enter_address(self.transport.info.source_octets, cap)

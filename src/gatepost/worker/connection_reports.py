@@ -98,8 +98,7 @@ def _is_ours(connection_id: str) -> bool:
 
 def _stage(connection: Connection) -> str:
     """What a connection waits for whose conversation has not begun."""
-    info = connection.transport.info
-    is_header_due = info.proxy_header is None and connection.policy.expects_proxy_header(info)
+    is_header_due = connection.policy.awaits_proxy_header(connection.transport.info)
     return "waiting for the PROXY header" if is_header_due else "TLS handshake"
 
 

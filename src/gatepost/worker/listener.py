@@ -90,6 +90,10 @@ class ListenerPolicy:
         """Whether the peer must send a PROXY header first."""
         return self._is_proxy is not None and self._is_proxy(info.peer_host)
 
+    def awaits_proxy_header(self, info: ConnectionInfo) -> bool:
+        """Whether it must, and has not yet: nobody knows who the client is."""
+        return info.proxy_header is None and self.expects_proxy_header(info)
+
     def may_log_in_in_clear(self, info: ConnectionInfo) -> bool:
         """Credentials in clear: only from this machine itself, and only where TLS is not offered at all."""
         return self.plan.tls is None and _is_local(info)
@@ -212,9 +216,10 @@ class Listener:
     def count_addresses(self) -> None:
         """A cap per address is set from now on: those who are here already count too."""
         for connection in self.connections:
-            if connection.address_entry is None and not connection.is_refused:
-                source = connection.transport.info.source_octets
-                connection.address_entry = self.counter.enter_address(source, NO_CAP)
+            info = connection.transport.info
+            is_known = not connection.policy.awaits_proxy_header(info)
+            if is_known and connection.address_entry is None and not connection.is_refused:
+                connection.address_entry = self.counter.enter_address(info.source_octets, NO_CAP)
 
     def count_bytes(self) -> None:
         """Bring the octets in the counter page up to date, those of open connections included."""
