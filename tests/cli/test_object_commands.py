@@ -309,3 +309,11 @@ def test_more_objects_than_one_set_may_change_go_in_several(gatepost: Run, serve
     deleted = gatepost("delete", "NetworkListener", "--where", "useTls=true", "--json")
     assert (deleted.exit_code, deleted.json) == (1, {"destroyed": ["i1", "i2"]})
     assert [len(arguments["destroy"]) for _, arguments in server.set_calls[2:]] == [2, 1]
+
+
+@pytest.mark.parametrize("option", ["--columns", "--sort"])
+def test_a_property_that_is_none_is_wrong_usage_with_a_hint(gatepost: Run, server: FakeServer, option: str) -> None:
+    result = gatepost("query", "NetworkListener", option, "protocl")
+    assert result.exit_code == 2
+    assert f"{option} protocl: NetworkListener has no such property; did you mean 'protocol'?" in result.stderr
+    assert gatepost("query", "NetworkListener", option, "PROTOCOL").exit_code == 0

@@ -163,6 +163,8 @@ def test_a_server_that_cannot_be_asked_is_trouble_and_no_difference(original: Ru
 def test_a_part_of_the_configuration_comes_with_what_it_refers_to(original: RunningServer) -> None:
     lines = [line for line in snapshot(original, "account").splitlines() if line.startswith("{")]
     assert {json.loads(line)["object"] for line in lines} == {"Domain", "Account"}
+    refused = gatepost(original, "snapshot", "Change")
+    assert (refused.exit_code, "Change is no configuration" in refused.stderr) == (2, True)
 
 
 def test_an_empty_server_that_is_given_a_snapshot_gives_the_same_snapshot(

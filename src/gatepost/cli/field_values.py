@@ -74,6 +74,11 @@ def _parse(shape: ObjectShape, field: str, option: str) -> tuple[str, Any]:
 def _property(shape: ObjectShape, field: str, option: str, name: str) -> PropertyShape:
     if "=" not in field:
         raise usage_error(f"{option} {field!r}: write a property and a value: {option} {field or 'key'}=value")
+    return find_property(shape, option, name)
+
+
+def find_property(shape: ObjectShape, option: str, name: str) -> PropertyShape:
+    """The property of that name, whatever its case. Raises CommandError with a hint where there is none."""
     declared = next((each for each in shape.properties.values() if each.name.casefold() == name.casefold()), None)
     if declared is None:
         hint = did_you_mean(name, shape.properties) or f"; see `gatepost describe {shape.name}`"

@@ -12,7 +12,7 @@ import typer
 from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation
 from gatepost.cli.completion import complete_object_name, complete_object_type
 from gatepost.cli.failure import usage_error
-from gatepost.cli.field_values import parse_fields
+from gatepost.cli.field_values import find_property, parse_fields
 from gatepost.cli.named_objects import (
     conditions,
     find_matching,
@@ -25,7 +25,7 @@ from gatepost.cli.named_objects import (
 )
 from gatepost.cli.output import Output, object_rows, value_text
 from gatepost.cli.set_options import dry_run_lines, refused, set_options
-from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, did_you_mean
+from gatepost.config.object_shape import SINGLETON_ID, ObjectShape
 from gatepost.config.set_answer import SetAnswer
 
 ObjectName = Annotated[
@@ -81,19 +81,24 @@ def query(
     shape = find_shape(invocation.client, object_name)
     if shape.is_singleton:
         raise usage_error(f"OBJECT: {shape.name} is a singleton; use `gatepost get {shape.name}`")
-    names = [name.strip() for name in columns.split(",")] if columns else None
-    for name in names or ():
-        if name != "id" and name not in shape.properties:
-            raise usage_error(
-                f"--columns {name}: {shape.name} has no such property{did_you_mean(name, shape.properties)}"
-            )
-    comparator = [{"property": sort.removeprefix("-"), "isAscending": not sort.startswith("-")}] if sort else []
+    names = [_column(shape, name.strip()) for name in columns.split(",")] if columns else None
+    comparator = [_comparator(shape, sort)] if sort else []
     filter_ = conditions(invocation.client, shape, where or ())
     if filter_:
         found = find_matching(invocation.client, shape, filter_, comparator)[:limit]
     else:
         found = invocation.client.get(shape, invocation.client.query(shape, None, comparator, limit))
     _print_list(invocation, shape, found, names)
+
+
+def _column(shape: ObjectShape, name: str) -> str:
+    return name if name == "id" else find_property(shape, "--columns", name).name
+
+
+def _comparator(shape: ObjectShape, sort: str) -> dict[str, Any]:
+    """A Comparator of RFC 8620 section 5.5; `-name` is descending."""
+    declared = find_property(shape, "--sort", sort.removeprefix("-"))
+    return {"property": declared.name, "isAscending": not sort.startswith("-")}
 
 
 def create(invocation: Invocation, object_name: ObjectName, fields: Fields = None, is_dry_run: DryRun = False) -> None:

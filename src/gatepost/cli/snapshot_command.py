@@ -11,7 +11,7 @@ import typer
 
 from gatepost.cli.client_command import Invocation
 from gatepost.cli.completion import complete_object_type
-from gatepost.cli.failure import CommandError
+from gatepost.cli.failure import CommandError, usage_error
 from gatepost.cli.named_objects import find_shape
 from gatepost.config.object_shape import ObjectShape, ObjectShapes
 from gatepost.config.snapshot import Snapshot, take_snapshot
@@ -38,7 +38,11 @@ def snapshot(
     """Write the whole configuration as a plan file, which makes the same configuration on an empty server."""
     client, output = invocation.client, invocation.output
     named = [find_shape(client, name) for name in object_names or ()]
-    shapes = _with_referenced(client.shapes, named) if named else client.shapes.configuration()
+    shapes = client.shapes.configuration()
+    for shape in named:
+        if shape not in shapes:
+            raise usage_error(f"OBJECT: {shape.name} is no configuration: no plan can bring it about")
+    shapes = _with_referenced(client.shapes, named) if named else shapes
     taken = take_snapshot(client.shapes, {shape.name: client.get_all(shape) for shape in shapes}, is_exact=is_exact)
     if output_file is not None:
         _write(output_file, taken)
