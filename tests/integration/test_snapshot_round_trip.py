@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 from tests.free_port import free_port
-from tests.integration.running_server import ADMIN, PACKAGE_PATH, PASSWORDS, RunningServer, running_server
+from tests.integration.running_server import ADMIN, PASSWORDS, RunningServer, running_server
+
+from gatepost.cli.main import main
 
 
 @dataclass(frozen=True)
@@ -26,22 +30,20 @@ class Result:
 
 
 def gatepost(server: RunningServer, *arguments: str, text: str = "") -> Result:
+    """Run a command in this process; `text` is its standard input."""
     user, password = ADMIN
-    done = subprocess.run(
-        [sys.executable, "-m", "gatepost", *arguments],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            **os.environ,
-            "PYTHONPATH": PACKAGE_PATH,
-            "GATEPOST_URL": str(server.http.base_url),
-            "GATEPOST_USER": user,
-            "GATEPOST_PASSWORD": password,
-        },
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
+    environment = {"URL": str(server.http.base_url), "USER": user, "PASSWORD": password}
+    printed, told = StringIO(), StringIO()
+    with (
+        patch.dict(os.environ, {f"GATEPOST_{name}": value for name, value in environment.items()}),
+        patch.object(sys, "stdin", StringIO(text)),
+        redirect_stdout(printed),
+        redirect_stderr(told),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main(arguments)
+    assert isinstance(ended.value.code, int)
+    return Result(ended.value.code, printed.getvalue(), told.getvalue())
 
 
 def snapshot(server: RunningServer, *options: str) -> str:
@@ -177,7 +179,10 @@ def test_an_empty_server_that_is_given_a_snapshot_gives_the_same_snapshot(
     plan = tmp_path / "snapshot.ndjson"
     plan.write_text(with_secrets(taken, pair[1]))
     second = RunningServer(
-        tmp_path / "second", ["--data", str(tmp_path / "second" / "data"), "--plan", str(plan)], ports, ADMIN
+        tmp_path / "second",
+        ["--data", str(tmp_path / "second" / "data"), "--plan", str(plan), "--workers", "1"],
+        ports,
+        ADMIN,
     )
     try:
         assert snapshot(second) == taken
