@@ -10,6 +10,10 @@ from playwright.sync_api import Browser, Page
 from tests.browser.pages import Pages
 from tests.integration.running_server import RunningServer, running_server
 
+# What the content security policy keeps from happening is an error: the pages never try anything that it forbids.
+REPORT_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
+    console.error(`content security policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`));"""
+
 
 @pytest.fixture(scope="session")
 def administered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
@@ -39,6 +43,7 @@ def open_pages(browser: Browser, administered: RunningServer) -> Iterator[Callab
             reduced_motion="reduce",
         )
         contexts.append(context)
+        context.add_init_script(REPORT_VIOLATIONS)
         page = context.new_page()
         page.set_default_timeout(20_000)
         _watch(page, origin, complaints)

@@ -13,9 +13,9 @@ class Pages:
         self.page = page
         self.server = server
 
-    def sign_in(self, password: str = ADMIN[1]) -> None:
+    def sign_in(self, password: str = ADMIN[1], user: str = ADMIN[0]) -> None:
         self.page.goto("/")
-        self.page.get_by_label("User name").fill(ADMIN[0])
+        self.page.get_by_label("User name").fill(user)
         self.page.get_by_label("Password").fill(password)
         self.page.keyboard.press("Enter")
         expect(self.button("Sign out")).to_be_visible()
@@ -23,6 +23,13 @@ class Pages:
     def go_to(self, path: str) -> None:
         """`/listeners/new`: what stands behind `#` in the address."""
         self.page.evaluate("path => { location.hash = path }", path)
+
+    def walk_to(self, path: str) -> None:
+        """Go there, and wait until the page has what it shows."""
+        leave = "path => { document.querySelector('main h1')?.setAttribute('data-left', ''); location.hash = path }"
+        self.page.evaluate(leave, path)
+        expect(self.page.locator("main h1:not([data-left])")).to_be_visible()
+        expect(self.page.locator("main").get_by_text("Loading …")).to_have_count(0)
 
     def row(self, name: str) -> Locator:
         return self.page.get_by_role("row").filter(has=self.page.get_by_role("rowheader", name=name, exact=True))

@@ -1,7 +1,7 @@
 """The schema document: every object type as administration clients read it, made from the declarations. Pure.
 
-Its shape is fixed, because clients of other makers are driven by it too; `label`, `unit`, `liveEffect`, `required` and
-`keyProperties` are our own.
+Its shape is fixed, because clients of other makers are driven by it too; `label`, `unit`, `liveEffect`, `required`,
+`mayOwnerChange` and `keyProperties` are our own.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def _property(declared: DeclaredProperty) -> dict[str, Any]:
     }
     if not declared.has_default and not declared.is_nullable:
         described["required"] = True
+    if about.may_owner_change:
+        described["mayOwnerChange"] = True
     return described | ({"unit": about.unit} if about.unit else {})
 
 

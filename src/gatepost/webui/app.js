@@ -1,12 +1,12 @@
 // The application: decides between the sign-in page and the pages behind it, and joins the parts.
 
-import { ApplicationProvider } from "./parts/application.js";
+import { ApplicationProvider, useApplication } from "./parts/application.js";
 import { ConfirmDialog } from "./parts/dialog.js";
 import { html, render, useEffect, useMemo, useRef, useState } from "./parts/html.js";
 import { Notices } from "./parts/notices.js";
 import { navigate, useRoute } from "./parts/router.js";
-import { Failure } from "./parts/small.js";
-import { PAGES } from "./pages.js";
+import { Failure, PageHead } from "./parts/small.js";
+import { isOwnAccount, pagesFor, PAGES } from "./pages.js";
 import { Live } from "./server/live.js";
 import { Schema } from "./server/schema.js";
 import { Session } from "./server/session.js";
@@ -112,11 +112,24 @@ function pageKey(route) {
 
 /** @param {{route: Route}} properties */
 function Page({ route }) {
-  const [name, id] = route.segments;
-  const page = PAGES.find((each) => each.path === `/${name}`) ?? PAGES[0];
+  const { session, schema } = useApplication();
+  const [name, wantedId] = route.segments;
+  const pages = pagesFor(session, schema);
+  const page = pages.find((each) => each.path === `/${name}`) ?? pages[0];
+  if (!page || PAGES.some((each) => each.path === `/${name}` && each.path !== page.path)) return html`<${NotForThisAccount} home=${page} />`;
   const views = VIEWS[page.path] ?? { list: ObjectsView, object: ObjectView };
+  const id = isOwnAccount(page, session) ? session.ownId : wantedId;
   if (id && views.object) return html`<${views.object} page=${page} id=${id} />`;
   return html`<${views.list} page=${page} />`;
+}
+
+/** @param {{home: import("./pages.js").Page | undefined}} properties `home`: a page that it may see */
+function NotForThisAccount({ home }) {
+  return html`
+    <${PageHead} title="Not for this account"><//>
+    <p>Your account may not see this page. An administrator can give it a role that may.</p>
+    ${home && html`<p><a href=${`#${home.path}`}>${home.name}</a></p>`}
+  `;
 }
 
 function useNotices() {

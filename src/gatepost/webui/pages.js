@@ -20,6 +20,23 @@ export const PAGES = [
   { path: "/api-keys", name: "API keys", group: "Directory", type: "x:ApiKey", permission: "sysApiKeyGet" },
 ];
 
+/**
+ * The pages that somebody may see. Who may see no account but the own one has a page of that one in place of the list.
+ * @param {import("./server/session.js").Session} session
+ * @param {import("./server/schema.js").Schema} schema
+ * @returns {Page[]}
+ */
+export function pagesFor(session, schema) {
+  return PAGES.filter((page) => session.may(page.permission) && (page.type === null || schema.types.has(page.type))).map((page) =>
+    isOwnAccount(page, session) ? { ...page, name: "Your account", group: "" } : page,
+  );
+}
+
+/** @param {Page} page @param {import("./server/session.js").Session} session */
+export function isOwnAccount(page, session) {
+  return page.path === "/accounts" && !session.mayEverywhere(page.permission);
+}
+
 /** @param {string} type with `x:` */
 export function pathOfType(type) {
   return PAGES.find((page) => page.type === type)?.path ?? null;

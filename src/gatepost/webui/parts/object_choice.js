@@ -10,6 +10,7 @@ export function ObjectChoice({ id, property, value, isReadOnly, describedBy, isI
   const { schema } = useApplication();
   const type = schema.type(property.type.objectName ?? "");
   const { objects } = useCollection(type.name);
+  const isKnown = value == null || objects?.some((object) => object.id === value);
   return html`
     <select
       id=${id}
@@ -20,6 +21,7 @@ export function ObjectChoice({ id, property, value, isReadOnly, describedBy, isI
       onChange=${(/** @type {any} */ event) => onChange(event.target.value === "" ? null : event.target.value)}
     >
       <option value="">${property.type.nullable ? "Not set" : `Choose a ${type.list.singular} …`}</option>
+      ${!isKnown && html`<option value=${value}>${objects === null ? "…" : "one that is gone"}</option>`}
       ${(objects ?? []).map((object) => html`<option key=${object.id} value=${object.id}>${type.labelOf(object)}</option>`)}
     </select>
   `;
@@ -28,8 +30,8 @@ export function ObjectChoice({ id, property, value, isReadOnly, describedBy, isI
 /** The name of a linked object, as a link to its page. @param {{objectName: string, id: string | null, path: string}} properties */
 export function ObjectName({ objectName, id, path }) {
   const { schema } = useApplication();
-  const { objects } = useCollection(objectName);
-  if (id === null) return html`<span class="quiet">–</span>`;
+  const { objects, error } = useCollection(objectName);
+  if (id === null || (error && objects === null)) return html`<span class="quiet">–</span>`;
   const found = objects?.find((object) => object.id === id);
   return html`<a href=${`#${path}/${encodeURIComponent(id)}`}>${found ? schema.type(objectName).labelOf(found) : id}</a>`;
 }

@@ -11,11 +11,12 @@ import { Input } from "./inputs.js";
 
 /**
  * @typedef {{
- *   type: ObjectType, schema: Schema, value: Obj, isNew: boolean, isReadOnly?: boolean,
+ *   type: ObjectType, schema: Schema, value: Obj, isNew: boolean, isReadOnly?: boolean, writable?: Set<string> | null,
  *   problems: Record<string, string | null>, changed: Set<string>,
  *   onChange: (name: string, value: any) => void, onProblem: (name: string, words: string | null) => void,
  *   noteOf?: (name: string) => Children, hidden?: Set<string>,
- * }} FormProperties `noteOf` gives what is to be said beside a property; `hidden`: what is edited elsewhere on the page
+ * }} FormProperties `noteOf` gives what is to be said beside a property; `hidden`: what is edited elsewhere on the page;
+ *   `writable`: nothing but these may be changed
  */
 
 /** All sections. @param {FormProperties} properties */
@@ -40,19 +41,20 @@ export function ObjectForm(properties) {
 }
 
 /** @param {FormProperties & {property: Property}} properties */
-export function Field({ property, type, schema, value, isNew, isReadOnly, problems, changed, onChange, onProblem, noteOf }) {
+export function Field({ property, type, schema, value, isNew, isReadOnly, writable, problems, changed, onChange, onProblem, noteOf }) {
   const { name } = property;
   const id = `field-${name}`;
   const problem = problems[name] ?? null;
-  const isFixed = isReadOnly || property.update === "serverSet" || (property.update === "immutable" && !isNew);
-  if (property.update === "serverSet" && isNew) return null;
+  const isForbidden = isReadOnly || (writable != null && !writable.has(name));
+  const isFixed = isForbidden || property.update === "serverSet" || (property.update === "immutable" && !isNew);
+  if (property.update === "serverSet" && (isNew || property.type.format === "secret")) return null;
   const isGroup = property.type.type === "set" && property.type.class?.type === "enum";
   return html`
     <div class="field" data-property=${name} data-changed=${changed.has(name) ? "true" : undefined}>
       <div class="field-head">
         <label for=${isGroup ? undefined : id}>${property.label}</label>
         ${property.isRequired && isNew && html`<span class="tag">needed</span>`}
-        ${property.update === "immutable" && !isNew && html`<span class="tag">cannot be changed</span>`}
+        ${property.update === "immutable" && !isNew && !isForbidden && html`<span class="tag">cannot be changed</span>`}
         ${!isNew && !isFixed && html`<${EffectTag} property=${property} />`}
       </div>
       <${Input}

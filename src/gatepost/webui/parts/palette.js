@@ -1,6 +1,6 @@
 // Ctrl-K: finds pages, listeners, accounts and other objects, and the fields of forms, and goes there.
 
-import { pathOfObject, pathOfType, PAGES } from "../pages.js";
+import { pathOfObject, pagesFor, pathOfType } from "../pages.js";
 import { useApplication } from "./application.js";
 import { Dialog } from "./dialog.js";
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
@@ -107,7 +107,7 @@ function search(entries, text) {
 
 /** @param {ApplicationParts} application @returns {Entry[]} */
 function pageEntries({ session, schema }) {
-  return PAGES.filter((page) => session.may(page.permission)).flatMap((page) => {
+  return pagesFor(session, schema).flatMap((page) => {
     const entry = { key: page.path, name: page.name, kind: "Page", words: page.name.toLowerCase(), path: page.path };
     const type = page.type ? schema.types.get(page.type) : undefined;
     if (!type || type.isSingleton || !session.may(type.permission("Create"))) return [entry];
@@ -117,10 +117,10 @@ function pageEntries({ session, schema }) {
 }
 
 /** Every field of every form: where it can be changed, or what objects have it. @param {ApplicationParts} application @returns {Entry[]} */
-function fieldEntries({ schema }) {
+function fieldEntries({ session, schema }) {
   return [...schema.types.values()].flatMap((type) => {
     const path = pathOfType(type.name);
-    if (path === null) return [];
+    if (path === null || !session.may(type.permission(type.isSingleton ? "Get" : "Create"))) return [];
     return type.sections.flatMap((section) =>
       section.fields.map((field) => {
         const property = type.properties.get(field);
@@ -136,7 +136,7 @@ function fieldEntries({ schema }) {
 /** The objects that have pages, read when the palette opens. @param {ApplicationParts} application */
 function useObjects({ session, schema, live }) {
   const [, setTurn] = useState(0);
-  const types = PAGES.flatMap((page) => (page.type && session.may(page.permission) ? (schema.types.get(page.type) ?? []) : []));
+  const types = pagesFor(session, schema).flatMap((page) => (page.type ? schema.type(page.type) : []));
   useEffect(() => {
     const ends = types.map((type) => live.collection(type.name).watch(() => setTurn((turn) => turn + 1)));
     return () => ends.forEach((end) => end());

@@ -1,7 +1,7 @@
 // Small things that many pages show: a state, a time, a bar, a failure.
 
 import { numberText, relativeText, exactText } from "../words.js";
-import { html, useEffect, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 
 /** @import {Children} from "./html.js" */
 
@@ -54,12 +54,21 @@ export function Empty({ title, children }) {
   return html`<div class="empty"><p class="empty-title">${title}</p>${children}</div>`;
 }
 
-/** The head of a page. @param {{title: Children, subtitle?: Children, children?: Children}} properties */
+/**
+ * The head of a page. It takes the focus when the page appears, so that the keyboard goes on there and screen readers say where
+ * one has come to.
+ * @param {{title: Children, subtitle?: Children, children?: Children}} properties
+ */
 export function PageHead({ title, subtitle, children }) {
+  const heading = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    scrollTo(0, 0);
+    if (!document.querySelector("dialog[open]")) heading.current?.focus({ preventScroll: true });
+  }, []);
   return html`
     <div class="page-head">
       <div>
-        <h1 tabindex="-1">${title}</h1>
+        <h1 ref=${heading} tabindex="-1">${title}</h1>
         ${subtitle && html`<p class="quiet">${subtitle}</p>`}
       </div>
       <div class="page-actions">${children}</div>

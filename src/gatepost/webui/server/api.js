@@ -13,7 +13,7 @@ const CHANGE_MS = 90_000; // a change is answered when it runs in all workers
  *   username: string, apiUrl: string, eventSourceUrl: string,
  *   primaryAccounts: Record<string, string>, capabilities: Record<string, any>,
  * }} SessionResource
- * @typedef {{permissions: string[], name?: string, role?: string, accountId?: string, csrfToken?: string}} AccountDocument
+ * @typedef {{permissions: string[], ownPermissions?: string[], name?: string, role?: string, accountId?: string, csrfToken?: string}} AccountDocument
  * @typedef {"unreachable" | "unauthenticated" | "forbidden" | "refused"} FailureKind
  */
 

@@ -6,7 +6,7 @@
  *   min?: number, max?: number, minLength?: number, maxLength?: number, minItems?: number, maxItems?: number,
  * }} PropertyType
  * @typedef {{
- *   name: string, label: string, help: string, type: PropertyType, unit: string | null, isRequired: boolean,
+ *   name: string, label: string, help: string, type: PropertyType, unit: string | null, isRequired: boolean, mayOwnerChange: boolean,
  *   update: "mutable" | "immutable" | "serverSet", effect: "now" | "next" | "rebind" | "none", default: any,
  * }} Property
  * @typedef {{title: string, fields: string[]}} Section
@@ -52,6 +52,12 @@ export class ObjectType {
     return String(object[this.list.labelProperty] ?? object.id ?? "");
   }
 
+  /** What somebody who may change nothing but the own objects may change of them; null: everything. @returns {Set<string> | null} */
+  ownersProperties() {
+    const names = [...this.properties.values()].filter((each) => each.mayOwnerChange).map((each) => each.name);
+    return names.length ? new Set(names) : null;
+  }
+
   /** @param {"Get" | "Query" | "Create" | "Update" | "Destroy"} verb */
   permission(verb) {
     return this.permissionPrefix + verb;
@@ -72,6 +78,7 @@ function propertyOf(name, declared, defaults) {
     type: declared.type,
     unit: declared.unit ?? null,
     isRequired: declared.required === true,
+    mayOwnerChange: declared.mayOwnerChange === true,
     update: declared.update,
     effect: declared.liveEffect ?? "none",
     default: defaults?.[name],

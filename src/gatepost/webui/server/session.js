@@ -5,6 +5,7 @@
 import * as api from "./api.js";
 
 /** @import {AccountDocument, Call, SessionResource} from "./api.js" */
+/** @import {Obj} from "./schema.js" */
 
 const STORED_TOKEN = "gatepost.csrfToken";
 const STORED_USER = "gatepost.user";
@@ -39,8 +40,24 @@ export class Session {
     return this.#resource?.eventSourceUrl ?? null;
   }
 
-  /** @param {string} permission as `sysNetworkListenerUpdate` */
-  may(permission) {
+  /** The id of the account that is signed in. */
+  get ownId() {
+    return this.#account.accountId ?? "";
+  }
+
+  /**
+   * Whether it may do that: with this object, or, without one, with any.
+   * @param {string} permission as `sysNetworkListenerUpdate`
+   * @param {Obj | null} [object]
+   */
+  may(permission, object = null) {
+    if (this.mayEverywhere(permission)) return true;
+    const isOwn = object === null || object.id === this.ownId || object.accountId === this.ownId;
+    return isOwn && (this.#account.ownPermissions ?? []).includes(permission);
+  }
+
+  /** Whether it may do that with all objects of the type, not only with its own. @param {string} permission */
+  mayEverywhere(permission) {
     return this.#account.permissions.includes(permission);
   }
 

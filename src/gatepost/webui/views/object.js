@@ -46,7 +46,9 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
   const editing = useEditing(type, stored, template);
   const [preview, setPreview] = useState(/** @type {Outcome | null} */ (null));
   const [isLeaving, setLeaving] = useState(false);
-  const mayWrite = session.may(type.permission(editing.isNew ? "Create" : "Update"));
+  const permission = type.permission(editing.isNew ? "Create" : "Update");
+  const mayWrite = session.may(permission, stored);
+  const writable = session.mayEverywhere(permission) ? null : type.ownersProperties();
   const isDirty = (editing.changed.size > 0 || (editing.isNew && Object.keys(editing.value).length > 0 && hasTyped(editing, type))) && !isLeaving;
   const name = editing.isNew ? `New ${type.list.singular}` : type.labelOf(editing.before);
   useTitle(name);
@@ -82,13 +84,13 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
     <${PageHead} title=${name} subtitle=${editing.isNew ? type.description : null}>
       ${!editing.isNew &&
       !type.isSingleton &&
-      session.may(type.permission("Destroy")) &&
+      session.may(type.permission("Destroy"), stored) &&
       html`<button type="button" class="danger" onClick=${destroy}>Delete …</button>`}
     <//>
     <${ClashNotice} editing=${editing} type=${type} />
     <form class="object-form" onSubmit=${submit} noValidate>
       <${ObjectForm}
-        ...${{ type, schema, isNew: editing.isNew, isReadOnly: !mayWrite, problems: editing.problems, noteOf, hidden }}
+        ...${{ type, schema, isNew: editing.isNew, isReadOnly: !mayWrite, writable, problems: editing.problems, noteOf, hidden }}
         value=${editing.value}
         changed=${editing.changed}
         onChange=${editing.change}

@@ -3,7 +3,7 @@
 import { useApplication } from "../parts/application.js";
 import { html, useEffect, useState } from "../parts/html.js";
 import { Palette, usePalette } from "../parts/palette.js";
-import { PAGES } from "../pages.js";
+import { pagesFor } from "../pages.js";
 
 /** @import {Children} from "../parts/html.js" */
 /** @import {Page} from "../pages.js" */
@@ -14,7 +14,7 @@ export function Shell({ onSignOut, children }) {
   const [isOpen, setOpen] = useState(false);
   const [isPaletteOpen, setPaletteOpen] = usePalette();
   useEffect(() => setOpen(false), [route.path]);
-  const pages = PAGES.filter((page) => session.may(page.permission) && (page.type === null || schema.types.has(page.type)));
+  const pages = pagesFor(session, schema);
   const groups = [...new Set(pages.map((page) => page.group))];
   return html`
     <div class="shell">
@@ -41,7 +41,7 @@ export function Shell({ onSignOut, children }) {
             <section key=${group}>
               ${group && html`<h2>${group}</h2>`}
               <ul>
-                ${pages.filter((page) => page.group === group).map((page) => html`<${MenuLink} key=${page.path} page=${page} path=${route.path} />`)}
+                ${pages.filter((page) => page.group === group).map((page) => html`<${MenuLink} key=${page.path} page=${page} path=${route.path} isFirst=${page === pages[0]} />`)}
               </ul>
             </section>
           `,
@@ -53,8 +53,8 @@ export function Shell({ onSignOut, children }) {
   `;
 }
 
-/** @param {{page: Page, path: string}} properties */
-function MenuLink({ page, path }) {
-  const isHere = path === page.path || path.startsWith(`${page.path}/`) || (path === "/" && page === PAGES[0]);
+/** @param {{page: Page, path: string, isFirst: boolean}} properties `isFirst`: it is what is shown where no page is named */
+function MenuLink({ page, path, isFirst }) {
+  const isHere = path === page.path || path.startsWith(`${page.path}/`) || (path === "/" && isFirst);
   return html`<li><a href=${`#${page.path}`} aria-current=${isHere ? "page" : undefined}>${page.name}</a></li>`;
 }
