@@ -50,7 +50,8 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
   const mayWrite = session.may(permission, stored);
   const writable = session.mayEverywhere(permission) ? null : type.ownersProperties();
   const isDirty = (editing.changed.size > 0 || (editing.isNew && Object.keys(editing.value).length > 0 && hasTyped(editing, type))) && !isLeaving;
-  const name = editing.isNew ? `New ${type.list.singular}` : type.labelOf(editing.before);
+  const stands = type.isSingleton ? type.list.title : type.labelOf(editing.before);
+  const name = editing.isNew ? `New ${type.list.singular}` : stands;
   useTitle(name);
   useGuard(isDirty, () =>
     confirm({ title: "Leave without saving?", words: html`<p>What you changed is lost.</p>`, action: "Leave", tone: "bad" }),
@@ -81,7 +82,7 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
   }
 
   return html`
-    <${PageHead} title=${name} subtitle=${editing.isNew ? type.description : null}>
+    <${PageHead} title=${name} subtitle=${editing.isNew || type.isSingleton ? type.description : null}>
       ${!editing.isNew &&
       !type.isSingleton &&
       session.may(type.permission("Destroy"), stored) &&
