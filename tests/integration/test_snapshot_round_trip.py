@@ -170,20 +170,15 @@ def test_a_part_of_the_configuration_comes_with_what_it_refers_to(original: Runn
 
 
 def test_an_empty_server_that_is_given_a_snapshot_gives_the_same_snapshot(
-    tmp_path: Path, pair: tuple[str, str, Path, Path]
+    original: RunningServer, tmp_path: Path, pair: tuple[str, str, Path, Path]
 ) -> None:
-    (tmp_path / "first").mkdir()
-    (tmp_path / "second").mkdir()
-    with running_server(tmp_path / "first", workers=1, extra_lines=objects(pair)) as first:
-        taken, ports = snapshot(first), first.ports
-    plan = tmp_path / "snapshot.ndjson"
+    taken, plan = snapshot(original), tmp_path / "snapshot.ndjson"
+    ports = {name: free_port() for name in original.ports}  # both run at the same time
+    for name, port in original.ports.items():
+        taken = taken.replace(f':{port}"', f':{ports[name]}"')
     plan.write_text(with_secrets(taken, pair[1]))
-    second = RunningServer(
-        tmp_path / "second",
-        ["--data", str(tmp_path / "second" / "data"), "--plan", str(plan), "--workers", "1"],
-        ports,
-        ADMIN,
-    )
+    arguments = ["--data", str(tmp_path / "data"), "--plan", str(plan), "--workers", "1"]
+    second = RunningServer(tmp_path, arguments, ports, ADMIN)
     try:
         assert snapshot(second) == taken
     finally:
