@@ -223,12 +223,13 @@ def test_describe_lists_the_object_types(gatepost: Run) -> None:
 
 def test_describe_shows_type_default_limits_effect_and_meaning(gatepost: Run) -> None:
     lines = gatepost("describe", "NetworkListener").stdout.splitlines()
-    about = {line.split()[0]: " ".join(line.split()) for line in lines if line}
-    assert about["name"] == "name text on create only Unique identifier for the listener"
-    assert "set of socketAddress at least 1 member new sockets" in about["bind"]
-    assert "number or null 1 to 255" in about["socketTtl"]
-    assert "duration or null 1m" in about["tlsTimeout"]
-    assert "one of smtp, lmtp, http, imap, pop3 smtp next connection" in about["protocol"]
+    about = {line: lines[number + 1].strip() for number, line in enumerate(lines[:-1]) if not line.startswith(" ")}
+    assert about["name"] == "text; on create only"
+    assert "    Unique identifier for the listener" in lines
+    assert about["bind"].startswith("set of socketAddress; at least 1 member; a change applies: new sockets")
+    assert about["socketTtl"].startswith("number or null; 1 to 255")
+    assert about["tlsTimeout"].startswith("duration or null; default 1m")
+    assert about["protocol"] == "one of smtp, lmtp, http, imap, pop3; default smtp; a change applies: next connection"
 
 
 def test_describe_for_programs(gatepost: Run) -> None:

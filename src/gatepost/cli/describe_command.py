@@ -9,7 +9,7 @@ import typer
 from gatepost.cli.client_command import Invocation
 from gatepost.cli.completion import complete_object_type
 from gatepost.cli.named_objects import find_shape
-from gatepost.cli.output import value_text
+from gatepost.cli.output import Output, value_text
 from gatepost.config.object_shape import ObjectShape, PropertyShape
 
 _MOST_CHOICES_IN_A_TABLE = 8
@@ -39,24 +39,24 @@ def describe(invocation: Invocation, object_name: OptionalObjectName = None) -> 
     output.result(_as_json(shape))
     output.line(shape.name + (" (singleton)" if shape.is_singleton else ""), style="bold")
     output.line(f"{shape.description}\n")
-    output.table(
-        ["Property", "Type", "Default", "Limits", "A change applies", "Meaning"],
-        [
-            [
-                each.name,
-                type_words(each),
-                default_words(each),
-                limit_words(each),
-                change_words(each),
-                each.description,
-            ]
-            for each in shape.properties.values()
-        ],
-    )
     for each in shape.properties.values():
-        if len(each.choices) > _MOST_CHOICES_IN_A_TABLE:
-            output.line(f"\n{each.name}", style="bold")
-            output.line(", ".join(each.choices))
+        _print_property(output, each)
+
+
+def _print_property(output: Output, declared: PropertyShape) -> None:
+    """A line of facts, the meaning below it: as readable on a narrow terminal as in a file."""
+    default, change = default_words(declared), change_words(declared)
+    facts = [
+        type_words(declared),
+        default if default == "required" else f"default {default}" if default.removesuffix("-") else "",
+        limit_words(declared),
+        f"a change applies: {change}" if change in _EFFECT_WORDS.values() and change else change,
+    ]
+    output.line(declared.name, style="bold")
+    output.paragraph("; ".join(fact for fact in facts if fact), indent=4)
+    output.paragraph(declared.description, indent=4)
+    if len(declared.choices) > _MOST_CHOICES_IN_A_TABLE:
+        output.paragraph(f"Names: {', '.join(declared.choices)}", indent=4)
 
 
 def type_words(declared: PropertyShape) -> str:
@@ -152,6 +152,10 @@ def _property_as_json(declared: PropertyShape) -> dict[str, Any]:
         "minimum": declared.minimum,
         "maximum": declared.maximum,
         "minItems": declared.min_items,
+        "maxItems": declared.max_items,
+        "minLength": declared.min_length,
+        "maxLength": declared.max_length,
+        "unit": declared.unit,
         "isRequired": declared.is_required,
         "update": declared.update,
         "liveEffect": declared.live_effect,

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -38,6 +39,11 @@ class Output:
         """A line for people."""
         if not self.is_json:
             self._console.print(Text(text, style=style))
+
+    def paragraph(self, text: str, *, indent: int) -> None:
+        """Text for people, all its lines indented."""
+        if not self.is_json:
+            self._console.print(Padding(Text(text), (0, 0, 0, indent), expand=False))
 
     def plain(self, text: str) -> None:
         """Text that another program will read as it is, without --json too."""
