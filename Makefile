@@ -40,6 +40,9 @@ soak: $(VENV)/dev-installed ## bad clients of every kind at once, for three minu
 vendor: node_modules/installed ## the web UI's libraries, from what package.json names
 	$(BIN)/python packaging/vendor_web_libraries.py
 
+fuzz: $(VENV)/dev-installed ## random objects and methods against a running server, for five minutes
+	GATEPOST_FUZZ_SECONDS=300 $(BIN)/pytest tests/integration/test_api_state_machine.py
+
 lock: $(VENV)/dev-installed ## new exact versions for the ranges in pyproject.toml
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q \
