@@ -118,7 +118,7 @@ class Configured(RuleBasedStateMachine):
 
     def _shape(self, data: st.DataObject, *, is_made: bool = False) -> Shape:
         names = [name for name, shape in self.shapes.items() if not (is_made and shape.is_singleton)]
-        return self.shapes[data.draw(st.sampled_from(names))]
+        return self.shapes[data.draw(st.sampled_from([*names, *["x:NetworkListener"] * 3]))]
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
@@ -153,10 +153,11 @@ class Configured(RuleBasedStateMachine):
     @rule(data=st.data(), is_dry_run=st.booleans())
     def update(self, data: st.DataObject, is_dry_run: bool) -> None:
         """Patches, of objects that are there or not."""
-        shape = self._shape(data)
-        ids = ["singleton"] if shape.is_singleton else [*self.made[shape.wire_name], "nothing"]
+        there = [(shape, made) for name, shape in self.shapes.items() for made in self.made[name]]
+        settings_ = [(shape, "singleton") for shape in self.shapes.values() if shape.is_singleton]
+        shape, key = data.draw(st.sampled_from([*there, *settings_, (self._shape(data), "nothing")]))
         patch = data.draw(shape.patches(self.made))
-        self._set(shape, update={data.draw(st.sampled_from(ids)): patch}, dryRun=is_dry_run)
+        self._set(shape, update={key: patch}, dryRun=is_dry_run)
 
     @rule(data=st.data())
     def destroy(self, data: st.DataObject) -> None:
