@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gatepost.management.jmap.failure import MethodError, RequestError
 from gatepost.management.jmap.i_json import parse_i_json
 from gatepost.management.jmap.limits import Limits
-from gatepost.management.jmap.references import resolve_references
+from gatepost.management.jmap.references import ResultReferences
 from gatepost.management.jmap.request import Invocation, parse_request
 
 Api = Any
@@ -133,7 +133,7 @@ ANSWERS = [
 
 def resolved(path: str, name: str = "Foo/query", call_id: str = "q") -> Any:
     reference = {"resultOf": call_id, "name": name, "path": path}
-    return resolve_references({"#ids": reference, "other": 1}, ANSWERS)["ids"]
+    return ResultReferences(1000).resolve({"#ids": reference, "other": 1}, ANSWERS)["ids"]
 
 
 def test_paths_lead_into_answers() -> None:
@@ -161,8 +161,36 @@ def test_a_reference_names_an_answer_that_is_there(name: str, call_id: str) -> N
 
 def test_an_argument_is_given_once() -> None:
     with pytest.raises(MethodError) as caught:
-        resolve_references({"ids": [], "#ids": {"resultOf": "q", "name": "Foo/query", "path": "/ids"}}, ANSWERS)
+        ResultReferences(1000).resolve(
+            {"ids": [], "#ids": {"resultOf": "q", "name": "Foo/query", "path": "/ids"}}, ANSWERS
+        )
     assert caught.value.kind == "invalidArguments"
+
+
+@pytest.mark.parametrize("value", ["x" * 398, ["x" * 197] * 2, {"name": ["x"] * 80, "other": 1}, [[[1] * 130]]])
+def test_all_references_of_a_request_have_one_bound_whatever_they_lead_to(value: object) -> None:
+    size = len(json.dumps(value, separators=(",", ":")))
+    answers = [Invocation("Foo/get", {"list": value}, "g")]
+    arguments = {"#ids": {"resultOf": "g", "name": "Foo/get", "path": "/list"}}
+    references = ResultReferences(2 * size)
+    for _ in range(2):
+        assert references.resolve(arguments, answers) == {"ids": value}
+    with pytest.raises(MethodError) as caught:
+        for _ in range(3):  # what is counted is at most the size, and at least a half of it
+            references.resolve(arguments, answers)
+    assert caught.value.kind == "invalidResultReference"
+
+
+async def test_references_that_double_an_answer_again_and_again_are_refused(make_api: Callable[..., Api]) -> None:
+    api = make_api(max_size_request=50_000)
+    calls: list[list[Any]] = [["Core/echo", {"a": "x" * 100}, "0"]]
+    for number in range(1, 60):
+        reference = {"resultOf": str(number - 1), "name": "Core/echo", "path": ""}
+        calls.append(["Core/echo", {"#a": reference, "#b": reference}, str(number)])
+    answer = await api.post({"using": [CORE], "methodCalls": calls}, "alice")
+    assert len(answer.content) < 200_000
+    names = [name for name, _, _ in answer.json()["methodResponses"]]
+    assert (names[5], names[-1]) == ("Core/echo", "error")
 
 
 # --- the engine -----------------------------------------------------------------------------------------------------

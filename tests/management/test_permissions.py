@@ -126,6 +126,14 @@ async def test_a_role_that_changes_accounts_changes_only_the_own_one(api: Api) -
         assert (await api.call("x:Account/set", user, update={f"id-{user}": {"description": "x"}}))["updated"]
 
 
+async def test_a_password_that_is_offered_for_the_account_of_somebody_else_is_not_looked_at(api: Api) -> None:
+    """Whether it is the one that the account has could be read off the time that looking takes."""
+    for user in ("alice", "olga"):
+        answer = await api.call("x:Account/set", user=user, update={"id-admin": {"password": "secret"}})
+        assert answer["notUpdated"]["id-admin"]["type"] == "forbidden"
+    assert api.held_while_hashing == []  # one for each password that was hashed
+
+
 def test_every_type_with_methods_has_permissions_and_the_other_way_round(api: Api) -> None:
     with_methods = {name[2:].partition("/")[0] for name in methods_of(api) if name.startswith("x:")}
     assert with_methods == set(TYPE_LABELS)

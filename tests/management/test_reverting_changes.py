@@ -224,6 +224,15 @@ async def test_operators_revert_what_they_may_change_and_nothing_else(api: Api) 
     await revert(api, listener_change, user="olga")
 
 
+async def test_who_may_not_undo_a_change_is_not_told_what_became_of_the_object_since(api: Api) -> None:
+    await api.call("x:Domain/set", update={"org": {"description": "one"}})
+    change_id = await newest(api)
+    await api.call("x:Domain/set", update={"org": {"description": "two"}})
+    error = await refusal(api, change_id, user="olga")
+    assert error["type"] == "forbidden"
+    assert "sysDomainUpdate" in error["description"]
+
+
 async def test_what_somebody_changes_between_the_look_and_the_commit_is_not_overwritten(api: Api) -> None:
     change_id = await set_listener(api, tlsTimeout=1000)
     row = NETWORK_LISTENER.name, Id("mx")

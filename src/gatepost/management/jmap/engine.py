@@ -13,8 +13,8 @@ from gatepost.management.access import Caller
 from gatepost.management.jmap.capabilities import CORE
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.jmap.limits import Limits
-from gatepost.management.jmap.references import resolve_references
-from gatepost.management.jmap.request import Invocation, Request, parse_request
+from gatepost.management.jmap.references import ResultReferences
+from gatepost.management.jmap.request import Invocation, parse_request
 from gatepost.store.interface import Busy, StoreError
 from gatepost.telemetry import events
 from gatepost.values.ids import Id
@@ -57,9 +57,10 @@ class JmapEngine:
         """The Response object for a Request object. Raises RequestError."""
         request = parse_request(octets, self.limits)
         context = MethodContext(caller, request.using, dict(request.created_ids or {}), self.limits)
+        references = ResultReferences(self.limits.max_size_request)
         responses: list[Invocation] = []
         for call in request.calls:
-            responses.append(await self._respond(call, request, context, responses))
+            responses.append(await self._respond(call, context, references, responses))
         answer: dict[str, object] = {
             "methodResponses": [response.to_wire() for response in responses],
             "sessionState": session_state,
@@ -69,10 +70,10 @@ class JmapEngine:
         return _encode(answer)
 
     async def _respond(
-        self, call: Invocation, request: Request, context: MethodContext, responses: list[Invocation]
+        self, call: Invocation, context: MethodContext, references: ResultReferences, responses: list[Invocation]
     ) -> Invocation:
         try:
-            arguments = await self._run(call, request, context, responses)
+            arguments = await self._run(call, context, references, responses)
         except MethodError as error:
             return Invocation("error", error.arguments(), call.call_id)
         except Busy:
@@ -83,12 +84,12 @@ class JmapEngine:
         return Invocation(call.name, arguments, call.call_id)
 
     async def _run(
-        self, call: Invocation, request: Request, context: MethodContext, responses: list[Invocation]
+        self, call: Invocation, context: MethodContext, references: ResultReferences, responses: list[Invocation]
     ) -> dict[str, Any]:
         method = self._methods.get(call.name)
-        if method is None or method.capability not in request.using:
+        if method is None or method.capability not in context.using:
             raise MethodError("unknownMethod", "there is no method of this name among the capabilities in using")
-        return await method.run(resolve_references(call.arguments, responses), context)
+        return await method.run(references.resolve(call.arguments, responses), context)
 
 
 def _encode(answer: dict[str, object]) -> bytes:

@@ -9,17 +9,31 @@ from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.jmap.request import Invocation
 
 
-def resolve_references(arguments: Mapping[str, Any], responses: Sequence[Invocation]) -> dict[str, Any]:
-    """The arguments with every `#name` replaced. Raises MethodError invalidArguments, invalidResultReference."""
-    resolved: dict[str, Any] = {}
-    for name, value in arguments.items():
-        if not name.startswith("#"):
-            resolved[name] = value
-        elif name[1:] in arguments:
-            raise invalid_arguments(f"{name[1:]} is given twice, as itself and as a result reference")
-        else:
-            resolved[name[1:]] = _resolve(value, responses)
-    return resolved
+class ResultReferences:
+    """Those of one request. What all of them bring in has a bound, because each can take up twice what the one before it
+    did: a few dozen calls of Core/echo would make an answer that no memory holds."""
+
+    def __init__(self, most_octets: int) -> None:
+        self._most_octets = most_octets
+        self._octets = 0
+
+    def resolve(self, arguments: Mapping[str, Any], responses: Sequence[Invocation]) -> dict[str, Any]:
+        """The arguments with every `#name` replaced. Raises MethodError invalidArguments, invalidResultReference."""
+        resolved: dict[str, Any] = {}
+        for name, value in arguments.items():
+            if not name.startswith("#"):
+                resolved[name] = value
+            elif name[1:] in arguments:
+                raise invalid_arguments(f"{name[1:]} is given twice, as itself and as a result reference")
+            else:
+                resolved[name[1:]] = self._bounded(_resolve(value, responses))
+        return resolved
+
+    def _bounded(self, value: Any) -> Any:
+        self._octets += _least_size(value, self._most_octets - self._octets)
+        if self._octets > self._most_octets:
+            raise _unresolved(f"all of a request together may bring in {self._most_octets} octets")
+        return value
 
 
 def _resolve(reference: object, responses: Sequence[Invocation]) -> Any:
@@ -59,6 +73,24 @@ def _step(value: Any, part: str) -> Any:
     if isinstance(value, list) and is_index and int(part) < len(value):
         return value[int(part)]
     raise _unresolved("the path leads to nothing")
+
+
+def _least_size(value: Any, enough: int) -> int:
+    """Octets that the value takes up as JSON, at least; not counted further once they are more than `enough`."""
+    size, left = 0, [value]
+    while left and size <= enough:
+        match left.pop():
+            case str() as text:
+                size += len(text) + 2
+            case list() as items:
+                size += 1 + len(items)
+                left += items
+            case Mapping() as members:
+                size += 1 + sum(len(name) + 4 for name in members)
+                left += members.values()
+            case _:
+                size += 1
+    return size
 
 
 def _unescaped(part: str) -> str:

@@ -30,6 +30,7 @@ from gatepost.values.ids import Id
 _ATTEMPTS = 3  # when others change objects of the type meanwhile
 _READ_ONLY = SetError("forbidden", "what has happened cannot be changed: create a Change with revertOf to undo one")
 _VERBS = {"create": Verb.CREATE, "update": Verb.UPDATE, "destroy": Verb.DESTROY}
+_VERB_OF_INVERSE = {"created": Verb.DESTROY, "updated": Verb.UPDATE, "destroyed": Verb.CREATE}
 _REFUSALS = ("notCreated", "notUpdated", "notDestroyed")
 
 
@@ -140,6 +141,7 @@ class RevertMethod:
     ) -> Mapping[str, Any]:
         """The answer of the /set that has done it. Raises CannotRevert, _Refused, MethodError."""
         object_type, run = OBJECT_TYPES[entry.object_type], self._sets[entry.object_type].run
+        _demand_inverse(entry, context)
         for _ in range(_ATTEMPTS):
             snapshot = await self._store.snapshot(entry.object_type)
             stored = next((each.value for each in snapshot.objects if each.id == entry.object_id), None)
@@ -175,6 +177,14 @@ class RevertMethod:
         ids: Sequence[Id] = await self._store.history.find(_all_of(wanted, _of_object(entry)))
         (made,) = await self._store.history.entries(ids[:1])
         return made.id, {"id": made.id, **change_to_wire(made)}
+
+
+def _demand_inverse(entry: HistoryEntry, context: MethodContext) -> None:
+    """What stands in the way of a revert is told to nobody who may not do it."""
+    try:
+        demand(context.caller, entry.object_type, _VERB_OF_INVERSE[entry.record.kind])
+    except MethodError as error:
+        raise _Refused(error.arguments()) from error
 
 
 def _all_of(*conditions: Condition) -> Combination:

@@ -177,9 +177,10 @@ class SetMethod:
             raise MethodError("serverPartialFail", words) from error
 
     async def _hash_given(self, request: SetRequest) -> _Hashes:
-        """The hashes of the passwords that were given: before the turn is asked for, because others wait for the turn."""
+        """The hashes of the passwords that were given: before the turn is asked for, because others wait for the turn. What
+        was refused at sight is left alone: how long it takes would tell whether a password of somebody else is the right one."""
         hashes: _Hashes = {}
-        for item in request.items:
+        for item in _done(request):
             for name, declared in OBJECT_TYPES[item.ref.object_type].properties.items():
                 given = item.wire.get(name)
                 if _is_hashed(declared.kind) and isinstance(given, str) and len(given) <= _LONGEST_PASSWORD:
