@@ -37,6 +37,10 @@ class Pages:
     def field(self, label: str) -> Locator:
         return self.page.get_by_label(label, exact=True)
 
+    def textbox(self, label: str) -> Locator:
+        """Where the members of a list are typed; the list has the same name."""
+        return self.page.get_by_role("textbox", name=label, exact=True)
+
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 

@@ -13,6 +13,7 @@ import { Session } from "./server/session.js";
 import { ConnectionsView } from "./views/connections.js";
 import { GeneralView } from "./views/general.js";
 import { HistoryView } from "./views/history.js";
+import { ListenerView } from "./views/listener.js";
 import { ListenersView } from "./views/listeners.js";
 import { ObjectView } from "./views/object.js";
 import { ObjectsView } from "./views/objects.js";
@@ -32,7 +33,7 @@ const VIEWS = {
   "/overview": { list: OverviewView },
   "/connections": { list: ConnectionsView },
   "/history": { list: HistoryView },
-  "/listeners": { list: ListenersView, object: ObjectView },
+  "/listeners": { list: ListenersView, object: ListenerView },
   "/general": { list: GeneralView },
 };
 

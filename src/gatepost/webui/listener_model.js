@@ -1,5 +1,7 @@
 // NetworkListener and ListenerStatus joined into what a person wants to know of a listener. No DOM, no network.
 
+import { counted } from "./words.js";
+
 /** @import {Tone} from "./parts/small.js" */
 /** @import {Obj} from "./server/schema.js" */
 
@@ -67,4 +69,9 @@ export function summary(entries) {
   for (const each of entries) counts.set(each.state, (counts.get(each.state) ?? 0) + 1);
   const parts = [...counts].map(([word, count]) => `${count} ${word.toLowerCase()}`);
   return `${entries.length} ${entries.length === 1 ? "listener" : "listeners"}: ${parts.join(", ")}`;
+}
+
+/** What becomes of those who are connected when listeners go. @param {number} open */
+export function departureWords(open) {
+  return `${counted(open, "open connection keeps", "open connections keep")} running, no new ones are accepted.`;
 }

@@ -4,7 +4,7 @@ import { useApplication } from "./application.js";
 import { html } from "./html.js";
 import { valueText } from "./object_form.js";
 
-/** @import {Editing} from "./editing.js" */
+/** @import {Clash, Editing} from "./editing.js" */
 /** @import {ObjectType, Property} from "../server/schema.js" */
 
 /** @param {{editing: Editing, type: ObjectType}} properties */
@@ -22,12 +22,20 @@ export function ClashNotice({ editing, type }) {
               <strong>${property.label}</strong>
               <span>theirs: <code>${valueText(property, schema, clash.theirs)}</code></span>
               <span>yours: <code>${valueText(property, schema, clash.mine)}</code></span>
-              <button type="button" onClick=${() => editing.settle(clash.name, false)}>Take theirs</button>
-              <button type="button" onClick=${() => editing.settle(clash.name, true)}>Keep mine</button>
+              <button type="button" onClick=${() => editing.settle(clash.name, clash.theirs)}>Take theirs</button>
+              <button type="button" onClick=${() => editing.settle(clash.name, clash.mine)}>Keep mine</button>
+              ${property.type.type === "set" &&
+              html`<button type="button" onClick=${() => editing.settle(clash.name, merged(clash))}>Take both changes</button>`}
             </li>
           `;
         })}
       </ul>
     </section>
   `;
+}
+
+/** Of a set: what was there and nobody took out, with what each of the two added. @param {Clash} clash */
+function merged({ before, mine, theirs }) {
+  const members = Object.keys({ ...theirs, ...mine }).filter((member) => !(member in before) || (member in mine && member in theirs));
+  return Object.fromEntries(members.map((member) => [member, true]));
 }

@@ -4,19 +4,22 @@ import { ApiError } from "../server/api.js";
 import { createObject, updateObject } from "../server/changes.js";
 import { useApplication, useCollection } from "./application.js";
 import { useEffect, useRef, useState } from "./html.js";
+import { askToInsist } from "./lock_out.js";
 
 /** @import {Outcome, SetOptions} from "../server/changes.js" */
 /** @import {Obj, ObjectType} from "../server/schema.js" */
 
 /**
- * @typedef {{name: string, mine: any, theirs: any}} Clash a property that the person and somebody else changed
+ * @typedef {{name: string, before: any, mine: any, theirs: any}} Clash a property that the person and somebody else changed,
+ *   `before` being what it was when the person began
  * @typedef {{
- *   isNew: boolean, before: Obj, value: Obj, changed: Set<string>, problems: Record<string, string | null>,
+ *   isNew: boolean, before: Obj, value: Obj, changed: Set<string>, isDirty: boolean, problems: Record<string, string | null>,
  *   words: string | null, clashes: Clash[], isBusy: boolean,
  *   change: (name: string, value: any) => void, setProblem: (name: string, words: string | null) => void,
  *   preview: () => Promise<Outcome | null>, save: (options?: SetOptions) => Promise<Outcome | null>, reset: () => void,
- *   settle: (name: string, isMine: boolean) => void,
- * }} Editing `value` is the object with the changes; `preview` and `save` give null where nothing was answered
+ *   settle: (name: string, value: any) => void,
+ * }} Editing `value` is the object with the changes; `preview` and `save` give null where nothing was answered; `settle` ends a
+ *   clash with the value that it shall have
  */
 
 /** @param {unknown} left @param {unknown} right */
@@ -31,22 +34,23 @@ function isSame(left, right) {
  * @returns {Editing}
  */
 export function useEditing(type, stored, template = {}) {
-  const { session } = useApplication();
+  const { session, confirm } = useApplication();
   const collection = useCollection(type.name);
   const isNew = stored === null;
-  const [changes, setChanges] = useState(/** @type {Obj} */ (isNew ? template : {}));
+  const [changes, setChanges] = useState(/** @type {Obj} */ ({}));
   const [typed, setTyped] = useState(/** @type {Record<string, string | null>} */ ({}));
   const [answer, setAnswer] = useState(/** @type {Outcome | null} */ (null));
   const [failure, setFailure] = useState(/** @type {string | null} */ (null));
   const [isBusy, setBusy] = useState(false);
-  const base = useRef(/** @type {Obj} */ (stored ?? type.defaults()));
+  const base = useRef(/** @type {Obj} */ (stored ?? {}));
+  if (isNew) base.current = { ...type.defaults(), ...template };
   const clashes = useClashes(stored, base, changes);
 
   /** @param {string} name @param {any} value */
   function change(name, value) {
     setChanges((before) => {
       const next = { ...before, [name]: value };
-      if (!isNew && isSame(value, base.current[name])) delete next[name];
+      if (isSame(value, base.current[name])) delete next[name];
       return next;
     });
     setAnswer((before) => before && { ...before, problems: { ...before.problems, [name]: "" } });
@@ -54,13 +58,12 @@ export function useEditing(type, stored, template = {}) {
 
   /** @param {SetOptions} options */
   async function send(options) {
+    setFailure(clashes.length ? "Decide first what becomes of that which somebody else has changed too." : null);
     if (Object.values(typed).some((words) => words !== null) || clashes.length) return null;
     setBusy(true);
-    setFailure(null);
     try {
-      const outcome = isNew
-        ? await createObject(session, type.name, { ...changes }, options)
-        : await updateInState(options);
+      const first = await ask(options);
+      const outcome = first && (await askToInsist(first, ask, { confirm, isDryRun: options.dryRun === true, action: "Save" }));
       if (outcome) setAnswer(outcome);
       if (outcome?.isDone && !options.dryRun) {
         base.current = { ...base.current, ...changes, ...outcome.object };
@@ -74,6 +77,12 @@ export function useEditing(type, stored, template = {}) {
     } finally {
       setBusy(false);
     }
+  }
+
+  /** @param {SetOptions} options */
+  function ask(options) {
+    if (isNew) return createObject(session, type.name, { ...template, ...changes }, options);
+    return updateInState(options);
   }
 
   /** The type's state also changes when other objects do: then what is new is read, and it goes on unless this one clashes. */
@@ -97,33 +106,34 @@ export function useEditing(type, stored, template = {}) {
     before: base.current,
     value: { ...base.current, ...changes },
     changed: new Set(isNew ? [] : Object.keys(changes)),
-    problems: { ...answer?.problems, ...typed },
+    isDirty: Object.keys(changes).length > 0,
+    problems: { ...answer?.problems, ...withoutNull(typed) },
     words: failure ?? (answer && !answer.isDone ? answer.words : null),
-    clashes,
+    clashes: isBusy ? [] : clashes, // what is being saved comes back as a change too
     isBusy,
     change,
     setProblem: (name, words) => setTyped((before) => ({ ...before, [name]: words })),
     preview: () => send({ dryRun: true }),
     save: (options = {}) => send(options),
     reset() {
-      base.current = stored ?? type.defaults();
-      setChanges(isNew ? template : {});
+      if (stored) base.current = stored;
+      setChanges({});
       setTyped({});
       setAnswer(null);
       setFailure(null);
     },
-    settle(name, isMine) {
+    settle(name, value) {
       if (!stored) return;
       base.current = { ...base.current, [name]: stored[name] };
-      if (!isMine) setChanges((before) => withoutKey(before, name));
-      else setChanges((before) => ({ ...before }));
+      setFailure(null);
+      change(name, value);
     },
   };
 }
 
-/** @param {Obj} object @param {string} name */
-function withoutKey(object, name) {
-  return Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
+/** @param {Record<string, string | null>} words @returns {Record<string, string>} */
+function withoutNull(words) {
+  return Object.fromEntries(Object.entries(words).flatMap(([name, each]) => (each === null ? [] : [[name, each]])));
 }
 
 /**
@@ -150,5 +160,5 @@ function useClashes(stored, base, changes) {
 function clashesOf(base, stored, changes) {
   return Object.keys(changes)
     .filter((name) => name in stored && !isSame(base[name], stored[name]) && !isSame(changes[name], stored[name]))
-    .map((name) => ({ name, mine: changes[name], theirs: stored[name] }));
+    .map((name) => ({ name, before: base[name], mine: changes[name], theirs: stored[name] }));
 }

@@ -15,7 +15,7 @@ const KINDS = {
   drain: "connections go on",
 };
 
-/** @param {{outcome: Outcome, onSave: (allowLockOut: boolean) => void, onClose: () => void}} properties */
+/** @param {{outcome: Outcome, onSave: () => void, onClose: () => void}} properties */
 export function PreviewDialog({ outcome, onSave, onClose }) {
   return html`
     <${Dialog} title="What this change does" onClose=${onClose}>
@@ -37,7 +37,7 @@ export function PreviewDialog({ outcome, onSave, onClose }) {
       </div>
       <footer class="dialog-foot">
         <button type="button" onClick=${onClose}>Back</button>
-        <button type="button" class="primary" onClick=${() => onSave(false)}>Save</button>
+        <button type="button" class="primary" onClick=${onSave}>Save</button>
       </footer>
     <//>
   `;

@@ -37,6 +37,11 @@ export class Collection {
     return this.#watchers.size > 0;
   }
 
+  /** Whether it was read, or is being read: then what the server says of changes concerns it. */
+  get isBegun() {
+    return this.objects !== null || this.#underWay !== null;
+  }
+
   /** @param {string} id */
   find(id) {
     return this.objects?.find((object) => object.id === id) ?? null;
@@ -79,10 +84,12 @@ export class Collection {
   }
 
   async #readAll() {
-    const [queried] = await this.#session.call([[`${this.#type}/query`, {}]]);
-    const { list, state } = await this.#read(queried.ids);
-    this.objects = list;
-    this.state = state;
+    const [before, queried] = await this.#session.call([
+      [`${this.#type}/get`, { ids: [] }],
+      [`${this.#type}/query`, {}],
+    ]);
+    this.objects = await this.#read(queried.ids);
+    this.state = before.state; // as it was before: what changed meanwhile is then asked for once more, not missed
   }
 
   /**
@@ -98,7 +105,7 @@ export class Collection {
       return false;
     }
     if (changes.newState === since) return true;
-    const { list } = await this.#read([...changes.created, ...changes.updated]);
+    const list = await this.#read([...changes.created, ...changes.updated]);
     const fresh = new Map(list.map((object) => [object.id, object]));
     const gone = new Set(changes.destroyed);
     const kept = (this.objects ?? []).filter((object) => !gone.has(object.id));
@@ -110,21 +117,18 @@ export class Collection {
 
   /**
    * @param {string[]} ids
-   * @returns {Promise<{list: Obj[], state: string | null}>}
+   * @returns {Promise<Obj[]>}
    */
   async #read(ids) {
     /** @type {Obj[]} */
     const list = [];
-    /** @type {string | null} */
-    let state = null;
-    for (let from = 0; from === 0 || from < ids.length; from += MAX_OBJECTS_IN_GET) {
+    for (let from = 0; from < ids.length; from += MAX_OBJECTS_IN_GET) {
       const [answer] = await this.#session.call([
         [`${this.#type}/get`, { ids: ids.slice(from, from + MAX_OBJECTS_IN_GET) }],
       ]);
       list.push(...answer.list);
-      state ??= answer.state; // of the first: a change meanwhile is then asked for once more, not missed
     }
-    return { list, state };
+    return list;
   }
 }
 
@@ -195,12 +199,12 @@ export class Live {
     const changed = JSON.parse(event.data).changed?.[this.#session.accountId] ?? {};
     for (const [type, state] of Object.entries(changed)) {
       const collection = this.#collections.get(type);
-      if (collection && collection.state !== null && collection.state !== state) collection.refresh();
+      if (collection?.isBegun && collection.state !== state) collection.refresh();
     }
     for (const each of this.#followers) each();
   }
 
   #refreshAll() {
-    for (const each of this.#collections.values()) if (each.isWatched && each.state !== null) each.refresh();
+    for (const each of this.#collections.values()) if (each.isWatched && each.isBegun) each.refresh();
   }
 }

@@ -1,6 +1,6 @@
 // The listeners of this node and what they do now.
 
-import { joinListeners, summary } from "../listener_model.js";
+import { departureWords, joinListeners, summary } from "../listener_model.js";
 import { useApplication, useCollection, usePolled } from "../parts/application.js";
 import { destroySelected } from "../parts/destroying.js";
 import { html, useState } from "../parts/html.js";
@@ -9,6 +9,7 @@ import { Empty, Failure, Meter, PageHead, State, useTitle } from "../parts/small
 import { parseSort, sorted, sortText, Table } from "../parts/table.js";
 import { counted } from "../words.js";
 import { Toolbar } from "./objects.js";
+import { TemplateLinks } from "./template_choice.js";
 
 /** @import {Entry} from "../listener_model.js" */
 /** @import {Page} from "../pages.js" */
@@ -55,16 +56,18 @@ export function ListenersView({ page }) {
   const failure = collection.error ?? status.error;
   const isLoaded = collection.objects !== null && status.value !== null;
 
+  const chosen = found.filter((entry) => selected.has(entry.id));
+  const mayCreate = session.may(type.permission("Create"));
+
   async function destroy() {
-    const objects = (collection.objects ?? []).filter((object) => selected.has(object.id));
-    const open = entries.filter((entry) => selected.has(entry.id)).reduce((sum, entry) => sum + entry.connections, 0);
-    const words = `${counted(open, "open connection keeps", "open connections keep")} running, no new ones are accepted.`;
-    if (await destroySelected(application, type, objects, html`<p>${words}</p>`)) setSelected(new Set());
+    const objects = chosen.flatMap((entry) => collection.find(entry.id) ?? []);
+    const open = chosen.reduce((sum, entry) => sum + entry.connections, 0);
+    if (await destroySelected(application, type, objects, html`<p>${departureWords(open)}</p>`)) setSelected(new Set());
   }
 
   return html`
     <${PageHead} title="Listeners" subtitle=${isLoaded ? summary(entries) : "Loading …"}>
-      ${session.may(type.permission("Create")) && html`<a class="button primary" href=${`#${page.path}/new`}>New listener</a>`}
+      ${mayCreate && html`<a class="button primary" href=${`#${page.path}/new`}>New listener</a>`}
     <//>
     ${failure && html`<${Failure} words=${failure.message} onRetry=${() => (collection.refresh(), status.refresh())} />`}
     <${Toolbar}
@@ -72,10 +75,16 @@ export function ListenersView({ page }) {
       label="Filter listeners"
       onFilter=${(/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true })}
       counts=${filter && counted(found.length, "listener", "listeners")}
-      selectedCount=${selected.size}
+      selectedCount=${chosen.length}
       onDestroy=${session.may(type.permission("Destroy")) ? destroy : null}
     />
-    ${isLoaded && entries.length === 0 && html`<${Empty} title="There are no listeners."><p class="quiet">${type.description}</p><//>`}
+    ${isLoaded &&
+    entries.length === 0 &&
+    html`<${Empty} title="There are no listeners.">
+      <p class="quiet">${type.description} ${mayCreate ? "Begin with a usual one:" : ""}</p>
+      ${mayCreate && html`<${TemplateLinks} />`}
+    <//>`}
+    ${entries.length > 0 && found.length === 0 && html`<${Empty} title="No listener has these words." />`}
     ${isLoaded &&
     rows.length > 0 &&
     html`<${Table}

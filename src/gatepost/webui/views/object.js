@@ -12,15 +12,16 @@ import { Failure, PageHead, useTitle } from "../parts/small.js";
 import { pathOfObject } from "../pages.js";
 
 /** @import {Page} from "../pages.js" */
+/** @import {Editing} from "../parts/editing.js" */
 /** @import {Outcome} from "../server/changes.js" */
 /** @import {Obj, ObjectType} from "../server/schema.js" */
 
-/** @param {{page: Page, id: string}} properties */
-export function ObjectView({ page, id }) {
+/** `editor` shows the object, `stored` being null for a new one. @param {{page: Page, id: string, editor?: any}} properties */
+export function ObjectView({ page, id, editor = ObjectEditor }) {
   const { schema } = useApplication();
   const type = schema.type(page.type ?? "");
   const collection = useCollection(type.name);
-  if (id === "new") return html`<${ObjectEditor} page=${page} type=${type} stored=${null} />`;
+  if (id === "new") return html`<${editor} page=${page} type=${type} stored=${null} />`;
   if (collection.objects === null) {
     return collection.error
       ? html`<${Failure} words=${collection.error.message} onRetry=${() => collection.refresh()} />`
@@ -33,14 +34,18 @@ export function ObjectView({ page, id }) {
       <p>Somebody has deleted it, or the address is wrong. <a href=${`#${page.path}`}>All ${type.list.plural}</a></p>
     `;
   }
-  return html`<${ObjectEditor} page=${page} type=${type} stored=${stored} />`;
+  return html`<${editor} page=${page} type=${type} stored=${stored} />`;
 }
 
 /**
- * @param {{page: Page, type: ObjectType, stored: Obj | null, template?: Obj, noteOf?: (name: string) => any, hidden?: Set<string>,
- *   consequence?: any, onCreated?: (outcome: Outcome) => void}} properties `onCreated` takes over where a new object is shown
+ * @param {{
+ *   page: Page, type: ObjectType, stored: Obj | null, template?: Obj, hidden?: Set<string>, noteOf?: (name: string, value: Obj) => any,
+ *   consequence?: any, onCreated?: (outcome: Outcome) => void, below?: any, above?: (editing: Editing) => any, isShown?: boolean,
+ * }} properties `noteOf`: what is to be said beside a property, `value` being the object as it is typed; `onCreated` takes over where
+ *   a new object is shown; `below`: what stands below the head of the page; `above`: what stands above the form; a form that is not
+ *   shown keeps what was typed
  */
-export function ObjectEditor({ page, type, stored, template, noteOf, hidden, consequence, onCreated }) {
+export function ObjectEditor({ page, type, stored, template, noteOf, hidden, consequence, onCreated, below, above, isShown = true }) {
   const application = useApplication();
   const { schema, session, navigate, notify, confirm } = application;
   const editing = useEditing(type, stored, template);
@@ -49,7 +54,7 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
   const permission = type.permission(editing.isNew ? "Create" : "Update");
   const mayWrite = session.may(permission, stored);
   const writable = session.mayEverywhere(permission) ? null : type.ownersProperties();
-  const isDirty = (editing.changed.size > 0 || (editing.isNew && Object.keys(editing.value).length > 0 && hasTyped(editing, type))) && !isLeaving;
+  const isDirty = editing.isDirty && !isLeaving;
   const stands = type.isSingleton ? type.list.title : type.labelOf(editing.before);
   const name = editing.isNew ? `New ${type.list.singular}` : stands;
   useTitle(name);
@@ -57,9 +62,8 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
     confirm({ title: "Leave without saving?", words: html`<p>What you changed is lost.</p>`, action: "Leave", tone: "bad" }),
   );
 
-  /** @param {boolean} [allowLockOut] */
-  async function save(allowLockOut = false) {
-    const outcome = await editing.save({ allowLockOut });
+  async function save() {
+    const outcome = await editing.save();
     if (!outcome?.isDone) return;
     setPreview(null);
     notify(editing.isNew ? `The ${type.list.singular} has been created.` : "Saved. It is in force in all workers.");
@@ -88,11 +92,14 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
       session.may(type.permission("Destroy"), stored) &&
       html`<button type="button" class="danger" onClick=${destroy}>Delete …</button>`}
     <//>
+    ${below}
     <${ClashNotice} editing=${editing} type=${type} />
-    <form class="object-form" onSubmit=${submit} noValidate>
+    <form class="object-form" hidden=${!isShown} onSubmit=${submit} noValidate>
+      ${above?.(editing)}
       <${ObjectForm}
-        ...${{ type, schema, isNew: editing.isNew, isReadOnly: !mayWrite, writable, problems: editing.problems, noteOf, hidden }}
+        ...${{ type, schema, isNew: editing.isNew, isReadOnly: !mayWrite, writable, problems: editing.problems, hidden }}
         value=${editing.value}
+        noteOf=${(/** @type {string} */ field) => noteOf?.(field, editing.value)}
         changed=${editing.changed}
         onChange=${editing.change}
         onProblem=${editing.setProblem}
@@ -103,13 +110,8 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
   `;
 }
 
-/** Whether a new object has anything beside its defaults. @param {import("../parts/editing.js").Editing} editing @param {ObjectType} type */
-function hasTyped(editing, type) {
-  return JSON.stringify(editing.value) !== JSON.stringify(type.defaults());
-}
-
 /**
- * @param {{editing: import("../parts/editing.js").Editing, mayWrite: boolean, isDirty: boolean, type: ObjectType, onPreview: () => void}} properties
+ * @param {{editing: Editing, mayWrite: boolean, isDirty: boolean, type: ObjectType, onPreview: () => void}} properties
  */
 function FormFoot({ editing, mayWrite, isDirty, type, onPreview }) {
   if (!mayWrite) return html`<p class="quiet">Your account may look at this, and not change it.</p>`;
