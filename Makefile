@@ -41,7 +41,7 @@ vendor: node_modules/installed ## the web UI's libraries, from what package.json
 	$(BIN)/python packaging/vendor_web_libraries.py
 
 fuzz: $(VENV)/dev-installed ## random objects and methods against a running server, for five minutes
-	GATEPOST_FUZZ_SECONDS=300 $(BIN)/pytest tests/integration/test_api_state_machine.py
+	GATEPOST_FUZZ_SECONDS=300 GATEPOST_FUZZ_SEED=$$(date +%s) $(BIN)/pytest tests/integration/test_api_state_machine.py
 
 lock: $(VENV)/dev-installed ## new exact versions for the ranges in pyproject.toml
 	$(BIN)/pip install -q uv
