@@ -16,10 +16,15 @@ PATIENCE = 15.0  # seconds before a test that waits in vain fails
 
 
 def connected_pair(
-    *, receive_buffer: int | None = None, send_buffer: int | None = None
+    *,
+    receive_buffer: int | None = None,
+    send_buffer: int | None = None,
+    receive_buffer_of_server: int | None = None,
 ) -> tuple[socket.socket, socket.socket]:
     """A client, and the accepted socket, which does not block. The buffers are the client's receive and our send buffer."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        if receive_buffer_of_server is not None:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_of_server)
         client = socket.socket()
         if receive_buffer is not None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -35,8 +40,18 @@ def connected_pair(
 class Connected:
     """A transport over an accepted socket, and the client's end of it."""
 
-    def __init__(self, *, receive_buffer: int | None = None, send_buffer: int | None = None) -> None:
-        self.client, accepted = connected_pair(receive_buffer=receive_buffer, send_buffer=send_buffer)
+    def __init__(
+        self,
+        *,
+        receive_buffer: int | None = None,
+        send_buffer: int | None = None,
+        receive_buffer_of_server: int | None = None,
+    ) -> None:
+        self.client, accepted = connected_pair(
+            receive_buffer=receive_buffer,
+            send_buffer=send_buffer,
+            receive_buffer_of_server=receive_buffer_of_server,
+        )
         self.closed = 0
         self._descriptor, self._inode = accepted.fileno(), os.fstat(accepted.fileno()).st_ino
         info = ConnectionInfo(accepted.getpeername())

@@ -20,14 +20,14 @@ class ProxyHeaderStage:
     """Reads one PROXY header. `done(header, surplus)` gets it, with the octets that came behind it.
 
     `is_tls_next`: not one octet more than the header is taken from the socket, so that TLS begins on a clean one, and the
-    surplus is empty. The octets are peeked at until the header is whole, then exactly its length is read; SO_RCVLOWAT keeps
-    the loop from being woken for octets that were seen already. In clear what comes is taken and decoded in place, which
+    surplus is empty. What comes is peeked at, and taken as far as it belongs to the header: what is left in the kernel would
+    be reported again and again, and fill a small receive buffer. In clear what comes is taken and decoded in place, which
     costs a system call less. A proxy sends its header at once: where that is there already, nothing is waited for.
 
     `failed(why, words)`: the words say for the log what was seen instead.
     """
 
-    __slots__ = ("_done", "_failed", "_peeks", "_seen", "_timeout", "_timer", "_transport", "_wanted")
+    __slots__ = ("_done", "_failed", "_peeks", "_seen", "_timeout", "_timer", "_transport")
 
     def __init__(
         self,
@@ -44,13 +44,12 @@ class ProxyHeaderStage:
         self._failed = failed
         self._peeks = is_tls_next
         self._seen = b""
-        self._wanted = 1  # octets, counted from the first, without which it is no use to look
         self._timer: asyncio.TimerHandle | None = None
         self._readable()
 
     def _readable(self) -> None:
         try:
-            got = self._peek(DEFAULT_LIMIT) if self._peeks else self._transport.take(DEFAULT_LIMIT)
+            got = self._peek() if self._peeks else self._transport.take(DEFAULT_LIMIT)
         except (BlockingIOError, InterruptedError):
             self._wait()
             return
@@ -58,43 +57,30 @@ class ProxyHeaderStage:
             words = f"got {describe(self._seen)}, then the connection broke: {error.strerror}"
             self._fail(ProxyFailure.CLOSED, words)
             return
-        # Of a socket with SO_RCVLOWAT a wake-up for less than was asked for means that nothing more will come.
-        is_over = len(got) < self._wanted if self._peeks else not got
-        self._seen = got if self._peeks else self._seen + got
-        if is_over:
+        if not got:
             self._fail(ProxyFailure.CLOSED, f"got {describe(self._seen)}, then the connection was closed")
-        elif len(self._seen) < self._wanted:
-            self._wait()
-        else:
-            self._look()
+            return
+        taken, self._seen = len(self._seen), self._seen + got
+        self._look(taken)
 
-    def _peek(self, most: int) -> bytes:
-        return self._transport.sock.recv(most, socket.MSG_PEEK)
+    def _peek(self) -> bytes:
+        return self._transport.sock.recv(DEFAULT_LIMIT, socket.MSG_PEEK)
 
-    def _look(self) -> None:
+    def _look(self, taken: int) -> None:
+        """`taken`: octets of the header that are not in the kernel any more, where the others are only peeked at."""
         try:
             result = decode(self._seen)
         except MalformedHeader as error:
             self._fail(error.failure, f"got {describe(self._seen)}: {error}")
             return
+        length = len(self._seen) if isinstance(result, Incomplete) else result.length
+        if self._peeks:
+            self._transport.sock.recv(length - taken)
         if isinstance(result, Incomplete):
-            self._wanted = max(result.at_least, len(self._seen) + 1)
-            if self._peeks:
-                self._transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, self._wanted)
             self._wait()
             return
-        surplus = self._seen[result.length :]
-        if self._peeks:
-            surplus = b""
-            self._take(result.length)
         self._end()
-        self._done(result.header, surplus)
-
-    def _take(self, length: int) -> None:
-        sock = self._transport.sock
-        sock.recv(length)
-        if self._wanted > 1:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        self._done(result.header, b"" if self._peeks else self._seen[length:])
 
     def _wait(self) -> None:
         if self._timer is None:
@@ -102,11 +88,6 @@ class ProxyHeaderStage:
             self._transport.watch_reading(self._readable)
 
     def _timed_out(self) -> None:
-        if self._peeks:
-            try:
-                self._seen = self._peek(64)
-            except OSError:
-                pass
         words = f"got {describe(self._seen)} within {self._timeout:g} s: the PROXY header did not come"
         self._fail(ProxyFailure.TIMEOUT, words)
 
