@@ -10,6 +10,7 @@ import pytest
 from gatepost.management.applying import ApplyError, ApplyFailure
 from gatepost.registry.domain import DOMAIN, Domain
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
+from gatepost.registry.system_settings import SYSTEM_SETTINGS
 from gatepost.values.ids import Id
 from gatepost.values.socket_address import SocketAddress
 
@@ -257,6 +258,36 @@ async def test_a_dry_run_of_settings_tells_what_it_does_to_listeners(api: Api) -
     update = {"singleton": {"proxyTrustedNetworks": ["10.0.0.0/8"], "maxConnections": 5}}
     report = (await api.call("x:SystemSettings/set", dryRun=True, update=update))["dryRun"]["singleton"]
     assert {step.get("listener") for step in report["steps"]} == {None, "mx", "web", "webs"}
+
+
+OTHER_SETTINGS = {
+    "defaultHostname": "other.example.org",
+    "workers": 3,
+    "maxConnections": 5,
+    "maxConnectionsPerAddress": 5,
+    "proxyTrustedNetworks": ["10.0.0.0/8"],
+    "proxyHeaderTimeout": 1,
+    "drainTimeout": 1,
+    "maxMessageSize": 65_536,
+    "allowClearHttpLogin": True,
+    "httpStrictTransportSecurity": 86_400_000,
+    "httpAllowedOrigins": ["https://admin.example.org"],
+    "httpForwardedNetworks": ["10.0.0.0/8"],
+}
+
+
+@pytest.mark.parametrize("name", SYSTEM_SETTINGS.properties)
+async def test_a_dry_run_has_words_for_every_setting(name: str, api: Api) -> None:
+    if name not in OTHER_SETTINGS:
+        assert name in (
+            "defaultCertificateId",
+            "historyRetention",
+            "historyMaxChanges",
+        )  # no part of a plan by themselves
+        return
+    update = {"singleton": {name: OTHER_SETTINGS[name]}}
+    answer = await api.call("x:SystemSettings/set", dryRun=True, update=update)
+    assert answer["dryRun"]["singleton"]["steps"], answer
 
 
 async def test_a_dry_run_is_ours_and_must_not_be_misspelled(api: Api) -> None:

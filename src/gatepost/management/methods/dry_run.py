@@ -25,6 +25,7 @@ _PROPERTIES = {  # of the plan's fields; wire names
     "is_tls_implicit": "tlsImplicit",
     "tls_timeout": "tlsTimeout",
     "proxy_networks": "trusted proxy networks",
+    "workers": "workers",
     "max_connections": "maxConnections",
     "max_connections_per_address": "maxConnectionsPerAddress",
     "hostname": "defaultHostname",
