@@ -16,6 +16,7 @@ from gatepost.registry.change import ChangeCause
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.declaration import SINGLETON_ID
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
+from gatepost.registry.requester import RequestWay
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.store.history import Author, ChangeRecord
 from gatepost.values.ids import Id
@@ -85,7 +86,9 @@ def test_the_author_is_the_caller_by_the_names_of_now() -> None:
         name="https", bind=(SocketAddress.parse("[::]:443"),), protocol=NetworkListenerProtocol.HTTP
     )
     stored = [(NETWORK_LISTENER.name, Id("l1"), NETWORK_LISTENER.to_stored(listener))]
-    caller = Caller(Id("i1"), "olga@example.org", Role.OPERATOR, Id("l1"), ip_address("2001:db8::1"))
+    caller = Caller(
+        Id("i1"), "olga@example.org", Role.OPERATOR, RequestWay(Id("l1"), client_address=ip_address("2001:db8::1"))
+    )
     author = author_of(caller, Configuration.load(stored), NOON)
     assert author == Author(
         at=NOON,

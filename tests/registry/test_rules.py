@@ -11,12 +11,14 @@ import msgspec
 import pytest
 
 from gatepost.registry.account import Account, Role
+from gatepost.registry.api_key import ApiKey
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.certificate import Certificate
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.domain import Domain
 from gatepost.registry.ip_network import AllowedIp, BlockedIp
 from gatepost.registry.network_listener import NetworkListener, NetworkListenerProtocol
+from gatepost.registry.requester import Requester, RequestWay
 from gatepost.registry.rules import bind_clashes
 from gatepost.registry.rules.every_rule import findings
 from gatepost.registry.rules.finding import Finding, Forbidden, Linked, NameTaken, Unfit
@@ -208,7 +210,13 @@ def test_a_default_certificate_that_a_listener_cannot_use_is_not_chosen() -> Non
 TWO_HTTP: Objects = {
     "NetworkListener": {"a": listener("a", "[::]:80", protocol=HTTP), "b": listener("b", "[::]:81", protocol=HTTP)}
 }
-THROUGH_A = {"request_listener_id": Id("a"), "source_address": ip_address("192.0.2.7")}
+
+
+def through(listener_id: str, **way: Any) -> dict[str, Any]:
+    return {"requester": Requester(way=RequestWay(Id(listener_id), **way))}
+
+
+THROUGH_A = through("a", source_address=ip_address("192.0.2.7"))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +234,7 @@ THROUGH_A = {"request_listener_id": Id("a"), "source_address": ip_address("192.0
 def test_the_listener_that_a_request_comes_through_is_not_broken(after: NetworkListener, property_name: str) -> None:
     before: Objects = {**TWO_HTTP, "Certificate": {"c": certificate(is_self_signed=True)}}
     assert blamed(change(before, {"NetworkListener": {"a": after}}, **THROUGH_A)) == [("a", property_name)]
-    assert change(before, {"NetworkListener": {"a": after}}, request_listener_id=Id("b")) == []
+    assert change(before, {"NetworkListener": {"a": after}}, **through("b")) == []
     assert change(before, {"NetworkListener": {"a": after}}, may_lock_out=True, **THROUGH_A) == []
 
 
@@ -254,6 +262,83 @@ def test_a_list_of_its_own_may_keep_a_listener_open_until_it_is_cleared() -> Non
         {**before, "SystemSettings": {"singleton": trusting}}, {"NetworkListener": {"a": plain}}, **THROUGH_A
     )
     assert blamed(after) == [("a", "overrideProxyTrustedNetworks")]
+
+
+def test_the_address_that_a_request_came_to_is_kept_even_where_the_listener_has_others() -> None:
+    before: Objects = {"NetworkListener": {"a": listener("a", "[::]:80", "127.0.0.1:8080", protocol=HTTP)}}
+    here = through("a", destination=SocketAddress.parse("192.0.2.1:80"))
+    local: Objects = {"NetworkListener": {"a": listener("a", "127.0.0.1:8080", protocol=HTTP)}}
+    narrower: Objects = {"NetworkListener": {"a": listener("a", "192.0.2.1:80", protocol=HTTP)}}
+    assert blamed(change(before, local, **here)) == [("a", "bind")]
+    assert change(before, local, may_lock_out=True, **here) == []
+    assert change(before, local, **through("a", destination=SocketAddress.parse("127.0.0.1:8080"))) == []
+    assert change(before, narrower, **here) == []
+
+
+def test_the_proxy_that_a_request_came_by_goes_on_being_understood() -> None:
+    networks = (IpMask.parse("10.0.0.0/8"),)
+    by_proxy = through("a", source_address=ip_address("192.0.2.7"), proxy_address=ip_address("10.0.0.1"))
+    trusting: Objects = {**TWO_HTTP, "SystemSettings": {"singleton": SystemSettings(proxy_trusted_networks=networks)}}
+    nobody: Objects = {"SystemSettings": {"singleton": SystemSettings()}}
+    narrower: Objects = {
+        "SystemSettings": {"singleton": SystemSettings(proxy_trusted_networks=(IpMask.parse("10.0.0.1"),))}
+    }
+    other = listener("a", "[::]:80", protocol=HTTP, override_proxy_trusted_networks=(IpMask.parse("192.0.2.0/24"),))
+    assert blamed(change(trusting, nobody, **by_proxy)) == [("singleton", "proxyTrustedNetworks")]
+    assert blamed(change(trusting, {"NetworkListener": {"a": other}}, **by_proxy)) == [
+        ("a", "overrideProxyTrustedNetworks")
+    ]
+    assert change(trusting, narrower, **by_proxy) == []
+    assert change(trusting, nobody, **THROUGH_A) == []
+
+
+@pytest.mark.parametrize(("is_clear", "found"), [(True, [("singleton", "allowClearHttpLogin")]), (False, [])])
+def test_signing_in_in_clear_is_not_ended_by_a_request_that_came_so(
+    is_clear: bool, found: list[tuple[str, str]]
+) -> None:
+    before: Objects = {**TWO_HTTP, "SystemSettings": {"singleton": SystemSettings(allow_clear_http_login=True)}}
+    after: Objects = {"SystemSettings": {"singleton": SystemSettings()}}
+    assert blamed(change(before, after, **through("a", is_clear=is_clear))) == found
+    assert change(before, after, may_lock_out=True, **through("a", is_clear=is_clear)) == []
+
+
+def test_the_own_account_stays_what_it_is_unless_that_is_meant() -> None:
+    root, other = account("root", role=Role.ADMIN), account("other", role=Role.ADMIN)
+    before: Objects = {"Account": {"r": root, "o": other}, "Domain": {"d1": Domain(name="example.org")}}
+    mine = {"requester": Requester(account_id=Id("r"))}
+    demoted: Objects = {"Account": {"r": msgspec.structs.replace(root, role=Role.OPERATOR)}}
+    (found,) = change(before, {"Account": {"r": None}}, **mine)
+    assert isinstance(found, Forbidden)
+    assert blamed(change(before, demoted, **mine)) == [("r", "role")]
+    assert change(before, demoted, may_lock_out=True, **mine) == []
+    assert change(before, {"Account": {"o": None}}, **mine) == []
+    described: Objects = {"Account": {"r": msgspec.structs.replace(root, description="me")}}
+    assert change(before, described, **mine) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"expires_at": datetime(2029, 12, 31, tzinfo=UTC)}, [("k", "expiresAt")]),
+        ({"expires_at": datetime(2030, 1, 2, tzinfo=UTC)}, []),
+        ({"allowed_networks": (IpMask.parse("198.51.100.0/24"),)}, [("k", "allowedNetworks")]),
+        ({"allowed_networks": (IpMask.parse("192.0.2.0/24"),)}, []),
+    ],
+)
+def test_the_key_of_a_request_stays_good_unless_that_is_meant(
+    fields: dict[str, Any], found: list[tuple[str, str]]
+) -> None:
+    key = ApiKey(name="robot", account_id=Id("r"))
+    before: Objects = {"ApiKey": {"k": key, "other": msgspec.structs.replace(key, name="other")}, "Account": {}}
+    before = {**before, "Account": {"r": account("root", None, role=Role.ADMIN)}}
+    way = RequestWay(client_address=ip_address("192.0.2.7"))
+    mine = {"requester": Requester(Id("r"), Id("k"), None, way), "now": datetime(2030, 1, 1, tzinfo=UTC)}
+    after: Objects = {"ApiKey": {"k": msgspec.structs.replace(key, **fields)}}
+    assert blamed(change(before, after, **mine)) == found
+    assert change(before, {"ApiKey": {"other": None}}, **mine) == []
+    (refused,) = change(before, {"ApiKey": {"k": None}}, **mine)
+    assert isinstance(refused, Forbidden)
+    assert change(before, {"ApiKey": {"k": None}}, may_lock_out=True, **mine) == []
 
 
 def blocked(network: str, **fields: Any) -> BlockedIp:

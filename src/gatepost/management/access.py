@@ -6,27 +6,31 @@ What roles may do is in `registry/permissions.py`; who comes with an API key may
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gatepost.management.jmap.failure import MethodError
 from gatepost.registry.account import Role
 from gatepost.registry.api_key import ApiKey
 from gatepost.registry.permissions import Scope, Verb, permission_name, role_scope
+from gatepost.registry.requester import Requester, RequestWay
 from gatepost.values.ids import Id
-from gatepost.values.ip_mask import IpAddress
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request, and the way it came. `key`: the API key that it came with."""
+    """Who makes a request, and the way it came. `key`: the API key that it came with, and its id."""
 
     account_id: Id
     login_name: str
     role: Role
-    listener_id: Id | None = None
-    source_address: IpAddress | None = None
-    connection_address: IpAddress | None = None  # another one where an HTTP proxy passed the request on
+    way: RequestWay = field(default_factory=RequestWay)
     key: ApiKey | None = None
+    key_id: Id | None = None
+
+    @property
+    def requester(self) -> Requester:
+        """The same as the rules of the registry see it."""
+        return Requester(self.account_id, self.key_id, self.key, self.way)
 
     def scope(self, type_name: str, verb: Verb) -> Scope:
         """On which objects of the type (name without `x:`) the caller may use the verb."""

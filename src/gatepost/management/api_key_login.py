@@ -48,20 +48,20 @@ class ApiKeyLogin:
         self._sleep = sleep
         self._clock = clock
 
-    async def key_of(self, token: Secret, peer: Peer) -> ApiKey:
-        """The key of the token. Raises KeyRefused where there is none, it has expired or is not for that address."""
+    async def key_of(self, token: Secret, peer: Peer) -> tuple[Id, ApiKey]:
+        """The key of the token, and its id. Raises KeyRefused where there is none, it has expired or is not for that address."""
         key_id = key_id_of(token)
         stored = await self._store.read_objects(API_KEY.name, [key_id]) if key_id is not None else ()
         key = API_KEY.from_stored(stored[0].value) if stored else None
         is_right = is_token_of(token, None if key is None else key.secret)
-        if key is None or not is_right:
+        if key_id is None or key is None or not is_right:
             raise await self._refusal(key_id, peer, "no such key" if key is None else "wrong secret")
         if key.expires_at is not None and key.expires_at <= self._now():
             raise await self._refusal(key_id, peer, "the key has expired")
         networks = key.allowed_networks
         if networks is not None and not any(network.contains(peer.source_address) for network in networks):
             raise await self._refusal(key_id, peer, "the key may not be used from this address")
-        return key
+        return key_id, key
 
     async def _refusal(self, key_id: Id | None, peer: Peer, reason: str) -> KeyRefused:
         name = f"API key {key_id or 'of another form'}"

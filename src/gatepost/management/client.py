@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from starlette.requests import HTTPConnection
 
 from gatepost.plan.plan import Plan, ProtocolName
+from gatepost.registry.requester import RequestWay
 from gatepost.session.link import Peer
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpAddress, unmapped
@@ -61,10 +62,20 @@ def is_protected(connection: HTTPConnection) -> bool:
     return is_last_stretch_safe and (is_tls(connection) or peer_of(connection).is_loopback)
 
 
-def connection_address(connection: HTTPConnection) -> IpAddress:
-    """Who has the connection by which the request came: the client, or its HTTP proxy."""
-    relay = _relay_of(connection)
-    return peer_of(connection).source_address if relay is None else relay.peer
+def request_way(connection: HTTPConnection) -> RequestWay:
+    """How the request came."""
+    peer, relay = peer_of(connection), _relay_of(connection)
+    proxy: IpAddress | None = connection.scope.get("state", {}).get("proxy_address")
+    # That of a PROXY header is what the proxy was connected to, which need not be an address of this machine.
+    is_ours = proxy is None and peer.destination_port > 0 and not peer.destination_address.is_unspecified
+    return RequestWay(
+        listener_id=listener_of(connection),
+        destination=SocketAddress(peer.destination_address, peer.destination_port) if is_ours else None,
+        source_address=peer.source_address if relay is None else relay.peer,
+        client_address=peer.source_address,
+        proxy_address=proxy,
+        is_clear=not is_protected(connection),
+    )
 
 
 def _relay_of(connection: HTTPConnection) -> Relay | None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from gatepost.mail.directory import DirectoryAccount
 from gatepost.management.access import Caller
 from gatepost.management.api_key_login import ApiKeyLogin, KeyRefused
-from gatepost.management.client import connection_address, https_url, is_protected, listener_of, peer_of
+from gatepost.management.client import https_url, is_protected, peer_of, request_way
 from gatepost.management.ended_sessions import is_ended
 from gatepost.management.parts import ManagementParts
 from gatepost.management.problem_response import HttpProblem
@@ -104,7 +104,7 @@ class Credentials:
 
     async def _by_key(self, request: Request, token: Secret) -> Identity:
         try:
-            key = await self._api_keys.key_of(token, peer_of(request))
+            key_id, key = await self._api_keys.key_of(token, peer_of(request))
         except KeyRefused as refused:
             if refused.must_wait:
                 raise HttpProblem(503, _TOO_MANY_FAILURES, (("retry-after", "10"),)) from None
@@ -113,7 +113,8 @@ class Credentials:
         if key.account_id is None or account is None:
             raise unauthenticated(request, _KEY_REFUSED, _BEARER_REFUSED)
         login_name = await self._login_name(account)
-        return Identity(replace(_caller(request, key.account_id, login_name, account.role), key=key))
+        caller = _caller(request, key.account_id, login_name, account.role)
+        return Identity(replace(caller, key=key, key_id=key_id))
 
     async def _by_cookie(self, request: Request, token: str) -> Identity:
         key = self._parts.session_key
@@ -146,5 +147,4 @@ def unauthenticated(request: Request, detail: str, bearer: str = _BEARER) -> Htt
 
 
 def _caller(request: Request, account_id: Id, login_name: str, role: Role) -> Caller:
-    source = peer_of(request).source_address
-    return Caller(account_id, login_name, role, listener_of(request), source, connection_address(request))
+    return Caller(account_id, login_name, role, request_way(request))

@@ -52,16 +52,17 @@ def object_write(
 
 def author_of(caller: Caller, configuration: Configuration, at: datetime) -> Author:
     """Who calls the API, with the name that the listener of the request has now."""
-    listener = configuration.listeners.get(caller.listener_id) if caller.listener_id is not None else None
+    way = caller.way
+    listener = configuration.listeners.get(way.listener_id) if way.listener_id is not None else None
     return Author(
         at=at,
         cause=ChangeCause.API,
         account_id=caller.account_id,
         account=caller.login_name,
         api_key=None if caller.key is None else caller.key.name,
-        listener_id=caller.listener_id,
+        listener_id=way.listener_id,
         listener=None if listener is None else listener.name,
-        source_address=None if caller.source_address is None else str(caller.source_address),
+        source_address=None if way.client_address is None else str(way.client_address),
     )
 
 

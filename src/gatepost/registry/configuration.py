@@ -13,17 +13,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from gatepost.registry.api_key import ApiKey
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.certificate import CERTIFICATE, Certificate
 from gatepost.registry.declaration import SINGLETON_ID, ObjectType
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
+from gatepost.registry.requester import Requester
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.values.ids import Id
-from gatepost.values.ip_mask import IpAddress
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+NOBODY = Requester()  # a change that the server makes by itself
 BEFORE_ALL_TIME = datetime.min.replace(tzinfo=UTC)  # nothing has expired
 
 
@@ -96,18 +96,13 @@ class Configuration:
 class Proposal:
     """A change that is being considered. `touched`: what is created, updated or destroyed, in the order of the request.
 
-    `request_listener_id` and `source_address` say through which listener the request came, and from where; both None for
-    a change that does not come through the network. `client_address`: whom an HTTP proxy at
-    `source_address` spoke for. `requester_key`: the API key with which it was asked for."""
+    `requester`: who asks for it, and how the request came."""
 
     before: Configuration
     after: Configuration
     touched: tuple[ObjectRef, ...]
-    request_listener_id: Id | None = None
-    source_address: IpAddress | None = None
-    client_address: IpAddress | None = None
+    requester: Requester = NOBODY
     may_lock_out: bool = False
-    requester_key: ApiKey | None = None
     now: datetime = BEFORE_ALL_TIME
 
     @cached_property

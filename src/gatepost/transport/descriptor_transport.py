@@ -483,11 +483,13 @@ class DescriptorTransport(asyncio.Transport):
         return self._protocol  # type: ignore[return-value]  # see set_protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """`peername` and `sockname` are the true source and destination (after a trusted PROXY header); `sslcontext` is
-        true under TLS. The socket itself is not given away."""
+        """`peername` and `sockname` are the true source and destination (after a trusted PROXY header); `proxy_address` is that
+        of who sent such a header; `sslcontext` is true under TLS. The socket itself is not given away."""
         if name in ("peername", "sockname"):
             address, port = self.info.source_address if name == "peername" else self.info.destination_address
             return str(address), port
+        if name == "proxy_address":
+            return default if self.info.proxy_header is None else self.info.peer_address[0]
         if name == "sslcontext":
             return self._tls is not None or default
         return default

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from gatepost.management.access import Caller
 from gatepost.management.api_key_token import SECRET_OCTETS, hash_of_token, make_token
 from gatepost.management.applying import Applier, ApplyError, ApplyFailure, Change
 from gatepost.management.certificate_files import read_files
@@ -23,7 +22,6 @@ from gatepost.management.methods.reading import TypeReader
 from gatepost.management.methods.set_error import SetError, invalid_properties, problem_of_failure
 from gatepost.management.methods.set_request import Item, Operation, SetRequest, read_set
 from gatepost.management.methods.set_work import (
-    RequestOrigin,
     Surroundings,
     answer_of_create,
     answer_of_update,
@@ -131,17 +129,17 @@ class SetMethod:
         old_state = await self._reader.state()
         if request.if_in_state not in (None, old_state):
             raise MethodError("stateMismatch", "the objects have changed since that state: read them again")
-        origin = _origin(context.caller)
+        requester = context.caller.requester
         files = await read_files(files_named(request, before))
         surroundings = Surroundings(parts.now(), files, change.running_plan)
-        proposal = settle(request, before, origin, surroundings)
+        proposal = settle(request, before, requester, surroundings)
         old_plan = plan_of(before, revision, replace(surroundings, files=NO_FILES))
         must_activate = False
         while (plan := plan_of(proposal.after, revision, surroundings)) != old_plan:
             must_activate = True
             if not _blame(request, await change.prepare(plan), proposal):
                 break
-            proposal = settle(request, before, origin, surroundings)
+            proposal = settle(request, before, requester, surroundings)
             must_activate = False
         if request.is_dry_run:
             return self._tried(request, proposal, old_state, old_plan, plan)
@@ -233,10 +231,6 @@ class SetMethod:
                 except StoreError as error:
                     words = "the account is gone, but its mail could not be removed"
                     raise MethodError("serverPartialFail", words) from error
-
-
-def _origin(caller: Caller) -> RequestOrigin:
-    return RequestOrigin(caller.listener_id, caller.connection_address, caller.source_address, caller.key)
 
 
 def _is_hashed(kind: object) -> bool:

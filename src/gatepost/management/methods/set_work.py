@@ -15,28 +15,16 @@ from gatepost.plan.certificate_files import pairs_in_use
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
 from gatepost.registry.account import ACCOUNT
-from gatepost.registry.api_key import ApiKey
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import ObjectType
 from gatepost.registry.file_path import FilePath, FileTexts
 from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
 from gatepost.registry.patch import InvalidPatchError, candidate_of_update
+from gatepost.registry.requester import Requester
 from gatepost.registry.rules.every_rule import findings
 from gatepost.registry.rules.finding import Finding
 from gatepost.registry.validation import candidate_of_create
-from gatepost.values.ids import Id
-from gatepost.values.ip_mask import IpAddress
-
-
-@dataclass(frozen=True, slots=True)
-class RequestOrigin:
-    """The way by which a request came, for the lock-out guard, and the API key that it came with."""
-
-    listener_id: Id | None
-    source_address: IpAddress | None  # of the connection
-    client_address: IpAddress | None = None  # of who stands behind an HTTP proxy
-    key: ApiKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +51,13 @@ def files_named(request: SetRequest, before: Configuration) -> set[str]:
     return named
 
 
-def settle(request: SetRequest, before: Configuration, origin: RequestOrigin, surroundings: Surroundings) -> Proposal:
+def settle(request: SetRequest, before: Configuration, requester: Requester, surroundings: Surroundings) -> Proposal:
     """The change that is left when every operation that cannot be done has its error.
 
     Dropping one may make another impossible (a create that relied on a destroy), so it goes on until nothing is found.
     """
     while True:
-        proposal = _propose(request, before, origin, surroundings)
+        proposal = _propose(request, before, requester, surroundings)
         found = findings(proposal)
         unfit = [item for item in request.items if item.error is None and item.problems]
         if not _drop(unfit or [item for item in request.items if item.error is None], found):
@@ -87,7 +75,7 @@ def _drop(items: list[Item], found: list[Finding]) -> bool:
     return dropped
 
 
-def _propose(request: SetRequest, before: Configuration, origin: RequestOrigin, surroundings: Surroundings) -> Proposal:
+def _propose(request: SetRequest, before: Configuration, requester: Requester, surroundings: Surroundings) -> Proposal:
     after = before
     touched: dict[ObjectRef, None] = {}
     for item in request.items:
@@ -99,11 +87,8 @@ def _propose(request: SetRequest, before: Configuration, origin: RequestOrigin, 
         before=before,
         after=after,
         touched=tuple(touched),
-        request_listener_id=origin.listener_id,
-        source_address=origin.source_address,
-        client_address=origin.client_address,
+        requester=requester,
         may_lock_out=request.may_lock_out,
-        requester_key=origin.key,
         now=surroundings.now,
     )
 

@@ -21,7 +21,7 @@ def excessive_keys(proposal: Proposal) -> Iterator[Finding]:
         key, before = proposal.after.of(API_KEY).get(key_id), proposal.before.of(API_KEY).get(key_id)
         if key is None:
             continue
-        problems = list(_beyond_requester(key, proposal.requester_key))
+        problems = list(_beyond_requester(key, proposal.requester.key))
         if before is None or before.permissions != key.permissions:
             problems += _beyond_account(key, proposal)
         for problem in problems:

@@ -1,6 +1,6 @@
 """Nobody saws off the branch that they sit on by accident: the http listener through which a change arrives, the last
-http listener, the own address, and the last administrator. All but the last may be given up when the request says so
-explicitly. Pure.
+http listener, the own address, what `own_access` has, and the last administrator. All but the last may be given up when the
+request says so explicitly. Pure.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP, AllowedIp, BlockedIp
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.registry.problem import Problem, ProblemType
+from gatepost.registry.requester import RequestWay
 from gatepost.registry.rules.finding import Finding, Forbidden, Unfit
+from gatepost.registry.rules.own_access import Loss, lost_access
 from gatepost.registry.system_settings import SYSTEM_SETTINGS
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpAddress, IpMask
+from gatepost.values.socket_address import SocketAddress
 
 _INSISTING = "repeat the request with allowLockOut: true if that is meant"
 
@@ -33,28 +36,33 @@ def lock_outs(proposal: Proposal) -> Iterator[Finding]:
                 yield Unfit(ref, Problem(property_name, ProblemType.CONFLICT, description))
 
 
-def would_lock_out(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, str]]:
+def would_lock_out(proposal: Proposal) -> Iterator[Loss]:
     """Which touched object would take the API away, by which property (None: by being destroyed), in which words."""
-    was_there = _has_http(proposal.before)
+    yield from _locked_out_by_listeners(proposal)
+    yield from _locked_out_by_settings(proposal)
+    yield from _locked_out_by_blocks(proposal)
+    yield from lost_access(proposal)
+
+
+def _locked_out_by_listeners(proposal: Proposal) -> Iterator[Loss]:
+    was_there, way = _has_http(proposal.before), proposal.requester.way
     for listener_id in proposal.touched_of(NETWORK_LISTENER):
         ref = ObjectRef(NETWORK_LISTENER.name, listener_id)
         before, after = proposal.before.listeners.get(listener_id), proposal.after.listeners.get(listener_id)
         if before is None or before.protocol is not NetworkListenerProtocol.HTTP:
             continue
-        if listener_id == proposal.request_listener_id:
-            if (broken := _broken_by(before, after)) is not None:
+        if listener_id == way.listener_id:
+            if (broken := _broken_by(before, after, way)) is not None:
                 yield ref, *broken
             elif (words := _proxied(proposal, before, after)) is not None:
                 yield ref, "overrideProxyTrustedNetworks", words
         elif was_there and not _has_http(proposal.after):
             words = "this is the last http listener: without one the server cannot be managed"
             yield ref, None if after is None else "protocol", words
-    yield from _locked_out_by_settings(proposal)
-    yield from _locked_out_by_blocks(proposal)
 
 
-def _locked_out_by_settings(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, str]]:
-    listener_id = proposal.request_listener_id
+def _locked_out_by_settings(proposal: Proposal) -> Iterator[Loss]:
+    listener_id = proposal.requester.way.listener_id
     if listener_id is None or listener_id in proposal.touched_of(NETWORK_LISTENER):
         return
     listener = proposal.after.listeners.get(listener_id)
@@ -64,15 +72,16 @@ def _locked_out_by_settings(proposal: Proposal) -> Iterator[tuple[ObjectRef, str
             yield ObjectRef(SYSTEM_SETTINGS.name, settings_id), "proxyTrustedNetworks", words
 
 
-def _locked_out_by_blocks(proposal: Proposal) -> Iterator[tuple[ObjectRef, str | None, str]]:
-    for source in {proposal.source_address, proposal.client_address}:
+def _locked_out_by_blocks(proposal: Proposal) -> Iterator[Loss]:
+    way = proposal.requester.way
+    for source in {way.source_address, way.client_address}:
         if source is None:
             continue
         if _is_blocked(proposal.after, source, proposal.now) and not _is_blocked(proposal.before, source, proposal.now):
             yield from _blocked_by(proposal, source)
 
 
-def _blocked_by(proposal: Proposal, source: IpAddress) -> Iterator[tuple[ObjectRef, str | None, str]]:
+def _blocked_by(proposal: Proposal, source: IpAddress) -> Iterator[Loss]:
     words = f"this request comes from {source}, which could not connect any more"
     for blocked_id in proposal.touched_of(BLOCKED_IP):
         blocked = proposal.after.of(BLOCKED_IP).get(blocked_id)
@@ -96,34 +105,51 @@ def _has(networks: Mapping[Id, BlockedIp] | Mapping[Id, AllowedIp], source: IpAd
 
 
 def _proxied(proposal: Proposal, before: NetworkListener | None, after: NetworkListener | None) -> str | None:
-    """What is wrong when who makes the request would from now on be taken for a proxy."""
-    source = proposal.source_address
-    if before is None or after is None or source is None:
+    """What is wrong when who makes the request would from now on be taken for a proxy, or its proxy for a client."""
+    source, proxy = proposal.requester.way.source_address, proposal.requester.way.proxy_address
+    if before is None or after is None:
         return None
-    added = _trusted(after, proposal.after) - _trusted(before, proposal.before)
-    if not any(network.contains(source) for network in added):
+    was, will_be = _trusted(before, proposal.before), _trusted(after, proposal.after)
+    if proxy is not None:
+        if _is_in(proxy, will_be) or not _is_in(proxy, was):
+            return None
+        return f"this request comes by the proxy {proxy}, whose PROXY header the listener {after.name!r} would not understand"
+    if source is None or _is_in(source, was) or not _is_in(source, will_be):
         return None
     return f"this request comes from {source}, which would have to send a PROXY header on the listener {after.name!r}"
 
 
-def _trusted(listener: NetworkListener, configuration: Configuration) -> set[IpMask]:
-    return set(listener.override_proxy_trusted_networks or configuration.settings.proxy_trusted_networks)
+def _trusted(listener: NetworkListener, configuration: Configuration) -> tuple[IpMask, ...]:
+    return listener.override_proxy_trusted_networks or configuration.settings.proxy_trusted_networks
+
+
+def _is_in(address: IpAddress, networks: tuple[IpMask, ...]) -> bool:
+    return any(network.contains(address) for network in networks)
 
 
 def _has_http(configuration: Configuration) -> bool:
     return any(each.protocol is NetworkListenerProtocol.HTTP for each in configuration.listeners.values())
 
 
-def _broken_by(before: NetworkListener, after: NetworkListener | None) -> tuple[str | None, str] | None:
+def _broken_by(
+    before: NetworkListener, after: NetworkListener | None, way: RequestWay
+) -> tuple[str | None, str] | None:
     if after is None:
         return None, "this request comes through that listener"
     if after.protocol is not before.protocol:
         return "protocol", "this request comes through that listener, and needs http"
     if after.tls_implicit != before.tls_implicit:
         return "tlsImplicit", "this request comes through that listener, and its URL would change"
+    if way.destination is not None and _listens_at(before, way.destination):
+        words = f"this request came to {way.destination}, where that listener would not be any more"
+        return None if _listens_at(after, way.destination) else ("bind", words)
     if not set(before.bind) & set(after.bind):
         return "bind", "this request comes through that listener, and none of its addresses would be kept"
     return None
+
+
+def _listens_at(listener: NetworkListener, destination: SocketAddress) -> bool:
+    return any(address.clashes_with(destination) for address in listener.bind)
 
 
 def _last_administrator(proposal: Proposal) -> Iterator[Finding]:
