@@ -86,8 +86,8 @@ def test_the_key_of_the_request_is_neither_removed_nor_made_useless(shared_serve
     key = shared_server.set("ApiKey", create={"k": {"name": "guarded"}})["created"]["k"]
     me = (str(shared_server.http.base_url), key["secret"], shared_server.account_id)
     try:
-        elsewhere = {"update": {key["id"]: {"allowedNetworks": ["192.0.2.0/24"]}}}
-        error = refusal(*me, "ApiKey", **elsewhere)
+        elsewhere = {key["id"]: {"allowedNetworks": ["192.0.2.0/24"]}}
+        error = refusal(*me, "ApiKey", update=elsewhere)
         assert error["properties"] == ["allowedNetworks"]
         assert refusal(*me, "ApiKey", destroy=[key["id"]])["type"] == "forbidden"
     finally:
