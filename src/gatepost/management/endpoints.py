@@ -27,6 +27,7 @@ from gatepost.management.parts import ManagementParts
 from gatepost.management.problem_response import HttpProblem
 from gatepost.management.request_body import read_json_body
 from gatepost.management.schema_resource import SchemaResource
+from gatepost.management.stored_revision import StoredRevision
 from gatepost.management.web_session import COOKIE_NAME, LIFETIME, csrf_token, make_token
 from gatepost.registry.catalogue import OBJECT_TYPES, READ_ONLY_TYPES
 from gatepost.registry.permissions import TYPE_LABELS, Scope, Verb
@@ -54,6 +55,7 @@ class Endpoints:
             now=parts.now,
             random_octets=parts.random_octets,
         )
+        self._stored_revision = StoredRevision(parts.store, parts.now)
         self._engine = JmapEngine(method_table(set_parts, parts.connections), parts.limits)
         self._event_streams = EventStreams(parts.store, self._credentials, parts.state_watch, parts.event_stream_limits)
         self._schema = SchemaResource([*OBJECT_TYPES.values(), *READ_ONLY_TYPES])
@@ -161,7 +163,8 @@ class Endpoints:
             caller = (await self._credentials.identify(request)).caller
             if caller.scope(LISTENER_STATUS, Verb.GET) is not Scope.ALL:
                 raise HttpProblem(403, "metrics are for administrators and operators")
-        node, stored_revision = await self._parts.applier.node_status(), await self._parts.store.revision()
+        node = await self._parts.applier.node_status()
+        stored_revision = await self._stored_revision.beside(node.running_plan)
         document, content_type = await asyncio.to_thread(_metrics, node, stored_revision)
         return Response(document, headers={"cache-control": "no-store", "content-type": content_type})
 

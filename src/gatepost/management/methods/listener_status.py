@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,10 +16,9 @@ from gatepost.management.methods.filter import compile_filter
 from gatepost.management.methods.get import answer_get, check_properties, check_size
 from gatepost.management.methods.query import Selection, answer_query, read_window
 from gatepost.management.methods.sort import parse_sort
+from gatepost.management.stored_revision import StoredRevision
 from gatepost.registry.permissions import Verb
 from gatepost.values.ids import Id
-
-StoredRevision = Callable[[], Awaitable[int]]
 
 TYPE_NAME = "ListenerStatus"
 _TEXTS = ("name", "state", "reason")
@@ -74,8 +73,9 @@ class StatusMethods:
         return answer_query(context, _state(statuses), selection.ids(statuses), window, can_calculate_changes=False)
 
     async def _statuses(self) -> dict[Id, dict[str, object]]:
-        stored = await self._stored_revision()
-        return {each.listener_id: _to_wire(each, stored) for each in await self._applier.statuses()}
+        node = await self._applier.node_status()
+        stored = await self._stored_revision.beside(node.running_plan)
+        return {each.listener_id: _to_wire(each, stored) for each in node.listeners}
 
 
 def _to_wire(status: ListenerStatus, stored_revision: int) -> dict[str, object]:

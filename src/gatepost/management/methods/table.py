@@ -19,6 +19,7 @@ from gatepost.management.methods.reading import TypeReader
 from gatepost.management.methods.revert import RevertMethod
 from gatepost.management.methods.set_flow import SetMethod, SetParts
 from gatepost.management.open_connections import OpenConnections
+from gatepost.management.stored_revision import StoredRevision
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.change import CHANGE
 from gatepost.store.interface import ConfigurationStore
@@ -43,7 +44,7 @@ def method_table(parts: SetParts, connections: OpenConnections) -> dict[str, Met
         for verb, run in _READING.items():
             table[f"{object_type.wire_name}/{verb}"] = Method(CONFIGURATION, partial(run, reader))
         table[f"{object_type.wire_name}/set"] = Method(CONFIGURATION, sets[object_type.name].run)
-    status = StatusMethods(parts.applier, parts.store.revision)
+    status = StatusMethods(parts.applier, StoredRevision(parts.store, parts.now))
     table[f"x:{TYPE_NAME}/get"] = Method(GATEPOST, status.get)
     table[f"x:{TYPE_NAME}/query"] = Method(GATEPOST, status.query)
     open_connections = ConnectionMethods(connections)
