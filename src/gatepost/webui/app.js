@@ -10,6 +10,7 @@ import { isOwnAccount, pagesFor, PAGES } from "./pages.js";
 import { Live } from "./server/live.js";
 import { Schema } from "./server/schema.js";
 import { Session } from "./server/session.js";
+import { ApiKeyView } from "./views/api_key.js";
 import { ConnectionsView } from "./views/connections.js";
 import { GeneralView } from "./views/general.js";
 import { HistoryView } from "./views/history.js";
@@ -35,6 +36,7 @@ const VIEWS = {
   "/history": { list: HistoryView },
   "/listeners": { list: ListenersView, object: ListenerView },
   "/general": { list: GeneralView },
+  "/api-keys": { list: ObjectsView, object: ApiKeyView },
 };
 
 /** @param {{session: Session}} properties */

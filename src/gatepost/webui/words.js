@@ -37,6 +37,24 @@ export function sizeText(octets) {
   return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${SIZES[unit]}`;
 }
 
+/** `1536` → `1.5 KiB`, `1000` → `1,000 octets`: in the largest unit that says it exactly. @param {number} octets */
+export function exactSizeText(octets) {
+  let value = octets;
+  let unit = 0;
+  while (value >= 1024 && value % 512 === 0 && unit < SIZES.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${numberText(value)} ${SIZES[unit]}`;
+}
+
+/** `1.5 MiB`, `50m`, `5 GB` (of 1024) → octets; a number alone counts octets. null for what is no size. @param {string} text */
+export function parseSize(text) {
+  const match = /^([\d,]+(?:\.\d+)?)\s*(?:octets?|b|bytes?|([kmgt])(?:i?b)?)?$/i.exec(text.trim());
+  if (!match) return null;
+  return Math.round(Number(match[1].replaceAll(",", "")) * 1024 ** (" kmgt".indexOf(match[2]?.toLowerCase() ?? " ")));
+}
+
 /** @param {number} value */
 export function numberText(value) {
   return value.toLocaleString("en");

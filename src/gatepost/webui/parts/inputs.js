@@ -1,17 +1,20 @@
 // One control for each kind of value that the schema knows. Each takes the value as the API has it and gives it back so;
 // what is typed and cannot be read is told by `onProblem` and changes nothing.
 
-import { durationText, parseDuration, sizeText } from "../words.js";
+import { durationText, exactSizeText, numberText, parseDuration, parseSize } from "../words.js";
 import { html, useEffect, useState } from "./html.js";
 import { MemberList } from "./member_list.js";
 import { ObjectChoice } from "./object_choice.js";
+import { PasswordInput } from "./password_input.js";
+import { PermissionChoice } from "./permission_choice.js";
+import { TimeInput } from "./time_input.js";
 
 /** @import {Property} from "../server/schema.js" */
 /** @import {Schema} from "../server/schema.js" */
 
 /**
  * @typedef {{
- *   id: string, property: Property, value: any, schema: Schema, isReadOnly: boolean, describedBy: string, isInvalid: boolean,
+ *   id: string, property: Property, value: any, schema: Schema, isNew?: boolean, isReadOnly: boolean, describedBy: string, isInvalid: boolean,
  *   onChange: (value: any) => void, onProblem: (words: string | null) => void,
  * }} InputProperties
  */
@@ -22,11 +25,13 @@ export function Input(properties) {
   if (type.type === "boolean") return html`<${Switch} ...${properties} />`;
   if (type.type === "enum") return html`<${Choice} ...${properties} />`;
   if (type.type === "objectId") return html`<${ObjectChoice} ...${properties} />`;
+  if (type.type === "set" && type.class?.enumName === "Permission") return html`<${PermissionChoice} ...${properties} />`;
   if (type.type === "set" && type.class?.type === "enum") return html`<${ChoiceSet} ...${properties} />`;
   if (type.type === "set") return html`<${MemberList} ...${properties} />`;
   if (type.type === "number") return html`<${NumberInput} ...${properties} />`;
   if (type.type === "utcDateTime") return html`<${TimeInput} ...${properties} />`;
   if (type.format === "secretText" || type.format === "text") return html`<${LongText} ...${properties} />`;
+  if (type.format === "secret") return html`<${PasswordInput} ...${properties} />`;
   return html`<${TextInput} ...${properties} />`;
 }
 
@@ -96,12 +101,12 @@ function ChoiceSet(properties) {
 /**
  * A line of text that stands for a value. What was typed stays as it was typed.
  * @param {InputProperties & {
- *   textOf: (value: any) => string, valueOf: (text: string) => {value?: any, problem?: string}, kind?: string,
+ *   textOf: (value: any) => string, valueOf: (text: string) => {value?: any, problem?: string},
  *   mode?: string, suffix?: any, placeholder?: string,
  * }} properties
  */
 function Draft(properties) {
-  const { value, onChange, onProblem, textOf, valueOf, kind = "text", mode, suffix, placeholder } = properties;
+  const { value, onChange, onProblem, textOf, valueOf, mode, suffix, placeholder } = properties;
   const [text, setText] = useState(() => textOf(value));
   useEffect(() => {
     const read = valueOf(text);
@@ -120,9 +125,9 @@ function Draft(properties) {
   return html`
     <span class="draft">
       <input
-        type=${kind}
+        type="text"
         inputmode=${mode}
-        autocomplete=${kind === "password" ? "new-password" : "off"}
+        autocomplete="off"
         spellcheck=${false}
         placeholder=${placeholder}
         ...${attributes(properties)}
@@ -137,11 +142,8 @@ function Draft(properties) {
 /** @param {InputProperties} properties */
 function TextInput(properties) {
   const { property } = properties;
-  const isSecret = property.type.format === "secret";
   return html`<${Draft}
     ...${properties}
-    kind=${isSecret ? "password" : "text"}
-    placeholder=${isSecret && !properties.isReadOnly ? "Not shown; type to set" : undefined}
     textOf=${(/** @type {any} */ value) => value ?? ""}
     valueOf=${(/** @type {string} */ text) => ({ value: text === "" && property.type.nullable ? null : text })}
   />`;
@@ -151,7 +153,7 @@ function TextInput(properties) {
 function LongText(properties) {
   const { property, value, onChange } = properties;
   return html`<textarea
-    rows="6"
+    rows=${property.type.format === "secretText" ? 6 : 3}
     spellcheck=${false}
     placeholder=${property.type.format === "secretText" ? "Not shown; paste to set" : undefined}
     ...${attributes(properties)}
@@ -172,14 +174,34 @@ function NumberInput(properties) {
       valueOf=${(/** @type {string} */ text) => readDuration(text, property)}
     />`;
   }
+  if (format === "size") {
+    return html`<${Draft}
+      ...${properties}
+      placeholder=${nullable ? "not set" : "as 512 KiB, 50 MiB"}
+      suffix=${typeof value === "number" && `= ${numberText(value)} octets`}
+      textOf=${(/** @type {any} */ each) => (each == null ? "" : exactSizeText(each))}
+      valueOf=${(/** @type {string} */ text) => readSize(text, property)}
+    />`;
+  }
   return html`<${Draft}
     ...${properties}
     mode="numeric"
     placeholder=${nullable ? "not set" : undefined}
-    suffix=${format === "size" && typeof value === "number" && value >= 1024 ? `= ${sizeText(value)}` : property.unit}
+    suffix=${property.unit}
     textOf=${(/** @type {any} */ each) => (each == null ? "" : String(each))}
     valueOf=${(/** @type {string} */ text) => readNumber(text, { min, max, nullable })}
   />`;
+}
+
+/** @param {string} text @param {Property} property */
+function readSize(text, property) {
+  const { min, max, nullable } = property.type;
+  if (text.trim() === "") return nullable ? { value: null } : { problem: "A size, as 512 KiB or 50 MiB." };
+  const value = parseSize(text);
+  if (value === null) return { problem: "A size, as 512 KiB, 50 MiB or 5 GiB; a number alone counts octets." };
+  if (min !== undefined && value < min) return { problem: `At least ${exactSizeText(min)}.` };
+  if (max !== undefined && value > max) return { problem: `At most ${exactSizeText(max)}.` };
+  return { value };
 }
 
 /** @param {string} text @param {Property} property */
@@ -202,28 +224,4 @@ function readNumber(text, { min, max, nullable }) {
   if (min !== undefined && value < min) return { problem: `At least ${min}.` };
   if (max !== undefined && value > max) return { problem: `At most ${max}.` };
   return { value };
-}
-
-/** Times are typed in UTC, as the server has them. @param {InputProperties} properties */
-function TimeInput(properties) {
-  const { value, property, onChange, isReadOnly } = properties;
-  if (isReadOnly) return html`<span>${value ?? "–"}</span>`;
-  /** @param {any} event */
-  function pick(event) {
-    const text = event.target.value;
-    if (text === "" && !property.type.nullable) return;
-    onChange(text === "" ? null : `${text.length === 16 ? `${text}:00` : text}Z`);
-  }
-  return html`
-    <span class="draft">
-      <input
-        type="datetime-local"
-        step="1"
-        ...${attributes(properties)}
-        value=${value ? String(value).replace(/(\.\d+)?Z$/, "") : ""}
-        onChange=${pick}
-      />
-      <span class="suffix">UTC</span>
-    </span>
-  `;
 }

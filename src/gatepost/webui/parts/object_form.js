@@ -1,7 +1,7 @@
 // A form for any object type, made from the schema: its sections, and for each property label, help, unit, default, what a
 // change does, and what is wrong with the value.
 
-import { counted, durationText, EFFECTS, numberText } from "../words.js";
+import { counted, durationText, EFFECTS, exactSizeText, numberText } from "../words.js";
 import { useApplication } from "./application.js";
 import { html, useEffect } from "./html.js";
 import { Input } from "./inputs.js";
@@ -58,10 +58,10 @@ export function Field({ property, type, schema, value, isNew, isReadOnly, writab
         ${!isNew && !isFixed && html`<${EffectTag} property=${property} />`}
       </div>
       <${Input}
-        ...${{ id, property, schema }}
+        ...${{ id, property, schema, isNew }}
         value=${value[name]}
         isReadOnly=${isFixed}
-        isInvalid=${problem !== null}
+        isInvalid=${Boolean(problem)}
         describedBy=${`${id}-help ${id}-problem`}
         onChange=${(/** @type {any} */ next) => onChange(name, next)}
         onProblem=${(/** @type {string | null} */ words) => onProblem(name, words)}
@@ -99,6 +99,7 @@ export function valueText(property, schema, value) {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (type.type === "enum") return schema.labelOf(type.enumName, value);
   if (type.type === "number" && type.format === "duration") return durationText(value);
+  if (type.type === "number" && type.format === "size") return exactSizeText(value);
   if (typeof value === "number") return [numberText(value), property.unit].filter(Boolean).join(" ");
   if (type.type === "set") {
     const members = Object.keys(value).map((member) => schema.labelOf(type.class?.enumName, member));

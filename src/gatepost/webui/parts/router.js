@@ -1,7 +1,7 @@
 // The part of the address behind `#`: which page, and what it shows there. `#/listeners/abc?filter=smtp&sort=-name`.
 // A page that holds something unsaved can ask before it is left.
 
-import { useEffect, useState } from "./html.js";
+import { useEffect, useLayoutEffect, useState } from "./html.js";
 
 /** @typedef {{path: string, segments: string[], query: URLSearchParams}} Route */
 
@@ -74,7 +74,7 @@ async function mayLeave(wanted) {
  * @param {Guard} ask
  */
 export function useGuard(isNeeded, ask) {
-  useEffect(() => {
+  useLayoutEffect(() => { // with the drawing, not after it: who saves and goes on at once is not asked
     if (!isNeeded) return undefined;
     /** @param {BeforeUnloadEvent} event */
     const onUnload = (event) => event.preventDefault();

@@ -36,6 +36,20 @@ export function Meter({ value, max, label }) {
   `;
 }
 
+const MEMBERS_SHOWN = 4;
+
+/** Addresses, networks, names in a cell of a table: the first of them, all on demand. @param {{names: string[]}} properties */
+export function Members({ names }) {
+  const [isWhole, setWhole] = useState(false);
+  if (names.length === 0) return html`<span class="quiet">–</span>`;
+  const shown = isWhole || names.length <= MEMBERS_SHOWN + 1 ? names : names.slice(0, MEMBERS_SHOWN);
+  const more = names.length - shown.length;
+  return html`
+    ${shown.map((name) => html`<span key=${name} class="address">${name}</span>`)}
+    ${more > 0 && html`<button type="button" class="plain more" onClick=${() => setWhole(true)}>and ${more} more</button>`}
+  `;
+}
+
 /**
  * Something went wrong, and what to do.
  * @param {{words: string, onRetry?: () => void, children?: Children}} properties

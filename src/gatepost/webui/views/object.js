@@ -55,7 +55,7 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
   const mayWrite = session.may(permission, stored);
   const writable = session.mayEverywhere(permission) ? null : type.ownersProperties();
   const isDirty = editing.isDirty && !isLeaving;
-  const stands = type.isSingleton ? type.list.title : type.labelOf(editing.before);
+  const stands = type.isSingleton ? page.name : type.labelOf(editing.before);
   const name = editing.isNew ? `New ${type.list.singular}` : stands;
   useTitle(name);
   useGuard(isDirty, () =>

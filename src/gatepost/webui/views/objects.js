@@ -6,7 +6,7 @@ import { html, useState } from "../parts/html.js";
 import { valueText } from "../parts/object_form.js";
 import { ObjectName } from "../parts/object_choice.js";
 import { withQuery } from "../parts/router.js";
-import { Empty, Failure, PageHead, Time, useTitle } from "../parts/small.js";
+import { Empty, Failure, Members, PageHead, Time, useTitle } from "../parts/small.js";
 import { parseSort, sorted, sortText, Table } from "../parts/table.js";
 import { pathOfObject, pathOfType } from "../pages.js";
 import { counted } from "../words.js";
@@ -113,11 +113,14 @@ function columnsOf(type, schema) {
 function Value({ property, value }) {
   const { schema } = useApplication();
   const { type } = property;
+  if (value === null || value === undefined || value === "") return html`<span class="quiet">–</span>`;
   if (type.type === "objectId") {
     return html`<${ObjectName} objectName=${type.objectName} id=${value} path=${pathOfType(type.objectName ?? "")} />`;
   }
   if (type.type === "utcDateTime") return html`<${Time} at=${value} />`;
-  if (type.type === "set") return html`${Object.keys(value ?? {}).map((member) => html`<span key=${member} class="address">${member}</span>`)}`;
+  if (type.type === "set" && type.class?.type === "enum") return counted(Object.keys(value).length, "chosen", "chosen");
+  if (type.type === "set") return html`<${Members} names=${Object.keys(value)} />`;
+  if (type.type === "enum") return html`<span title=${valueText(property, schema, value)}>${valueText(property, schema, value).split(": ", 1)[0]}</span>`;
   return valueText(property, schema, value);
 }
 
