@@ -30,10 +30,12 @@ def viewport(request: pytest.FixtureRequest) -> tuple[int, int]:
 
 @pytest.fixture
 def open_pages(browser: Browser, administered: RunningServer) -> Iterator[Callable[..., Pages]]:
-    """`open_pages(width=1280, height=800, dark=False, scheme="http")`: the pages in a window of their own, not signed in."""
+    """The pages in a window of their own, not signed in. Complaints of one that is not watched are no failure."""
     contexts, complaints = [], list[str]()
 
-    def opened(*, width: int = 1280, height: int = 800, dark: bool = False, scheme: str = "http") -> Pages:
+    def opened(
+        *, width: int = 1280, height: int = 800, dark: bool = False, scheme: str = "http", is_watched: bool = True
+    ) -> Pages:
         origin = f"127.0.0.1:{administered.ports[scheme]}"
         context = browser.new_context(
             base_url=f"{scheme}://{origin}/",
@@ -43,10 +45,11 @@ def open_pages(browser: Browser, administered: RunningServer) -> Iterator[Callab
             reduced_motion="reduce",
         )
         contexts.append(context)
-        context.add_init_script(REPORT_VIOLATIONS)
         page = context.new_page()
         page.set_default_timeout(20_000)
-        _watch(page, origin, complaints)
+        if is_watched:
+            page.add_init_script(REPORT_VIOLATIONS)
+            _watch(page, origin, complaints)
         return Pages(page, administered)
 
     yield opened
