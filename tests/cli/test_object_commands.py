@@ -57,6 +57,13 @@ def test_an_object_that_is_not_there_is_an_error_with_the_way_out(gatepost: Run)
     assert "there is no NetworkListener with the id or name 'pop3'; `gatepost query NetworkListener`" in result.stderr
 
 
+@pytest.mark.parametrize("command", [("get", "Domain", "\udcff"), ("create", "Domain", "--field", "name=\udcff")])
+def test_an_argument_that_is_no_text_is_wrong_usage(command: tuple[str, ...], gatepost: Run) -> None:
+    result = gatepost(*command)  # octets of the command line that are no UTF-8 reach Python as half surrogate pairs
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is not UTF-8" in result.stderr
+
+
 def test_a_wrong_object_type_is_wrong_usage_with_a_hint(gatepost: Run) -> None:
     result = gatepost("get", "NetworkListner", "imap")
     assert result.exit_code == 2

@@ -61,6 +61,11 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
     ]
 
 
+def test_a_character_beyond_the_basic_plane_may_be_escaped() -> None:
+    [operation] = parse_plan(r'{"@type":"destroy","object":"Domain","value":{"name":"\ud83d\ude00"}}', "p")
+    assert operation == Destroy(PlanLine("p", 1), "Domain", {"name": "\U0001f600"})
+
+
 def test_a_line_separator_inside_a_text_does_not_shift_the_line_numbers() -> None:
     [problem] = problems_of('{"@type":"destroy","object":"Domain","value":{"name":"a\u2028b"}}\n[]')
     assert problem.line.number == 2
@@ -94,7 +99,11 @@ def test_a_line_separator_inside_a_text_does_not_shift_the_line_numbers() -> Non
         ('{"@type":"update","object":"Domain","value":[]}', "value", "is not an object"),
         ('{"@type":"destroy","object":"Domain","value":{"name":"a","name":"b"}}', None, "stands there twice"),
         ('{"@type":"destroy","object":"Domain","value":{"n":NaN}}', None, "NaN is not JSON"),
-        ("[" * 100_000, None, "not usable JSON"),
+        ("[" * 100_000, None, "nested too deeply"),
+        ('{"@type":"destroy","object":"Domain","value":{"n":1e400}}', None, "the number 1e400 is out of range"),
+        ('{"@type":"destroy","object":"Domain","value":{"n":' + "9" * 5000 + "}}", None, "9… is out of range"),
+        (r'{"@type":"destroy","object":"Domain","value":{"n":"\ud800"}}', None, "half a surrogate pair"),
+        ('{"@type":"destroy","object":"Domain","value":{"n":"\udcff"}}', None, "octets that are no UTF-8"),
     ],
 )
 def test_a_wrong_line_is_refused_with_its_place(line: str, property_name: str | None, words: str) -> None:

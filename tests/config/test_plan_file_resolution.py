@@ -90,6 +90,15 @@ def test_another_spelling_of_the_same_value_is_no_change(shapes: ObjectShapes, v
     assert told(shapes, LISTENERS, upsert("NetworkListener", l=value)) == [(Action.KEEP, "i1", {})]
 
 
+@pytest.mark.parametrize(("present", "action"), [(True, Action.KEEP), (False, Action.UPDATE)])
+def test_null_is_the_default_of_a_property_that_cannot_be_unset(
+    present: bool, action: Action, shapes: ObjectShapes
+) -> None:
+    current = {"NetworkListener": [{"id": "i1", "name": "imap", "useTls": present}]}
+    operation = upsert("NetworkListener", l={"name": "imap", "useTls": None})
+    assert [step.action for step in steps(shapes, current, operation)] == [action]
+
+
 def test_true_and_one_are_not_the_same(shapes: ObjectShapes) -> None:
     current = {"NetworkListener": [{"id": "i1", "name": "a", "socketTtl": 1}]}
     operation = upsert("NetworkListener", "socketTtl", l={"name": "a", "socketTtl": True})

@@ -8,7 +8,10 @@ from tests.integration.running_server import ADMIN, RunningServer
 
 def test_changes_that_listeners_have_nothing_to_do_with_leave_no_difference(server: RunningServer) -> None:
     for method, create in (
-        ("x:Account/set", {"name": "carol", "domainId": server.call("x:Domain/query")["ids"][0], "password": "a secret"}),
+        (
+            "x:Account/set",
+            {"name": "carol", "domainId": server.call("x:Domain/query")["ids"][0], "password": "a secret"},
+        ),
         ("x:Domain/set", {"name": "example.net"}),
     ):
         assert server.call(method, create={"n": create})["created"]

@@ -195,6 +195,8 @@ class JmapClient:
     ) -> httpx.Response:
         try:
             response = self._http.request(method, path, json=body, follow_redirects=follow_redirects)
+        except UnicodeEncodeError:
+            raise CommandError("an argument is not UTF-8 text, and cannot be sent", exit_code=2) from None
         except httpx.TimeoutException:
             raise CommandError(
                 f"{self._http.base_url}: no answer in time; is this the address of the server?"

@@ -38,6 +38,7 @@ class PropertyShape:
     max_items: int | None = None
     min_length: int | None = None
     max_length: int | None = None
+    is_lower_case: bool = False  # however it is written, the server stores it so
     unit: str | None = None
     update: str = "mutable"  # mutable, immutable, serverSet
     is_required: bool = False
@@ -194,6 +195,7 @@ def _property_shape(
         max_items=kind.get("maxItems"),
         min_length=kind.get("minLength"),
         max_length=kind.get("maxLength"),
+        is_lower_case=bool(innermost.get("isLowerCase")),
         unit=declared.get("unit"),
         update=declared.get("update", "mutable"),
         is_required=bool(declared.get("required")),

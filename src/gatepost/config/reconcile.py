@@ -157,7 +157,9 @@ class _View:
             shape = self.shape.properties.get(root, PropertyShape(root, "string"))
             if shape.is_set:
                 path = [canonical_text(shape, member) for member in path]
-            after = canonical_value(shape, patched(present.get(root), path, item))
+            means_default = item is None and not path and shape.has_default and not shape.is_nullable
+            wanted = shape.default if means_default else patched(present.get(root), path, item)
+            after = canonical_value(shape, wanted)
             if shape.is_secret or after != present.get(root):
                 changes[key] = item
                 present[root] = after

@@ -26,6 +26,8 @@ def canonical_text(shape: PropertyShape, text: str) -> str:
     """The text, or the member of a set, as the server would store it."""
     if shape.choices:
         return next((choice for choice in shape.choices if choice.casefold() == text.casefold()), text)
+    if shape.is_lower_case:
+        return text.lower()
     canonical = _CANONICAL_TEXT.get(shape.format or "")
     if canonical is None:
         return text
