@@ -45,7 +45,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Property(
             kind=Text(1, _MAX_PEM, has_lines=True, format="text"),
             label="Certificate chain",
-            help="PEM text: the server's certificate first, then the intermediate ones. Null where it is in a file.",
+            help="PEM text: the server's certificate first, then the intermediate ones. Not set where it is in a file.",
             effect=Effect.NEXT,
         ),
     ] = None
@@ -54,7 +54,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Property(
             kind=SecretText(1, _MAX_PEM, has_lines=True),
             label="Private key",
-            help="PEM text, not encrypted. It cannot be read back. Null where it is in a file.",
+            help="PEM text, not encrypted. It cannot be read back. Not set where it is in a file.",
             effect=Effect.NEXT,
         ),
     ] = None

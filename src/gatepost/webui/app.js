@@ -11,6 +11,8 @@ import { Live } from "./server/live.js";
 import { Schema } from "./server/schema.js";
 import { Session } from "./server/session.js";
 import { ApiKeyView } from "./views/api_key.js";
+import { CertificateView } from "./views/certificate.js";
+import { CertificatesView } from "./views/certificates.js";
 import { ConnectionsView } from "./views/connections.js";
 import { GeneralView } from "./views/general.js";
 import { HistoryView } from "./views/history.js";
@@ -35,6 +37,7 @@ const VIEWS = {
   "/connections": { list: ConnectionsView },
   "/history": { list: HistoryView },
   "/listeners": { list: ListenersView, object: ListenerView },
+  "/certificates": { list: CertificatesView, object: CertificateView },
   "/general": { list: GeneralView },
   "/api-keys": { list: ObjectsView, object: ApiKeyView },
 };

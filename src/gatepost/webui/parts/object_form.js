@@ -21,23 +21,28 @@ import { Input } from "./inputs.js";
 
 /** All sections. @param {FormProperties} properties */
 export function ObjectForm(properties) {
-  const { type, hidden = new Set() } = properties;
+  const { type, isNew, hidden = new Set() } = properties;
   const wanted = useApplication().route.query.get("field");
   useEffect(() => {
     const field = wanted ? document.getElementById(`field-${wanted}`) : null;
     field?.scrollIntoView({ block: "center" });
     field?.focus();
   }, [wanted]);
-  return type.sections.map(
-    (section) => html`
+  return type.sections.map((section) => {
+    const shown = section.fields.map((name) => /** @type {Property} */ (type.properties.get(name))).filter((each) => !hidden.has(each.name) && !isUnknown(each, isNew));
+    if (shown.length === 0) return null;
+    return html`
       <fieldset key=${section.title} class="section">
         <legend>${section.title}</legend>
-        ${section.fields
-          .filter((name) => !hidden.has(name))
-          .map((name) => html`<${Field} key=${name} ...${properties} property=${type.properties.get(name)} />`)}
+        ${shown.map((property) => html`<${Field} key=${property.name} ...${properties} property=${property} />`)}
       </fieldset>
-    `,
-  );
+    `;
+  });
+}
+
+/** What the server sets is not there in a new object, and a secret never. @param {Property} property @param {boolean} isNew */
+function isUnknown(property, isNew) {
+  return property.update === "serverSet" && (isNew || property.type.format === "secret");
 }
 
 /** @param {FormProperties & {property: Property}} properties */
@@ -47,7 +52,6 @@ export function Field({ property, type, schema, value, isNew, isReadOnly, writab
   const problem = problems[name] ?? null;
   const isForbidden = isReadOnly || (writable != null && !writable.has(name));
   const isFixed = isForbidden || property.update === "serverSet" || (property.update === "immutable" && !isNew);
-  if (property.update === "serverSet" && (isNew || property.type.format === "secret")) return null;
   const isGroup = property.type.type === "set" && property.type.class?.type === "enum";
   return html`
     <div class="field" data-property=${name} data-changed=${changed.has(name) ? "true" : undefined}>

@@ -47,9 +47,10 @@ export class ObjectType {
     );
   }
 
-  /** The words by which people know an object. @param {Obj} object */
+  /** The words by which people know an object: its name, else the first that its list shows of it. @param {Obj} object */
   labelOf(object) {
-    return String(object[this.list.labelProperty] ?? object.id ?? "");
+    const named = [this.list.labelProperty, ...this.list.columns].map((name) => wordsOf(object[name])).find((words) => words !== "");
+    return named ?? String(object.id ?? "");
   }
 
   /** What somebody who may change nothing but the own objects may change of them; null: everything. @returns {Set<string> | null} */
@@ -62,6 +63,12 @@ export class ObjectType {
   permission(verb) {
     return this.permissionPrefix + verb;
   }
+}
+
+/** @param {any} value a text, or a set of texts */
+function wordsOf(value) {
+  if (typeof value === "object" && value !== null) return Object.keys(value).join(", ");
+  return typeof value === "string" ? value : "";
 }
 
 /**
