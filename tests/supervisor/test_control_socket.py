@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gatepost.supervisor import control_socket
-from gatepost.supervisor.control_socket import ControlSocket
+from gatepost.supervisor.control_socket import AnotherServer, ControlSocket
 
 
 async def _upgrade() -> str:
@@ -21,7 +21,6 @@ async def directory(tmp_path: Path) -> AsyncIterator[Path]:
     deep = tmp_path / ("long name " * 20)  # longer than the address of a UNIX socket may be
     deep.mkdir()
     sock = control_socket.listen(deep)
-    assert sock is not None
     control = ControlSocket(sock, _upgrade)
     yield deep
     await control.finish()
@@ -49,15 +48,14 @@ async def test_it_is_for_its_owner_alone(directory: Path) -> None:
 
 
 async def test_a_second_server_leaves_the_first_ones_alone(directory: Path) -> None:
-    assert control_socket.listen(directory) is None
+    with pytest.raises(AnotherServer, match="another server runs on the data directory"):
+        control_socket.listen(directory)
     assert await asyncio.to_thread(_ask, directory, control_socket.UPGRADE) == b"done 4711\n"
 
 
 def test_what_a_killed_server_has_left_is_replaced(tmp_path: Path) -> None:
     for _ in range(2):
-        sock = control_socket.listen(tmp_path)
-        assert sock is not None
-        sock.close()
+        control_socket.listen(tmp_path).close()
     with pytest.raises(ConnectionRefusedError):
         control_socket.connect(tmp_path)
 
@@ -72,7 +70,6 @@ def test_a_file_of_that_name_is_not_removed(tmp_path: Path) -> None:
 async def test_nobody_waits_for_a_client_that_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_socket, "_PATIENCE", 0.1)
     sock = control_socket.listen(tmp_path)
-    assert sock is not None
     control = ControlSocket(sock, _upgrade)
     with control_socket.connect(tmp_path) as silent:
         silent.setblocking(False)

@@ -58,7 +58,8 @@ def _refused_directory(request: BootRequest) -> str | None:
     if number == os.geteuid() or os.access(directory, os.R_OK | os.W_OK | os.X_OK):
         return None
     owner, here = _user_name(number), _user_name(os.geteuid())
-    advice = f"start with --run-as {owner}, or give it away: chown -R {here} {directory}"
+    who = "root" if number == 0 else f"{owner} (as root: --run-as {owner})"
+    advice = f"start the server as {who}, or give it away: chown -R {here} {directory}"
     return f"the data directory {directory} belongs to {owner}, and the server runs as {here}, who may not write it: {advice}"
 
 

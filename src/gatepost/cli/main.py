@@ -63,6 +63,7 @@ def serve(
         typer.Option(
             "--data",
             envvar="GATEPOST_DATA",
+            readable=False,  # who may not is told whose it is
             help="Data directory. Default: /var/lib/gatepost as root, else $XDG_DATA_HOME/gatepost.",
         ),
     ] = None,
@@ -115,7 +116,12 @@ def upgrade(
     *,
     data: Annotated[
         Path | None,
-        typer.Option("--data", envvar="GATEPOST_DATA", help="Data directory of the server. Default: that of serve."),
+        typer.Option(
+            "--data",
+            envvar="GATEPOST_DATA",
+            readable=False,
+            help="Data directory of the server. Default: that of serve.",
+        ),
     ] = None,
     is_demo: Annotated[bool, typer.Option("--demo", help="The server that was started with --demo.")] = False,
 ) -> None:

@@ -61,6 +61,7 @@ class _Start:
     admin: str | None
     predecessor: socket.socket | None
     legacy: Legacy | None
+    control: socket.socket | OSError | None
     early_signals: Collection[int]
 
 
@@ -78,12 +79,13 @@ def serve(options: ServeOptions) -> int:
     try:
         data_directory = _prepare_data_directory(options)
     except OSError as error:
-        return _complain(f"the data directory {error.filename} cannot be used: {error.strerror}", _RUN_TIME_FAILURE)
+        return _complain(f"the data directory {error.filename} cannot be used: {_words_of(error)}", _RUN_TIME_FAILURE)
     plan_files = _open_plan_files(options.plan_files)
     try:
         _give_up_privileges(options.run_as)
         legacy = None if predecessor is None else receive_legacy(predecessor)
-    except (privileges.PrivilegesKept, PredecessorGone) as error:
+        control = _control_socket(data_directory) if legacy is None else legacy.control
+    except (privileges.PrivilegesKept, PredecessorGone, control_socket.AnotherServer) as error:
         return _complain(str(error), _RUN_TIME_FAILURE)
     start = _Start(
         options=options,
@@ -93,6 +95,7 @@ def serve(options: ServeOptions) -> int:
         admin=os.environ.pop("GATEPOST_ADMIN", None),  # a password: for the boot process alone
         predecessor=predecessor,
         legacy=legacy,
+        control=control,
         early_signals=early_signals,
     )
     settings = {"database": start.database, "log_format": options.log_format, "log_level": options.log_level}
@@ -118,9 +121,11 @@ def _boot_and_supervise(start: _Start, fork_server: ForkServer) -> int:
     os.environ["GATEPOST_DATA"] = str(
         start.data_directory
     )  # the default of a server that takes over may be another one
+    if isinstance(start.control, OSError):
+        _unreachable(start.control)
     openings = Openings(
         upgrade_command=(sys.executable, "-P", "-m", "gatepost", *sys.argv[1:]),
-        control=_control_socket(start.data_directory) if legacy is None else legacy.control,
+        control=None if isinstance(start.control, OSError) else start.control,
         passed=_passed_sockets(answer.plan),
         predecessor=start.predecessor,
         legacy=legacy,
@@ -148,15 +153,18 @@ def _not_listened_on(inherited: InheritedSockets, plan: Plan) -> list[str]:
     return [f"{address} {words}" for address in inherited.by_address if str(address) not in bound]
 
 
-def _control_socket(data_directory: Path) -> socket.socket | None:
+def _control_socket(data_directory: Path) -> socket.socket | OSError:
+    """Before anything is read or written there: two servers would not hear of each other's changes. Raises AnotherServer;
+    another error may have better words when the directory is used."""
     try:
-        control = control_socket.listen(data_directory)
-        reason = "another server has the data directory too, and `gatepost upgrade` reaches that one"
+        return control_socket.listen(data_directory)
     except OSError as error:
-        control, reason = None, f"no socket for `gatepost upgrade` in the data directory: {error}"
-    if control is None:
-        events.warning(Event.UPGRADE_UNREACHABLE, reason=f"{reason}; SIGUSR2 works")
-    return control
+        return error
+
+
+def _unreachable(error: OSError) -> None:
+    reason = f"no socket for `gatepost upgrade` in the data directory: {error}; SIGUSR2 works"
+    events.warning(Event.UPGRADE_UNREACHABLE, reason=reason)
 
 
 def _announce(text: str) -> None:
@@ -167,6 +175,12 @@ def _announce(text: str) -> None:
 def _complain(problem: str, exit_code: int) -> int:
     sys.stderr.write(f"gatepost: {problem}\n")
     return exit_code
+
+
+def _words_of(error: OSError) -> str:
+    """strerror(3), but for what it would say of a file where the directory should be; and what to do."""
+    is_file = isinstance(error, FileExistsError | NotADirectoryError)
+    return f"{'a file is in its place' if is_file else error.strerror}; give another --data"
 
 
 def _is_user(name: str) -> bool:

@@ -174,6 +174,19 @@ class BindFailure(msgspec.Struct, frozen=True, kw_only=True):
     errno_name: str
     text: str
 
+    @property
+    def advice(self) -> str:
+        """What an operator can do about it; empty where that depends."""
+        match self.errno_name:
+            case "EADDRINUSE":
+                return "Another process listens there: stop it, or take another port."
+            case "EADDRNOTAVAIL":
+                return "This machine does not have that address: add it to an interface first, or bind [::]."
+            case "EACCES" | "EPERM":
+                return "The server may not bind this port: start it as root with --run-as, or take a port above 1023."
+            case _:
+                return ""
+
 
 class ChangePrepared(_Message, frozen=True, kw_only=True):
     """Answer to PrepareChange. With failures of either kind, nothing of this plan is held."""

@@ -6,6 +6,7 @@ One line is asked and one is answered; see docs/adr/0017. Nothing from the netwo
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 import stat
@@ -20,13 +21,22 @@ _LONGEST_QUESTION = 64
 _PATIENCE = 10.0  # seconds for the question
 
 
-def listen(data_directory: Path) -> socket.socket | None:
-    """A new socket, or None where another server has the data directory already. Raises OSError."""
-    descriptor = os.open(data_directory, os.O_PATH | os.O_DIRECTORY)
+class AnotherServer(Exception):
+    """A server that runs has the data directory."""
+
+    def __init__(self, data_directory: Path) -> None:
+        advice = f"stop it, give another --data, or go over to new code by `gatepost upgrade --data {data_directory}`"
+        super().__init__(f"another server runs on the data directory {data_directory}: {advice}")
+
+
+def listen(data_directory: Path) -> socket.socket:
+    """A new socket, which says that the data directory has a server. Raises AnotherServer where it has one, and OSError."""
+    descriptor = os.open(data_directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # of two that start at once, one looks and binds before the other looks
         path = f"/proc/self/fd/{descriptor}/{NAME}"  # unix(7): a path of an address is 108 octets at most
         if not _make_room(path):
-            return None
+            raise AnotherServer(data_directory)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:

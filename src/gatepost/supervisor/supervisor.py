@@ -99,11 +99,11 @@ class Supervisor:
     async def _start(self) -> bool:
         plan = self._changes.running_plan
         self._table.activate(self._table.prepare(plan))
+        self._log_failures()
         if plan.listeners and not self._table.addresses:
             self._announce(table_of_listeners(plan, self._table.failures))
             sys.stderr.write("gatepost: no listener could be bound; see the reasons above\n")
             return False
-        self._log_failures()
         self._slots.follow(plan)
         self._fleet.start(plan)
         return await self._until_ready()
@@ -128,7 +128,8 @@ class Supervisor:
 
     def _log_failures(self) -> None:
         for failure in self._table.failures:
-            events.error(Event.LISTENER_FAILED, address=failure.address, errno=failure.errno_name, reason=failure.text)
+            reason = f"{failure.text}. {failure.advice}".strip()
+            events.error(Event.LISTENER_FAILED, address=failure.address, errno=failure.errno_name, reason=reason)
 
     async def _serve(self) -> None:
         self._upgrade.may_begin()

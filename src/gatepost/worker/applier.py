@@ -143,17 +143,5 @@ class _RunningChange:
 
 
 def _bind_failure(failure: BindFailure) -> ApplyFailure:
-    description = f"{failure.address} cannot be bound: {failure.text} ({failure.errno_name}). {_advice(failure)}"
+    description = f"{failure.address} cannot be bound: {failure.text} ({failure.errno_name}). {failure.advice}"
     return ApplyFailure(failure.listener_id, "bind", description.strip(), failure.address, failure.errno_name)
-
-
-def _advice(failure: BindFailure) -> str:
-    match failure.errno_name:
-        case "EADDRINUSE":
-            return "Another process listens there: stop it, or take another port."
-        case "EADDRNOTAVAIL":
-            return "This machine does not have that address: add it to an interface first, or bind [::]."
-        case "EACCES" | "EPERM":
-            return "The server may not bind this port: start it as root with --run-as, or take a port above 1023."
-        case _:
-            return ""
