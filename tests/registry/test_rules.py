@@ -22,8 +22,10 @@ from gatepost.registry.requester import Requester, RequestWay
 from gatepost.registry.rules import bind_clashes
 from gatepost.registry.rules.every_rule import findings
 from gatepost.registry.rules.finding import Finding, Forbidden, Linked, NameTaken, Unfit
+from gatepost.registry.rules.listener_count import MOST_LISTENERS
 from gatepost.registry.system_settings import SystemSettings
 from gatepost.registry.tls import KeyType, TlsCipherSuite, TlsVersion
+from gatepost.transport.counter_page import MAX_SLOTS
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpMask
 from gatepost.values.secret import Secret
@@ -203,6 +205,24 @@ def test_a_default_certificate_that_a_listener_cannot_use_is_not_chosen() -> Non
     chosen = SystemSettings(default_certificate_id=Id("c"))
     found = change(before, {"SystemSettings": {"singleton": chosen}})
     assert blamed(found) == [("singleton", "defaultCertificateId")]
+
+
+def test_there_are_no_more_listeners_than_the_workers_can_count_for() -> None:
+    assert MOST_LISTENERS < MAX_SLOTS - 1
+    there: Objects = {
+        "NetworkListener": {
+            f"l{number}": listener(f"l{number}", f"[::]:{number}") for number in range(1, MOST_LISTENERS)
+        }
+    }
+    two: Objects = {
+        "NetworkListener": {each: listener(each, f"[::]:{port}") for each, port in (("a", 5001), ("b", 5002))}
+    }
+    (found,) = change(there, two)
+    assert isinstance(found, Forbidden)
+    assert found.ref.id == "b"
+    full: Objects = {"NetworkListener": {**there["NetworkListener"], "a": two["NetworkListener"]["a"]}}
+    assert change(full, {"NetworkListener": {"a": listener("a", "[::]:5001", max_connections=5)}}) == []
+    assert change(full, {"NetworkListener": {"a": None, "b": two["NetworkListener"]["b"]}}) == []
 
 
 # --- lock-out -------------------------------------------------------------------------------------------------------

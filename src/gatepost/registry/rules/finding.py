@@ -36,7 +36,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """The object cannot go (SetError forbidden)."""
+    """The object cannot go, or come (SetError forbidden)."""
 
     ref: ObjectRef
     description: str
