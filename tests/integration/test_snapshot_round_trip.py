@@ -111,6 +111,16 @@ def test_a_snapshot_is_what_runs_and_says_what_it_lacks(original: RunningServer)
     assert "PRIVATE KEY" not in taken.stdout
 
 
+def test_a_text_may_have_any_line_separator(original: RunningServer) -> None:
+    (domain,) = original.call("x:Domain/query", filter={"name": "example.org"})["ids"]
+    original.set("Domain", update={domain: {"description": "one\u2028two"}})
+    try:
+        taken = json.loads(gatepost(original, "snapshot", "Domain", "--json").stdout)
+        assert taken["operations"][0]["value"]["example-org"]["description"] == "one\u2028two"
+    finally:
+        original.set("Domain", update={domain: {"description": None}})
+
+
 def test_an_exact_snapshot_takes_a_server_back_to_what_it_was(original: RunningServer, tmp_path: Path) -> None:
     before, exact = snapshot(original), tmp_path / "exact.ndjson"
     assert gatepost(original, "snapshot", "--exact", "--output", str(exact)).exit_code == 0

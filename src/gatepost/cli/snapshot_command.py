@@ -47,7 +47,7 @@ def snapshot(
     if output_file is not None:
         _write(output_file, taken)
     elif output.is_json:
-        operations = [json.loads(line) for line in taken.text.splitlines() if line.startswith("{")]
+        operations = [json.loads(line) for line in taken.text.split("\n") if line.startswith("{")]
         output.result({"operations": operations, "missing": list(taken.missing)})
     else:
         output.plain(taken.text)
