@@ -60,3 +60,36 @@ def test_changes_made_elsewhere_appear_by_themselves(pages: Pages) -> None:
     expect(pages.row("appears")).to_contain_text(f"127.0.0.1:{port}")
     pages.server.destroy_listener(listener_id)
     expect(pages.row("appears")).to_have_count(0)
+
+
+def test_the_table_is_filtered_sorted_by_every_column_and_several_are_deleted_at_once(pages: Pages) -> None:
+    page, ports = pages.page, sorted(free_port() for _ in range(3))
+    for name, port, protocol in zip(("batch-b", "batch-c", "batch-a"), ports, ("pop3", "imap", "smtp"), strict=True):
+        pages.server.create_listener(name=name, protocol=protocol, bind=[f"127.0.0.1:{port}"], maxConnections=port)
+    pages.go_to("/listeners?filter=batch-")
+    names = page.get_by_role("rowheader")
+    expect(names).to_have_text(["batch-a", "batch-b", "batch-c"])
+    orders = {"addresses": ["batch-b", "batch-c", "batch-a"], "-protocol": ["batch-a", "batch-b", "batch-c"]}
+    for sort, order in orders.items():
+        pages.go_to(f"/listeners?filter=batch-&sort={sort}")
+        expect(names).to_have_text(order)
+    if pages.field("Order").is_visible():  # rows are cards, without headings
+        pages.field("Order").select_option("By Name, the other way round")
+        expect(names).to_have_text(["batch-c", "batch-b", "batch-a"])
+    else:
+        for label in ("Name", "Protocol", "Addresses", "TLS", "State", "Connections"):
+            for direction in ("ascending", "descending"):
+                page.get_by_role("columnheader", name=label).get_by_role("button").click()
+                expect(page.get_by_role("columnheader", name=label)).to_have_attribute("aria-sort", direction)
+        assert "sort=-connections" in page.url
+    for name in ("batch-a", "batch-b", "batch-c"):
+        pages.row(name).get_by_role("checkbox").check()
+    pages.field("Filter listeners").fill("batch-b")
+    pages.button("Delete 1 …").click()  # what is not shown is not deleted
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    pages.field("Filter listeners").fill("batch")
+    pages.button("Delete 3 …").click()
+    expect(page.get_by_role("dialog")).to_contain_text("0 open connections keep running, no new ones are accepted.")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("No listener has these words.")).to_be_visible()
+    assert not any(is_listening(port) for port in ports)

@@ -48,4 +48,4 @@ def test_a_session_that_ends_is_renewed_over_the_page_and_nothing_typed_is_lost(
     pages.page.keyboard.press("Enter")
     expect(dialog).to_have_count(0)
     expect(pages.field("Name")).to_have_value("typed-before")
-    expect(pages.page.get_by_role("alert").filter(has_text="bind")).to_be_visible()
+    expect(pages.page.get_by_role("alert").filter(has_text="Bind addresses")).to_be_visible()

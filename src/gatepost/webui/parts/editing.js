@@ -58,8 +58,9 @@ export function useEditing(type, stored, template = {}) {
 
   /** @param {SetOptions} options */
   async function send(options) {
-    setFailure(clashes.length ? "Decide first what becomes of that which somebody else has changed too." : null);
-    if (Object.values(typed).some((words) => words !== null) || clashes.length) return null;
+    const isUnreadable = Object.keys(withoutNull(typed)).length > 0;
+    setFailure(clashes.length ? "Decide first what becomes of that which somebody else has changed too." : isUnreadable ? "Not everything that is typed can be read." : null);
+    if (isUnreadable || clashes.length) return null;
     setBusy(true);
     try {
       const first = await ask(options);

@@ -40,6 +40,14 @@ export function ObjectForm(properties) {
   });
 }
 
+/** Brings the first field that something is wrong with to where it is seen and typed into. @param {HTMLFormElement | null} form */
+export function goToProblem(form) {
+  const problem = [...(form?.querySelectorAll(".field > .error") ?? [])].find((each) => each.textContent !== "");
+  const field = problem?.closest(".field");
+  field?.scrollIntoView({ block: "center" });
+  /** @type {HTMLElement | null | undefined} */ (field?.querySelector("input, select, textarea"))?.focus({ preventScroll: true });
+}
+
 /** What the server sets is not there in a new object, and a secret never. @param {Property} property @param {boolean} isNew */
 function isUnknown(property, isNew) {
   return property.update === "serverSet" && (isNew || property.type.format === "secret");

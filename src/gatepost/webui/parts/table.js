@@ -32,6 +32,7 @@ export function Table({ label, columns, rows, keyOf, nameOf, sort, onSort, selec
     drawn.push(html`<${TableRow} key=${key} ...${{ row, position, columns, width, selected, onSelect, keyOf, nameOf }} />`);
   }
   return html`
+    ${rows.length > 1 && html`<${SortChoice} ...${{ columns, sort, onSort }} />`}
     <table role="table" aria-label=${label} aria-rowcount=${rows.length + 1} class=${isOutdated ? "outdated" : ""}>
       <thead role="rowgroup">
         <tr role="row" aria-rowindex="1">
@@ -60,6 +61,26 @@ function Heading({ column, sort, onSort }) {
     <th role="columnheader" scope="col" aria-sort=${direction ?? "none"} class=${column.class ?? ""}>
       <button type="button" class="sorter" data-direction=${direction} onClick=${() => onSort(next)}>${column.label}</button>
     </th>
+  `;
+}
+
+/** Where rows are cards no heading is seen; this stands in for them. @param {{columns: Column[], sort: Sort | null, onSort: (sort: Sort) => void}} properties */
+function SortChoice({ columns, sort, onSort }) {
+  const orders = columns
+    .filter((column) => column.isSortable !== false)
+    .flatMap(({ name, label }) => [
+      { key: sortText({ name, isAscending: true }), label },
+      { key: sortText({ name, isAscending: false }), label: `${label}, the other way round` },
+    ]);
+  return html`
+    <select
+      class="sort-choice"
+      aria-label="Order"
+      value=${sort ? sortText(sort) : ""}
+      onChange=${(/** @type {any} */ event) => onSort(/** @type {Sort} */ (parseSort(event.target.value)))}
+    >
+      ${orders.map((order) => html`<option key=${order.key} value=${order.key}>By ${order.label}</option>`)}
+    </select>
   `;
 }
 

@@ -17,6 +17,7 @@ export class Collection {
   /** @type {Promise<void> | null} */
   #underWay = null;
   #isAskedAgain = false;
+  #isDoubted = false;
 
   /**
    * @param {Session} session
@@ -33,13 +34,15 @@ export class Collection {
     this.error = null;
   }
 
-  get isWatched() {
-    return this.#watchers.size > 0;
-  }
-
-  /** Whether it was read, or is being read: then what the server says of changes concerns it. */
-  get isBegun() {
-    return this.objects !== null || this.#underWay !== null;
+  /**
+   * The server has, or may have, something new: asked for at once if somebody looks on, else when somebody does again.
+   * @param {string | null} [state] the server's, where it is known
+   */
+  doubt(state = null) {
+    const isBegun = this.objects !== null || this.#underWay !== null; // what was never read is read when it is wanted
+    if (!isBegun || (state !== null && state === this.state)) return;
+    this.#isDoubted = true;
+    if (this.#watchers.size > 0) this.refresh();
   }
 
   /** @param {string} id */
@@ -53,7 +56,7 @@ export class Collection {
    */
   watch(onChange) {
     this.#watchers.add(onChange);
-    if (this.objects === null) this.refresh();
+    if (this.objects === null || this.#isDoubted) this.refresh();
     return () => void this.#watchers.delete(onChange);
   }
 
@@ -63,6 +66,7 @@ export class Collection {
       this.#isAskedAgain = true;
       return this.#underWay;
     }
+    this.#isDoubted = false;
     this.#underWay = this.#ask().finally(() => {
       this.#underWay = null;
       if (this.#isAskedAgain) {
@@ -112,7 +116,7 @@ export class Collection {
     const known = new Set(kept.map((object) => object.id));
     this.objects = [...kept.map((object) => fresh.get(object.id) ?? object), ...list.filter((object) => !known.has(object.id))];
     this.state = changes.newState;
-    return true;
+    return changes.hasMoreChanges ? this.#readChanges(changes.newState) : true;
   }
 
   /**
@@ -171,7 +175,7 @@ export class Live {
       if (document.hidden) return;
       if (this.#events?.readyState === EventSource.OPEN) return;
       if (this.#events?.readyState !== EventSource.CONNECTING) this.#listen();
-      this.#refreshAll();
+      this.#doubtAll();
     }, ASK_MS);
   }
 
@@ -190,7 +194,7 @@ export class Live {
     );
     this.#events?.close();
     this.#events = new EventSource(url.pathname + url.search); // the path alone: a proxy may have another host name
-    this.#events.addEventListener("open", () => this.#refreshAll()); // what happened while nobody listened
+    this.#events.addEventListener("open", () => this.#doubtAll()); // what happened while nobody listened
     this.#events.addEventListener("state", (event) => this.#onState(/** @type {MessageEvent} */ (event)));
   }
 
@@ -198,13 +202,12 @@ export class Live {
   #onState(event) {
     const changed = JSON.parse(event.data).changed?.[this.#session.accountId] ?? {};
     for (const [type, state] of Object.entries(changed)) {
-      const collection = this.#collections.get(type);
-      if (collection?.isBegun && collection.state !== state) collection.refresh();
+      this.#collections.get(type)?.doubt(/** @type {string} */ (state));
     }
     for (const each of this.#followers) each();
   }
 
-  #refreshAll() {
-    for (const each of this.#collections.values()) if (each.isWatched && each.isBegun) each.refresh();
+  #doubtAll() {
+    for (const each of this.#collections.values()) each.doubt();
   }
 }

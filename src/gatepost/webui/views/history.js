@@ -3,6 +3,7 @@
 import { useApplication } from "../parts/application.js";
 import { Diff } from "../parts/diff.js";
 import { html, useEffect, useState } from "../parts/html.js";
+import { askToInsist } from "../parts/lock_out.js";
 import { PreviewDialog } from "../parts/preview_dialog.js";
 import { useRemoteRows } from "../parts/remote_rows.js";
 import { withQuery } from "../parts/router.js";
@@ -124,9 +125,10 @@ function RevertButton({ change, what, onReverted }) {
   async function revert(options) {
     setBusy(true);
     try {
-      const outcome = await createObject(session, TYPE, { revertOf: change.id }, options);
-      if (outcome.isDone || (outcome.isConflict && !options.force)) return outcome;
-      notify(outcome.words ?? "It cannot be taken back.", "bad");
+      const ask = (/** @type {SetOptions} */ more) => createObject(session, TYPE, { revertOf: change.id }, { ...options, ...more });
+      const outcome = await askToInsist(await ask({}), ask, { confirm, isDryRun: options.dryRun === true, action: "Take it back" });
+      if (outcome?.isDone || (outcome?.isConflict && !options.force)) return outcome;
+      notify(outcome?.words ?? "It cannot be taken back.", "bad");
     } catch (error) {
       notify(/** @type {Error} */ (error).message, "bad");
     } finally {

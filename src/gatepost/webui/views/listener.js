@@ -28,7 +28,7 @@ export function ListenerView({ page, id }) {
 /** @param {{page: Page, type: ObjectType}} properties */
 function NewListener({ page, type }) {
   const { route } = useApplication();
-  const remarks = useRemarks(type);
+  const remarks = useRemarks(type, null);
   const names = (useCollection(type.name).objects ?? []).map((each) => each.name);
   const chosen = route.query.get("template");
   return html`<${ObjectEditor}
@@ -42,11 +42,13 @@ function NewListener({ page, type }) {
 /** @param {{page: Page, type: ObjectType, stored: Obj}} properties */
 function Listener({ page, type, stored }) {
   const { session } = useApplication();
-  const remarks = useRemarks(type);
-  const { value: status, error, refresh } = usePolled(async () => {
-    const [answer] = await session.call([["x:ListenerStatus/get", { ids: [stored.id] }]]);
-    return /** @type {Obj | null} */ (answer.list[0] ?? null);
+  const remarks = useRemarks(type, stored);
+  const mayLook = session.may("sysListenerStatusGet");
+  const { value, error, refresh } = usePolled(async () => {
+    const [answer] = mayLook ? await session.call([["x:ListenerStatus/get", { ids: [stored.id] }]]) : [{ list: [] }];
+    return /** @type {Obj[]} */ (answer.list);
   }, EVERY_MS);
+  const status = value?.[0] ?? null;
   const tabs = TABS.filter((tab) => tab.permission === null || session.may(tab.permission));
   const tab = useTab(tabs);
   return html`
@@ -54,16 +56,16 @@ function Listener({ page, type, stored }) {
       ...${{ page, type, stored }}
       isShown=${tab === "settings"}
       consequence=${status && html`<p>${departureWords(status.connections)}</p>`}
-      noteOf=${(/** @type {string} */ name, /** @type {Obj} */ value) => html`
-        <${Remark} words=${remarks(value)[name]} /><${KernelNote} status=${status} name=${name} property=${type.properties.get(name)} />
+      noteOf=${(/** @type {string} */ name, /** @type {Obj} */ typed) => html`
+        <${Remark} words=${remarks(typed)[name]} /><${KernelNote} status=${status} name=${name} property=${type.properties.get(name)} />
       `}
       below=${html`
-        <${Headline} listener=${stored} status=${status} />
+        ${mayLook && html`<${Headline} listener=${stored} statuses=${value} />`}
         <${Tabs} label="Parts of this page" tabs=${tabs} shown=${tab} />
         ${error && html`<${Failure} words=${error.message} onRetry=${refresh} />`}
       `}
     />
-    ${tab === "status" && html`<${ListenerStatusView} status=${status} />`}
+    ${tab === "status" && value && html`<${ListenerStatusView} status=${status} />`}
     ${tab === "connections" && html`<${ConnectionTable} listenerId=${stored.id} />`}
     ${tab === "history" && html`<${ChangeList} filter=${{ objectId: stored.id }} hasObject=${false} />`}
   `;
@@ -76,10 +78,10 @@ const TABS = [
   { name: "history", label: "History", permission: "sysChangeGet" },
 ];
 
-/** @param {{listener: Obj, status: Obj | null}} properties */
-function Headline({ listener, status }) {
-  if (status === null) return html`<p class="headline quiet" role="status">Asking how it does …</p>`;
-  const [entry] = joinListeners([listener], [status]);
+/** `statuses` is null while nothing is known; without one this node does not run it. @param {{listener: Obj, statuses: Obj[] | null}} properties */
+function Headline({ listener, statuses }) {
+  if (statuses === null) return html`<p class="headline quiet" role="status">Asking how it does …</p>`;
+  const [entry] = joinListeners([listener], statuses);
   return html`
     <div class="headline">
       <${State} word=${entry.state} tone=${entry.tone} />
@@ -94,8 +96,9 @@ function Remark({ words }) {
   return words ? html`<p class="remark" role="note">${words}</p>` : null;
 }
 
-/** @param {ObjectType} type @returns {(listener: Obj) => Record<string, string>} */
-function useRemarks(type) {
+/** @param {ObjectType} type @param {Obj | null} before @returns {(listener: Obj) => Record<string, string>} */
+function useRemarks(type, before) {
   const settings = useCollection("x:SystemSettings").objects?.[0] ?? null;
-  return (listener) => remarksOn(listener, type.defaults(), settings);
+  const port = location.port || (location.protocol === "https:" ? "443" : "80");
+  return (listener) => remarksOn(listener, { defaults: type.defaults(), settings, before, port });
 }

@@ -4,8 +4,8 @@ import { useApplication, useCollection } from "../parts/application.js";
 import { ClashNotice } from "../parts/clash_notice.js";
 import { destroySelected } from "../parts/destroying.js";
 import { useEditing } from "../parts/editing.js";
-import { html, useState } from "../parts/html.js";
-import { ObjectForm } from "../parts/object_form.js";
+import { html, useRef, useState } from "../parts/html.js";
+import { goToProblem, ObjectForm } from "../parts/object_form.js";
 import { PreviewDialog } from "../parts/preview_dialog.js";
 import { useGuard } from "../parts/router.js";
 import { Failure, PageHead, useTitle } from "../parts/small.js";
@@ -51,6 +51,7 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
   const editing = useEditing(type, stored, template);
   const [preview, setPreview] = useState(/** @type {Outcome | null} */ (null));
   const [isLeaving, setLeaving] = useState(false);
+  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
   const permission = type.permission(editing.isNew ? "Create" : "Update");
   const mayWrite = session.may(permission, stored);
   const writable = session.mayEverywhere(permission) ? null : type.ownersProperties();
@@ -64,13 +65,19 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
 
   async function save() {
     const outcome = await editing.save();
-    if (!outcome?.isDone) return;
     setPreview(null);
+    if (!outcome?.isDone) return void setTimeout(() => goToProblem(form.current));
     notify(editing.isNew ? `The ${type.list.singular} has been created.` : "Saved. It is in force in all workers.");
     if (!editing.isNew) return;
     setLeaving(true);
     if (onCreated) onCreated(outcome);
     else setTimeout(() => navigate(pathOfObject(type.name, outcome.object?.id) ?? page.path));
+  }
+
+  async function look() {
+    const outcome = await editing.preview();
+    setPreview(outcome);
+    if (!outcome?.isDone) setTimeout(() => goToProblem(form.current));
   }
 
   async function destroy() {
@@ -94,7 +101,7 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
     <//>
     ${below}
     <${ClashNotice} editing=${editing} type=${type} />
-    <form class="object-form" hidden=${!isShown} onSubmit=${submit} noValidate>
+    <form ref=${form} class="object-form" hidden=${!isShown} onSubmit=${submit} noValidate>
       ${above?.(editing)}
       <${ObjectForm}
         ...${{ type, schema, isNew: editing.isNew, isReadOnly: !mayWrite, writable, problems: editing.problems, hidden }}
@@ -104,21 +111,21 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
         onChange=${editing.change}
         onProblem=${editing.setProblem}
       />
-      <${FormFoot} ...${{ editing, mayWrite, isDirty, type }} onPreview=${async () => setPreview(await editing.preview())} />
+      <${FormFoot} ...${{ editing, mayWrite, isDirty, type, hidden }} onPreview=${look} />
     </form>
     ${preview?.isDone && html`<${PreviewDialog} outcome=${preview} onSave=${save} onClose=${() => setPreview(null)} />`}
   `;
 }
 
 /**
- * @param {{editing: Editing, mayWrite: boolean, isDirty: boolean, type: ObjectType, onPreview: () => void}} properties
+ * @param {{editing: Editing, mayWrite: boolean, isDirty: boolean, type: ObjectType, hidden?: Set<string>, onPreview: () => void}} properties
  */
-function FormFoot({ editing, mayWrite, isDirty, type, onPreview }) {
+function FormFoot({ editing, mayWrite, isDirty, type, hidden, onPreview }) {
   if (!mayWrite) return html`<p class="quiet">Your account may look at this, and not change it.</p>`;
   const count = editing.changed.size;
   return html`
     <div class="form-foot">
-      <p class="error" role="alert">${editing.words}</p>
+      <p class="error" role="alert">${refusalWords(editing, type, hidden)}</p>
       <div class="form-actions">
         <button type="submit" class="primary" disabled=${editing.isBusy || (!editing.isNew && !isDirty)}>
           ${editing.isNew ? `Create ${type.list.singular}` : "Save"}
@@ -129,4 +136,17 @@ function FormFoot({ editing, mayWrite, isDirty, type, onPreview }) {
       </div>
     </div>
   `;
+}
+
+/**
+ * What is wrong stands at the fields; here stands at which. What has no field is said here.
+ * @param {Editing} editing
+ * @param {ObjectType} type
+ * @param {Set<string>} [hidden]
+ */
+function refusalWords(editing, type, hidden = new Set()) {
+  const names = Object.keys(editing.problems).filter((name) => editing.problems[name]);
+  const shown = new Set(type.sections.flatMap((section) => section.fields).filter((name) => !hidden.has(name)));
+  if (editing.words === null || names.length === 0 || !names.every((name) => shown.has(name))) return editing.words;
+  return `Not accepted: ${names.map((name) => type.properties.get(name)?.label).join(", ")}.`;
 }
