@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -126,9 +127,18 @@ def test_a_worker_that_is_told_to_end_is_replaced_and_changes_go_on_meanwhile(se
         sock.close()
 
 
+def serve_with(directory: Path, port: int, *options: str) -> list[str]:
+    """The command for a server with one SMTP listener."""
+    value = {"l": {"name": "smtp", "protocol": "smtp", "bind": [f"127.0.0.1:{port}"]}}
+    line = {"@type": "upsert", "object": "NetworkListener", "matchOn": ["name"], "value": value}
+    (directory / "plan").write_text(json.dumps(line))
+    files = ["--data", str(directory / "data"), "--plan", str(directory / "plan")]
+    return [sys.executable, "-m", "gatepost", "serve", *files, *options]
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.3, 0.6, 0.9, 1.2, 1.5])
 def test_a_server_that_is_told_to_end_while_it_starts_ends(tmp_path: Path, delay: float) -> None:
-    command = [sys.executable, "-m", "gatepost", "serve", "--data", str(tmp_path), "--demo", "--workers", "2"]
+    command = serve_with(tmp_path, free_port(), "--workers", "2")
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     time.sleep(delay)  # any moment of the start; what is asserted holds for all of them
     process.send_signal(signal.SIGTERM)
@@ -139,10 +149,9 @@ def test_a_server_that_is_told_to_end_while_it_starts_ends(tmp_path: Path, delay
 
 def test_a_log_that_nobody_reads_any_more_does_not_stop_the_server(tmp_path: Path) -> None:
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "gatepost", "serve", "--data", str(tmp_path), "--demo", "--log-level", "debug"]
-    process = subprocess.Popen(
-        [*command, "--workers", "1"], stdout=subprocess.PIPE, stderr=writing, text=True, env={**os.environ}
-    )
+    port = free_port()
+    command = serve_with(tmp_path, port, "--log-level", "debug", "--workers", "1")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writing, text=True)
     os.close(writing)
     os.close(reading)
     assert process.stdout is not None
@@ -151,7 +160,7 @@ def test_a_log_that_nobody_reads_any_more_does_not_stop_the_server(tmp_path: Pat
             if line == "ready\n":
                 break
         for _ in range(3):
-            with socket.create_connection(("127.0.0.1", 10025), timeout=20) as sock:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
                 assert sock.recv(100).startswith(b"220")
     finally:
         process.terminate()
