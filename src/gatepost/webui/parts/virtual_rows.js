@@ -75,8 +75,9 @@ export function useVirtualRows(count) {
 
   useLayoutEffect(() => {
     if (isWhole || !body.current) return;
+    const gap = parseFloat(getComputedStyle(body.current).rowGap) || 0; // between the cards of a narrow screen
     for (const row of /** @type {NodeListOf<HTMLElement>} */ (body.current.querySelectorAll("tr[data-position]"))) {
-      heights.current.learn(Number(row.dataset.position), row.offsetHeight);
+      heights.current.learn(Number(row.dataset.position), row.offsetHeight && row.offsetHeight + gap);
     }
   });
 

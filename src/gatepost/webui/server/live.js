@@ -1,12 +1,13 @@
 // Configuration objects, kept as the server has them: read once, then only what changed, whenever the server says that
 // something did (RFC 8620 section 7.3). Where no push comes through, it asks every few seconds. No DOM.
 
+import { readIds, readObjects } from "./reading.js";
+
 /** @import {Session} from "./session.js" */
 /** @import {Obj} from "./schema.js" */
 
 const ASK_MS = 10_000; // where there is no push
 const PING_S = 30;
-const MAX_OBJECTS_IN_GET = 500;
 
 /** All objects of one type. `objects` is null until they were read; it is replaced, never changed, when one changes. */
 export class Collection {
@@ -88,11 +89,8 @@ export class Collection {
   }
 
   async #readAll() {
-    const [before, queried] = await this.#session.call([
-      [`${this.#type}/get`, { ids: [] }],
-      [`${this.#type}/query`, {}],
-    ]);
-    this.objects = await this.#read(queried.ids);
+    const [before] = await this.#session.call([[`${this.#type}/get`, { ids: [] }]]);
+    this.objects = await readObjects(this.#session, this.#type, await readIds(this.#session, this.#type));
     this.state = before.state; // as it was before: what changed meanwhile is then asked for once more, not missed
   }
 
@@ -109,7 +107,7 @@ export class Collection {
       return false;
     }
     if (changes.newState === since) return true;
-    const list = await this.#read([...changes.created, ...changes.updated]);
+    const list = await readObjects(this.#session, this.#type, [...changes.created, ...changes.updated]);
     const fresh = new Map(list.map((object) => [object.id, object]));
     const gone = new Set(changes.destroyed);
     const kept = (this.objects ?? []).filter((object) => !gone.has(object.id));
@@ -117,22 +115,6 @@ export class Collection {
     this.objects = [...kept.map((object) => fresh.get(object.id) ?? object), ...list.filter((object) => !known.has(object.id))];
     this.state = changes.newState;
     return changes.hasMoreChanges ? this.#readChanges(changes.newState) : true;
-  }
-
-  /**
-   * @param {string[]} ids
-   * @returns {Promise<Obj[]>}
-   */
-  async #read(ids) {
-    /** @type {Obj[]} */
-    const list = [];
-    for (let from = 0; from < ids.length; from += MAX_OBJECTS_IN_GET) {
-      const [answer] = await this.#session.call([
-        [`${this.#type}/get`, { ids: ids.slice(from, from + MAX_OBJECTS_IN_GET) }],
-      ]);
-      list.push(...answer.list);
-    }
-    return list;
   }
 }
 

@@ -5,8 +5,9 @@ import { useApplication, useCollection, usePolled } from "../parts/application.j
 import { destroySelected } from "../parts/destroying.js";
 import { html, useState } from "../parts/html.js";
 import { withQuery } from "../parts/router.js";
-import { Empty, Failure, Meter, PageHead, State, useTitle } from "../parts/small.js";
+import { Empty, Failure, Members, Meter, PageHead, State, useTitle } from "../parts/small.js";
 import { parseSort, sorted, sortText, Table } from "../parts/table.js";
+import { readObjects } from "../server/reading.js";
 import { counted } from "../words.js";
 import { Toolbar } from "./objects.js";
 import { TemplateLinks } from "./template_choice.js";
@@ -21,7 +22,7 @@ const EVERY_MS = 3_000;
 const COLUMNS = [
   { name: "name", label: "Name", cell: (entry) => html`<a href=${`#/listeners/${encodeURIComponent(entry.id)}`}>${entry.name}</a>` },
   { name: "protocol", label: "Protocol", cell: (entry) => entry.protocol },
-  { name: "addresses", label: "Addresses", cell: (entry) => entry.addresses.map((/** @type {string} */ each) => html`<span key=${each} class="address">${each}</span>`) },
+  { name: "addresses", label: "Addresses", cell: (entry) => html`<${Members} names=${entry.addresses} />` },
   { name: "tls", label: "TLS", cell: (entry) => entry.tls },
   {
     name: "state",
@@ -44,7 +45,8 @@ export function ListenersView({ page }) {
   const { schema, session, route, navigate } = application;
   const type = schema.type("x:NetworkListener");
   const collection = useCollection(type.name);
-  const status = usePolled(async () => (await session.call([["x:ListenerStatus/get", { ids: null }]]))[0].list, EVERY_MS);
+  const ids = (collection.objects ?? []).map((object) => object.id);
+  const status = usePolled(() => readObjects(session, "x:ListenerStatus", ids), EVERY_MS, ids.join());
   const [selected, setSelected] = useState(/** @type {Set<string>} */ (new Set()));
   useTitle("Listeners");
 

@@ -5,6 +5,7 @@ import { useApplication, useCollection, usePolled } from "../parts/application.j
 import { RateChart } from "../parts/chart.js";
 import { html, useMemo } from "../parts/html.js";
 import { Failure, Meter, PageHead, State, Time, useTitle } from "../parts/small.js";
+import { readObjects } from "../server/reading.js";
 import { countsOf, rateText, totalOf, Traffic } from "../traffic.js";
 import { counted, numberText } from "../words.js";
 import { ChangeList } from "./history.js";
@@ -24,9 +25,10 @@ export function OverviewView() {
   useTitle("Overview");
 
   async function look() {
-    const [answer] = await session.call([["x:ListenerStatus/get", { ids: null }]]);
-    traffic.add(Date.now() / 1000, countsByKey(answer.list, collection.objects ?? []));
-    return /** @type {Obj[]} */ (answer.list);
+    const listeners = collection.objects ?? [];
+    const list = await readObjects(session, "x:ListenerStatus", listeners.map((each) => each.id));
+    traffic.add(Date.now() / 1000, countsByKey(list, listeners));
+    return list;
   }
 
   const status = usePolled(look, EVERY_MS, collection.objects === null ? "listeners unknown" : "listeners known");
