@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.management.conftest import USING, basic
 
 from gatepost.management.api_key_token import is_token_of, key_id_of, make_token
+from gatepost.management.methods.own_pace import MOST_CHANGES
 from gatepost.registry.account import ACCOUNT
 from gatepost.registry.api_key import API_KEY, ApiKey
 from gatepost.store.interface import Broken, Busy
@@ -275,6 +277,26 @@ async def test_a_user_has_keys_of_the_own_account_and_sees_no_others(api: Api) -
     assert (await api.call("x:ApiKey/query", "alice"))["ids"] == [own["id"]]
     answer = await api.call("x:ApiKey/get", "alice", ids=[foreign["id"], own["id"]])
     assert (answer["notFound"], len(answer["list"])) == ([foreign["id"]], 1)
+
+
+async def test_who_may_change_nothing_else_cannot_fill_the_history_with_own_keys(api: Api) -> None:
+    """It keeps a number of changes: what others have done would go."""
+    numbered = {f"k{number}": {"name": f"robot {number}"} for number in range(MOST_CHANGES + 2)}
+    answer = await api.call(SET, "alice", create=numbered)
+    assert len(answer["created"]) == MOST_CHANGES
+    assert {error["type"] for error in answer["notCreated"].values()} == {"rateLimit"}
+    made = [key["id"] for key in answer["created"].values()]
+    answer = await api.call(SET, "alice", update={made[0]: {"name": "other"}}, destroy=made[1:])
+    assert answer["notUpdated"][made[0]]["type"] == "rateLimit"
+    assert answer["destroyed"] == made[1:]
+    assert (await api.call("x:Account/set", "alice", update={"id-alice": {"password": "new"}}))["notUpdated"] is None
+    assert (await new_key(api, "admin", accountId="id-alice", name="by admin"))["id"]
+    api.now += timedelta(hours=1, seconds=1)
+    headers = {"authorization": basic("alice", "new"), "content-type": "application/json"}
+    call = [SET, {"accountId": "id-alice", "update": {made[0]: {"name": "other"}}}, "0"]
+    async with api.client() as client:
+        late = await client.post("/jmap", json={"using": USING, "methodCalls": [call]}, headers=headers)
+    assert late.json()["methodResponses"][0][1]["updated"] == {made[0]: None}
 
 
 async def test_a_user_changes_no_key_of_somebody_else_and_makes_none(api: Api) -> None:

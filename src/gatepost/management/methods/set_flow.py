@@ -18,6 +18,7 @@ from gatepost.management.certificate_files import read_files
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.dry_run import dry_run_report
+from gatepost.management.methods.own_pace import refuse_beyond_pace
 from gatepost.management.methods.reading import TypeReader
 from gatepost.management.methods.set_error import SetError, invalid_properties, problem_of_failure
 from gatepost.management.methods.set_request import Item, Operation, SetRequest, read_set
@@ -107,6 +108,7 @@ class SetMethod:
     async def _attempt(self, values: Mapping[str, Any], context: MethodContext, revert: Revert | None) -> Outcome:
         for _ in range(_ATTEMPTS):
             request = self._read(values, context, revert)
+            await refuse_beyond_pace(request.items, self._parts.store.history, self._parts.now())
             hashes = {} if request.is_dry_run else await self._hash_given(request)
             try:
                 async with self._parts.applier.change() as change:
