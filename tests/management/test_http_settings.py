@@ -287,3 +287,22 @@ async def test_what_was_ended_is_forgotten_when_it_would_have_ended_by_itself(ap
             await client.post("/api/logout", headers={"x-csrf-token": token})
         api.now += timedelta(hours=7)
     assert len([row for row in api.store.rows if row[0] == "EndedWebSession"]) == 2
+
+
+async def test_signing_in_and_out_again_and_again_neither_fills_the_store_nor_keeps_it_busy(api: Api) -> None:
+    async with api.client() as client:
+        stays = await client.post("/api/login", json={"user": "admin", "password": "secret"})
+        kept = {"cookie": f"gatepost_session={stays.cookies['gatepost_session']}"}
+        revisions = []
+        for _ in range(100):
+            signed_in = await client.post("/api/login", json={"user": "alice", "password": "secret"})
+            copied = {"cookie": f"gatepost_session={client.cookies['gatepost_session']}"}
+            await client.post("/api/logout", headers={"x-csrf-token": signed_in.json()["csrfToken"]})
+            assert (await client.get("/api/account", headers=copied)).status_code == 401
+            revisions.append(api.store.revisions)
+        assert len([row for row in api.store.rows if row[0] == "EndedWebSession"]) == 1
+        assert revisions[-1] == revisions[50]  # a session that is over needs no writing down
+        assert (await client.get("/api/account", headers=kept)).status_code == 200  # somebody else's
+        api.now += timedelta(seconds=1)
+        await client.post("/api/login", json={"user": "alice", "password": "secret"})
+        assert (await client.get("/api/account")).status_code == 200
