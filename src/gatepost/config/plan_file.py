@@ -10,18 +10,13 @@ the file.
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gatepost.config.object_shape import bare_type_name, did_you_mean
+from gatepost.values.i_json import UnfitJsonError, parse_i_json
 from gatepost.values.ids import is_id
-
-_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_LONGEST_INTEGER = 309  # characters; a longer one is beyond what a double can hold (RFC 7493 section 2.2)
-_SHOWN = 40  # characters of a number that is told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,26 +155,11 @@ class _LineParser:
 
     def _json_object(self, source: str) -> dict[str, Any]:
         try:
-            source.encode()  # standard input may hold octets that were no UTF-8
-            members = json.loads(
-                source,
-                object_pairs_hook=_without_duplicates,
-                parse_constant=_refuse_constant,
-                parse_float=_finite,
-                parse_int=_integer,
-            )
-            if _ESCAPED_SURROGATE.search(source):
-                json.dumps(members, ensure_ascii=False).encode()
+            members = parse_i_json(source)
         except json.JSONDecodeError as error:
             raise self._fail(None, f"not JSON at column {error.colno}: {error.msg}; write one object a line") from None
-        except UnicodeEncodeError:
-            raise self._fail(
-                None, "not usable JSON: a text has half a surrogate pair, or octets that are no UTF-8"
-            ) from None
-        except RecursionError:
-            raise self._fail(None, "not usable JSON: it is nested too deeply") from None
-        except ValueError as error:
-            raise self._fail(None, f"not usable JSON: {error}") from None
+        except UnfitJsonError as error:
+            raise self._fail(None, f"not usable JSON: {error}{f': {error.found}' if error.found else ''}") from None
         if not isinstance(members, dict):
             raise self._fail(None, 'an operation is a JSON object, like {"@type":"create","object":…,"value":{…}}')
         return members
@@ -272,29 +252,3 @@ _BUILDERS: dict[str, Callable[[_LineParser, str, Mapping[str, Any]], Operation]]
     "reconcile": _LineParser.reconcile,
     "destroy": _LineParser.destroy,
 }
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in members:
-            raise ValueError(f"the member {key!r} stands there twice")
-        members[key] = value
-    return members
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"the number {text[:_SHOWN]} is out of range")
-    return number
-
-
-def _integer(text: str) -> int:
-    if len(text) > _LONGEST_INTEGER:
-        raise ValueError(f"the number {text[:_SHOWN]}… is out of range")
-    return int(text)

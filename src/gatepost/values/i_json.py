@@ -1,0 +1,63 @@
+"""I-JSON (RFC 7493): no member twice, no NaN, no number beyond a double, no half surrogate pair. Pure.
+
+Read by the API (`management.jmap.i_json`) and by plan files (`config.plan_file`), which tell the failures in their own words.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+_LONGEST_INTEGER = 309  # characters; a longer one is beyond what a double can hold (RFC 7493 section 2.2)
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SHOWN = 40  # characters of what is wrong
+
+
+class UnfitJsonError(ValueError):
+    """JSON, but not I-JSON. The message repeats nothing of the text; `found` is what is wrong in it, shortened."""
+
+    def __init__(self, words: str, found: str = "") -> None:
+        super().__init__(words)
+        self.found = found if len(found) <= _SHOWN else f"{found[:_SHOWN]}…"
+
+
+def parse_i_json(text: str) -> object:
+    """The value. Raises json.JSONDecodeError, UnfitJsonError."""
+    try:
+        value: object = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer
+        )
+        text.encode()  # what has been read of standard input may have half pairs that are not escaped
+        if _ESCAPED_SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise UnfitJsonError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise UnfitJsonError("a text has half a surrogate pair") from None
+    return value
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise UnfitJsonError("an object has two members of the same name", next(n for n in names if names.count(n) > 1))
+    return members
+
+
+def _no_constant(name: str) -> float:
+    raise UnfitJsonError("NaN and Infinity are no numbers of JSON", name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise UnfitJsonError("a number is out of range", text)
+    return number
+
+
+def _integer(text: str) -> int:
+    if len(text) > _LONGEST_INTEGER:
+        raise UnfitJsonError("a number is out of range", text)
+    return int(text)
