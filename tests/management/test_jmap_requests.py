@@ -15,6 +15,9 @@ from gatepost.management.jmap.i_json import parse_i_json
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.jmap.references import ResultReferences
 from gatepost.management.jmap.request import Invocation, parse_request
+from gatepost.store.interface import Broken
+from gatepost.telemetry import events
+from gatepost.telemetry.events import Event
 
 Api = Any
 CORE = "urn:ietf:params:jmap:core"
@@ -225,6 +228,18 @@ async def test_a_failure_of_the_server_is_one_of_the_call(api: Api, monkeypatch:
     assert [name for name, _, _ in responses] == ["error", "Core/echo"]
     assert responses[0][1]["type"] == "serverFail"
     assert "hunter2" not in json.dumps(responses)
+
+
+async def test_a_full_disk_is_one_line_of_the_log_without_traceback(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: str) -> str:
+        raise Broken("database or disk is full")
+
+    logged: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(api.store, "state", fail)
+    monkeypatch.setattr(events, "error", lambda event, **values: logged.append((event, values)))
+    ((_, error, _),) = await api.calls(["x:Domain/get", {"ids": None}, "a"])
+    assert (error["type"], "disk" in error["description"]) == ("serverFail", False)
+    assert logged == [(Event.STORE_FAILED, {"reason": "database or disk is full", "method": "x:Domain/get"})]
 
 
 async def test_query_and_get_in_one_request(api: Api) -> None:

@@ -88,7 +88,9 @@ def serve(
     ] = "info",
     run_as: Annotated[
         str | None,
-        typer.Option("--run-as", envvar="GATEPOST_RUN_AS", metavar="USER", help="Account of the worker processes."),
+        typer.Option(
+            "--run-as", envvar="GATEPOST_RUN_AS", metavar="USER", help="The user that the server becomes; needs root."
+        ),
     ] = None,
 ) -> None:
     """Run the server."""

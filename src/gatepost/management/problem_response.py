@@ -62,7 +62,7 @@ async def answer_http_exception(_request: Request, error: Exception) -> Response
 async def answer_store_error(_request: Request, error: Exception) -> Response:
     """For what the store raises outside of a method call: who a client is cannot be found out now."""
     if not isinstance(error, Busy):
-        events.error(Event.STORE_FAILED, failure=error)
+        events.error(Event.STORE_FAILED, reason=str(error))
     detail = "the store does not answer at the moment: try again"
     return problem_response(_plain_document(503, detail), 503, (("retry-after", "2"),))
 

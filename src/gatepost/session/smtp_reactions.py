@@ -195,4 +195,4 @@ def _one_for_all(outcomes: Sequence[Outcome], taken: Reply) -> Reply:
 
 def _log_store_failure(error: StoreError) -> None:
     if not isinstance(error, Busy):  # being busy is no fault
-        events.error(Event.STORE_FAILED, failure=error)
+        events.error(Event.STORE_FAILED, reason=str(error))

@@ -15,7 +15,7 @@ from gatepost.management.jmap.failure import MethodError
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.jmap.references import ResultReferences
 from gatepost.management.jmap.request import Invocation, parse_request
-from gatepost.store.interface import Busy, StoreError
+from gatepost.store.interface import Broken, Busy, StoreError
 from gatepost.telemetry import events
 from gatepost.values.ids import Id
 
@@ -100,6 +100,9 @@ def _encode(answer: dict[str, object]) -> bytes:
 
 
 def _failed(method_name: str, error: Exception) -> MethodError:
-    events.error(events.Event.API_METHOD_FAILED, failure=error, method=method_name)
+    if isinstance(error, Broken):  # a full disk is no fault of the code: the reason says it all
+        events.error(events.Event.STORE_FAILED, reason=str(error), method=method_name)
+    else:
+        events.error(events.Event.API_METHOD_FAILED, failure=error, method=method_name)
     words = "the store failed" if isinstance(error, StoreError) else "the server failed"
     return MethodError("serverFail", f"{words}; its log says why. Nothing can be said about what was done")

@@ -149,4 +149,5 @@ def _translated_sqlite_error(error: sqlite3.Error) -> StoreError:
     primary_code = code & 0xFF  # the rest says where, not what
     if primary_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy("another writer holds the database; try again later")
-    return Broken(f"the database failed: {error} (code {code})")
+    advice = "; is the disk full?" if primary_code == sqlite3.SQLITE_IOERR else ""
+    return Broken(f"the database failed: {error} (code {code}){advice}")
