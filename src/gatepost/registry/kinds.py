@@ -90,8 +90,8 @@ class Text(Kind[str]):
 
     def schema(self) -> dict[str, object]:
         schema: dict[str, object] = {"type": "string", "format": self.format, "maxLength": self.max_length}
-        bounded = schema | ({"minLength": self.min_length} if self.min_length else {})
-        return bounded | ({"isLowerCase": True} if self.fold else {})
+        schema |= {"minLength": self.min_length} if self.min_length else {}
+        return schema | ({"isLowerCase": True} if self.fold else {})
 
 
 @dataclass(frozen=True, slots=True)
