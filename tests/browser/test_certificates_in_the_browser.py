@@ -149,6 +149,9 @@ def test_a_certificate_may_stay_in_files_on_the_server(pages: Pages, tmp_path: P
     certificate_id = create(pages)
     expect(page.get_by_role("radio", name="In files on the server")).to_be_checked()
     assert served(pages, "files.example.org") == leaf
+    (tmp_path / "fullchain.pem").write_text("half written")
+    expect(page.locator(".use")).to_contain_text("Files not usable", timeout=30_000)
+    assert served(pages, "files.example.org") == leaf
 
     page.get_by_role("radio", name="Uploaded here").check()
     fresh, fresh_key = pair("files.example.org", 80)

@@ -10,6 +10,7 @@ export function validityOf(certificate, now) {
   const until = Date.parse(certificate.notValidAfter);
   if (until <= now) return { word: "Expired", tone: "bad" };
   if (Date.parse(certificate.notValidBefore) > now) return { word: "Not valid yet", tone: "busy" };
+  if (certificate.fileProblem) return { word: "Files not usable", tone: "bad" }; // what they held before is served on
   if (until - now < SOON_MS) return { word: "Expires soon", tone: "busy" };
   return { word: "Valid", tone: "good" };
 }

@@ -1,4 +1,5 @@
-// What the counters of a listener count, in words. Pure data; the names are those of ListenerStatus.
+// What the counters of a listener count, and what to do about an address that cannot be bound, in words. Pure data; the names are
+// those of ListenerStatus.
 
 /** @typedef {{title: string, words: string, property: string, reasons: Record<string, string>}} Counters */
 
@@ -67,3 +68,14 @@ export const COUNTERS = [
     },
   },
 ];
+
+const MORE_RIGHTS = "The server may not bind this port: start it as root with --run-as, or take a port above 1023.";
+
+/** @type {Record<string, string>} by errno */
+export const ADVICE = {
+  EADDRINUSE: "Another program listens there: stop it, or take another address.",
+  EADDRNOTAVAIL: "This machine does not have that address: add it to an interface, or take [::].",
+  EACCES: MORE_RIGHTS,
+  EPERM: MORE_RIGHTS,
+};
+export const TRYING_AGAIN = "It is tried again when a change of this listener is saved, or when the server is reloaded.";

@@ -20,7 +20,7 @@ import { Toolbar } from "./objects.js";
 /** @type {Column[]} */
 const COLUMNS = [
   { name: "label", label: "Name", cell: (row) => html`<a href=${`#${pathOfObject("x:Certificate", row.id)}`}>${row.label}</a>` },
-  { name: "names", label: "Names", cell: (row) => row.names.map((/** @type {string} */ name) => html`<span key=${name} class="address">${name}</span>`) },
+  { name: "names", label: "Names", class: "hosts", cell: (row) => row.names.map((/** @type {string} */ name) => html`<span key=${name} class="address">${name}</span>`) },
   { name: "issuer", label: "Issuer", cell: (row) => html`<span title=${row.certificate.issuer}>${row.issuer}</span>` },
   { name: "validity", label: "Valid until", cell: (row) => html`<${Validity} certificate=${row.certificate} />` },
   { name: "keyType", label: "Key", cell: (row) => row.keyType },

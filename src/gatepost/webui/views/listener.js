@@ -2,6 +2,7 @@
 
 import { departureWords, joinListeners } from "../listener_model.js";
 import { remarksOn } from "../listener_sense.js";
+import { ADVICE, TRYING_AGAIN } from "../listener_words.js";
 import { templateValues } from "../listener_templates.js";
 import { useApplication, useCollection, usePolled } from "../parts/application.js";
 import { html } from "../parts/html.js";
@@ -82,11 +83,13 @@ const TABS = [
 function Headline({ listener, statuses }) {
   if (statuses === null) return html`<p class="headline quiet" role="status">Asking how it does …</p>`;
   const [entry] = joinListeners([listener], statuses);
+  const advice = new Set(statuses.flatMap((status) => status.addresses).flatMap((/** @type {Obj} */ each) => ADVICE[each.errno] ?? []));
   return html`
     <div class="headline">
       <${State} word=${entry.state} tone=${entry.tone} />
       <span class="quiet">${counted(entry.connections, "open connection", "open connections")}</span>
       ${[entry.reason, ...entry.notes].filter(Boolean).map((words) => html`<span key=${words} class="headline-reason">${words}</span>`)}
+      ${advice.size > 0 && html`<span class="headline-reason">${[...advice, TRYING_AGAIN].join(" ")}</span>`}
     </div>
   `;
 }
