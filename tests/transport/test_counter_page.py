@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -45,14 +46,14 @@ def connections(page: CounterPage, slot: int = SLOT) -> int:
 class CountingProcess:
     """See counting_process.py."""
 
-    def __init__(self, page: CounterPage, worker: int, *what: str) -> None:
+    def __init__(self, page: CounterPage, worker: int, *what: str, share: int | None = None) -> None:
         numbers = (page.descriptor, page.rows, worker, SLOT)
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), *map(str, numbers), *what],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            pass_fds=[page.descriptor],
+            pass_fds=[page.descriptor, *([] if share is None else [share])],
             env=python_environment(),
         )
         assert self.answer() == "ready"
@@ -70,6 +71,13 @@ class CountingProcess:
         self.process.kill()
         self.process.wait(20)
 
+    def end(self) -> None:
+        self.kill()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+
 
 @contextmanager
 def processes(page: CounterPage, *what: str, count: int = 4) -> Iterator[list[CountingProcess]]:
@@ -78,11 +86,7 @@ def processes(page: CounterPage, *what: str, count: int = 4) -> Iterator[list[Co
         yield started
     finally:
         for one in started:
-            one.kill()
-            assert one.process.stdin is not None
-            assert one.process.stdout is not None
-            one.process.stdin.close()
-            one.process.stdout.close()
+            one.end()
 
 
 def test_a_new_page_has_no_caps_and_counts_nothing(page: CounterPage) -> None:
@@ -309,6 +313,51 @@ def test_no_address_is_refused_while_there_is_room_for_it(page: CounterPage) -> 
             worker.go()
         assert [int(worker.answer()) for worker in workers] == [3000] * 4
     assert [page.addresses.count(octets(each)) for each in ("192.0.2.1", "192.0.2.2", "2001:db8::1")] == [0, 0, 0]
+
+
+def test_no_address_ever_exceeds_its_cap_whoever_comes_leaves_and_dies(
+    page: CounterPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four processes at random; some are killed in the middle of whatever they do, and have successors in their rows."""
+    monkeypatch.setattr(address_counts, "_BUCKETS", 1)
+    monkeypatch.setattr(address_counts, "_ENTRIES", address_counts._SLOTS)
+    cap, addresses = 3, [f"192.0.2.{number}" for number in range(1, 21)]  # 20 for the 16 slots of each process
+    with witness_file(4 * len(addresses)) as witness:
+        arguments = ("witnessed", str(witness), ",".join(addresses), str(cap))
+        workers = [CountingProcess(page, row, *arguments, str(row), share=witness) for row in range(4)]
+        try:
+            for worker in workers:
+                worker.go()
+                assert worker.answer() == "going"
+            for turn in range(4):
+                row = turn % 3
+                time.sleep(0.1 + 0.05 * turn)  # not for anything to happen: for whatever happens to be under way
+                workers[row].end()
+                os.pwrite(witness, bytes(len(addresses)), row * len(addresses))
+                page.clear_row(row)
+                workers[row] = CountingProcess(page, row, *arguments, str(10 + turn), share=witness)
+                workers[row].go()
+                assert workers[row].answer() == "going"
+            for worker in workers:
+                worker.go()
+            let_in, refused, most = zip(*(map(int, worker.answer().split()) for worker in workers), strict=True)
+            assert max(most) == cap
+            assert sum(let_in) > 0
+            assert sum(refused) > 0
+            assert [page.addresses.count(octets(address)) for address in addresses] == [0] * len(addresses)
+        finally:
+            for worker in workers:
+                worker.end()
+
+
+@contextmanager
+def witness_file(size: int) -> Iterator[int]:
+    descriptor = os.memfd_create("witness")
+    os.ftruncate(descriptor, size)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def test_a_bucket_that_is_full_lets_nobody_else_in(page: CounterPage, monkeypatch: pytest.MonkeyPatch) -> None:
