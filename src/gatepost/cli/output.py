@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from gatepost.values.duration import format_duration
 
 _UNBOUNDED_WIDTH = 10_000  # into a pipe or file a line stays one line
 _NOTHING = "-"
+_ORDER = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # controls but tab and line end; bidi
 
 
 class Output:
@@ -38,12 +40,12 @@ class Output:
     def line(self, text: str, style: str = "") -> None:
         """A line for people."""
         if not self.is_json:
-            self._console.print(Text(text, style=style))
+            self._console.print(_text(text, style))
 
     def paragraph(self, text: str, *, indent: int) -> None:
         """Text for people, all its lines indented."""
         if not self.is_json:
-            self._console.print(Padding(Text(text), (0, 0, 0, indent), expand=False))
+            self._console.print(Padding(_text(text), (0, 0, 0, indent), expand=False))
 
     def plain(self, text: str) -> None:
         """Text that another program will read as it is, without --json too."""
@@ -70,7 +72,7 @@ class Output:
         from rich.live import Live
 
         with Live(console=self._console, auto_refresh=False) as live:
-            yield lambda titles, rows, text: live.update(Group(_table(titles, rows), Text(text)), refresh=True)
+            yield lambda titles, rows, text: live.update(Group(_table(titles, rows), _text(text)), refresh=True)
 
     def _print_below(self, titles: Sequence[str], rows: Iterable[Sequence[str]], text: str) -> None:
         self.table(titles, rows)
@@ -84,7 +86,7 @@ class Output:
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in rows:
-            table.add_row(Text(name), Text(value))
+            table.add_row(_text(name), _text(value))
         self._console.print(table)
 
     def progress(self, title: str) -> ProgressBar:
@@ -95,19 +97,24 @@ class Output:
         """Lines on stderr, the first one marked as an error."""
         for position, text in enumerate(lines):
             prefix = Text("error: ", style="bold red") if position == 0 else Text("  ")
-            self._errors.print(prefix + Text(text))
+            self._errors.print(prefix + _text(text))
 
     def warning(self, text: str) -> None:
         """A line on stderr that does not end the command."""
-        self._errors.print(Text("warning: ", style="bold yellow") + Text(text))
+        self._errors.print(Text("warning: ", style="bold yellow") + _text(text))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """What clients and others have written may end up here: it must not give orders to a terminal, or turn text around."""
+    return Text(_ORDER.sub(lambda found: found[0].encode("unicode_escape").decode(), text), style=style)
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for title in titles:
-        table.add_column(Text(title), overflow="fold")
+        table.add_column(_text(title), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(_text(cell) for cell in row))
     return table
 
 
