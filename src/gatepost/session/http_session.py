@@ -11,6 +11,7 @@ from email.utils import formatdate
 from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
 import h11
 from starlette.requests import ClientDisconnect
@@ -20,6 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from gatepost.session.http_framing import MAX_HEAD, RequestConnection
+from gatepost.session.plain_cycle import PlainCycle
+from gatepost.session.plain_request import PlainRequest, plain_request
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.ending import Ending
@@ -134,6 +137,8 @@ class HttpSession(H11Protocol):
         self._write_deadline: asyncio.TimerHandle | None = None
         self._received_before = self._sent_before = 0  # octets, when the deadline was set
         self._is_leaving = False
+        self._plain: bytes | None = None  # the request under way, where h11 knows nothing of it
+        self._early = b""  # what came behind it
 
     # --- called by the transport ------------------------------------------------------------------------------------
 
@@ -145,12 +150,20 @@ class HttpSession(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and see what is still to come."""
-        if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+        if self._plain is not None:
+            self._early += data
+            self.flow.pause_reading()
+            return
+        is_idle = self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+        if is_idle:
             data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request are passed over
         if not data:
             return  # to the parser it would be the end of the connection
         self.server_state.tell_the_time()
-        super().data_received(data)
+        if is_idle and (request := plain_request(data)) is not None:
+            self._begin_plain(request, data)
+        else:
+            super().data_received(data)
         self._watch_progress()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
@@ -186,6 +199,8 @@ class HttpSession(H11Protocol):
             self.transport.close()
         else:
             self._watch_progress()
+        if self._plain is not None:
+            self._end_plain()
 
     def send_400_response(self, msg: str) -> None:
         """What the client has sent makes no sense: nothing behind it can be understood either."""
@@ -209,6 +224,68 @@ class HttpSession(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             return "request"
         return "idle"
+
+    # --- requests that are read without h11 (see `plain_request`) ------------------------------------------------------
+
+    def _begin_plain(self, request: PlainRequest, octets: bytes) -> None:
+        self._unset_keepalive_if_required()
+        self._plain = octets
+        self.headers = request.headers
+        self.scope = self._scope_of(request)
+        self.cycle = PlainCycle(
+            request.body,
+            self._give_to_h11,
+            self.loop,
+            scope=self.scope,
+            conn=self.conn,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            on_response=self.on_response_complete,
+        )
+        task = self.loop.create_task(self.cycle.run_asgi(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _scope_of(self, request: PlainRequest) -> Any:
+        """The same that uvicorn makes of a request."""
+        path, _, query = request.target.partition(b"?")
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": request.method,
+            "root_path": self.root_path,
+            "path": self.root_path + unquote(path.decode("ascii")),
+            "raw_path": self.root_path.encode("ascii") + path,
+            "query_string": query,
+            "headers": request.headers,
+            "state": self.app_state.copy(),
+        }
+
+    def _give_to_h11(self) -> None:
+        """The response is not a plain one: h11 gets the request after all, and then what came behind it."""
+        octets, self._plain = self._plain, None
+        early, self._early = self._early, b""
+        if octets is None or self.conn.our_state is not h11.IDLE:
+            return  # the connection is lost
+        self.conn.receive_data(octets)
+        while not isinstance(self.conn.next_event(), h11.EndOfMessage):
+            pass  # the application has it
+        if early:
+            self.conn.receive_data(early)
+
+    def _end_plain(self) -> None:
+        self._plain = None
+        early, self._early = self._early, b""
+        if early and not self.transport.is_closing():
+            self.data_received(early)
 
     # --- leaving ----------------------------------------------------------------------------------------------------
 
@@ -238,7 +315,7 @@ class HttpSession(H11Protocol):
         if self.transport.is_closing():
             return
         state = self.conn.their_state
-        if state is h11.IDLE and self.timeout_keep_alive_task is None:
+        if state is h11.IDLE and self._plain is None and self.timeout_keep_alive_task is None:
             if self._awaited is not _Awaited.HEAD:
                 self._await(_Awaited.HEAD)
         elif state is not h11.SEND_BODY:
