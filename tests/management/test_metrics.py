@@ -121,3 +121,21 @@ async def test_from_elsewhere_an_operator_may_read_them_and_nobody_without_crede
 def test_a_kernel_that_counts_otherwise_breaks_nothing() -> None:
     assert metrics._kernel_counts("") == {}
     assert metrics._kernel_counts("TcpExt: A B\nTcpExt: 1 2\nIpExt: C\nIpExt: 3\n") == {"A": 1, "B": 2}
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8080", 200),
+        ("127.0.0.1:8080", 200),
+        ("[::1]:8080", 200),
+        ("LOCALHOST", 200),
+        ("evil.example:8080", 401),
+        ("localhost.evil.example", 401),
+        ("192.0.2.1:8080", 401),
+        ("local host", 401),
+    ],
+)
+async def test_a_web_page_whose_name_leads_to_this_machine_reads_nothing(host: str, status: int, api: Api) -> None:
+    async with api.client() as client:
+        assert (await client.get("/metrics", headers={"host": host})).status_code == status

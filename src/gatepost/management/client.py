@@ -62,6 +62,14 @@ def is_protected(connection: HTTPConnection) -> bool:
     return is_last_stretch_safe and (is_tls(connection) or peer_of(connection).is_loopback)
 
 
+def is_asked_as_this_machine(connection: HTTPConnection) -> bool:
+    """Whether the client calls the server by a loopback address or `localhost`. A web page of elsewhere that has its own name
+    resolved to 127.0.0.1 calls it by that name (DNS rebinding)."""
+    asked = _HOST.match(connection.headers.get("host", ""))
+    name = asked[1].strip("[]").lower() if asked else ""
+    return name == "localhost" or _address(name).is_loopback
+
+
 def request_way(connection: HTTPConnection) -> RequestWay:
     """How the request came."""
     peer, relay = peer_of(connection), _relay_of(connection)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gatepost.management.applying import NodeStatus
-from gatepost.management.client import is_tls, peer_of
+from gatepost.management.client import is_asked_as_this_machine, is_tls, peer_of
 from gatepost.management.credentials import Credentials, Identity
 from gatepost.management.ended_sessions import end_session
 from gatepost.management.event_stream import EventStreams
@@ -158,8 +158,10 @@ class Endpoints:
         return _json(msgspec.json.encode(document), 503 if waiting else 200)
 
     async def metrics(self, request: Request) -> Response:
-        """GET /metrics: for Prometheus. From this machine without credentials, unless a proxy on it passes the request on."""
-        if not peer_of(request).is_loopback or not _RELAYED.isdisjoint(request.headers.keys()):
+        """GET /metrics: for Prometheus. From this machine without credentials, unless a proxy or a browser on it asks for
+        somebody else."""
+        is_local = peer_of(request).is_loopback and is_asked_as_this_machine(request)
+        if not is_local or not _RELAYED.isdisjoint(request.headers.keys()):
             caller = (await self._credentials.identify(request)).caller
             if caller.scope(LISTENER_STATUS, Verb.GET) is not Scope.ALL:
                 raise HttpProblem(403, "metrics are for administrators and operators")
