@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,24 @@ def test_what_a_killed_server_has_left_is_replaced(tmp_path: Path) -> None:
         control_socket.listen(tmp_path).close()
     with pytest.raises(ConnectionRefusedError):
         control_socket.connect(tmp_path)
+
+
+def test_of_servers_that_start_at_once_where_one_was_killed_one_gets_the_directory(tmp_path: Path) -> None:
+    for _ in range(20):
+        together = threading.Barrier(6)
+
+        def begin(together: threading.Barrier = together) -> socket.socket | AnotherServer:
+            together.wait(20)
+            try:
+                return control_socket.listen(tmp_path)
+            except AnotherServer as refusal:
+                return refusal
+
+        with ThreadPoolExecutor(6) as threads:
+            ended = [each.result() for each in [threads.submit(begin) for _ in range(6)]]
+        sockets = [each for each in ended if isinstance(each, socket.socket)]
+        assert len(sockets) == 1
+        sockets[0].close()
 
 
 def test_a_file_of_that_name_is_not_removed(tmp_path: Path) -> None:
