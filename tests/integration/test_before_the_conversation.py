@@ -125,6 +125,35 @@ def _cpu_seconds(server: RunningServer) -> float:
     return total / 100
 
 
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (b"PROXY TCP4 127.0.0.9 127.0.0.1 4001 80\r\n", b"200"),
+        (b"PROXY UNKNOWN\r\n", b"403"),
+        (V2 + b"\x21\x00\x00\x00", b"403"),
+        (V2 + b"\x21\x31\x00\xd8" + bytes(216), b"403"),
+    ],
+    ids=["named", "UNKNOWN", "UNSPEC", "UNIX"],
+)
+def test_a_client_that_a_proxy_on_this_machine_does_not_name_has_no_rights_of_this_machine(
+    shared_server: RunningServer, header: bytes, status: bytes
+) -> None:
+    port = free_port()
+    listener_id = shared_server.create_listener(
+        name="relayed-http",
+        protocol="http",
+        bind=[f"127.0.0.1:{port}"],
+        useTls=False,
+        overrideProxyTrustedNetworks=["127.0.0.1"],
+    )
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+            sock.sendall(header + b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert sock.recv(65536).startswith(b"HTTP/1.1 " + status)
+    finally:
+        shared_server.destroy_listener(listener_id)
+
+
 def test_a_peer_that_is_not_trusted_is_never_asked_for_a_header(server: RunningServer) -> None:
     with socket.create_connection(server.address("smtp"), timeout=30) as sock:
         assert sock.recv(4096).startswith(b"220 ")

@@ -37,4 +37,23 @@ def test_behind_a_proxy_they_are_those_of_the_header(source: str) -> None:
     info.proxy_header = decoded.header
     assert info.source_octets == info.source_address[0].packed
     assert info.source_octets[-1] == 9
+    assert info.is_source_known
+    assert not info.is_source_loopback
+
+
+_V2 = b"\r\n\r\n\x00\r\nQUIT\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"PROXY UNKNOWN\r\n", _V2 + b"\x20\x00\0\0", _V2 + b"\x21\x00\0\0", _V2 + b"\x21\x31\0\xd8" + bytes(216)],
+    ids=["UNKNOWN", "LOCAL", "UNSPEC", "UNIX"],
+)
+def test_a_client_that_its_proxy_does_not_name_is_not_taken_for_the_proxy(header: bytes) -> None:
+    info = ConnectionInfo(("127.0.0.1", 4001))
+    decoded = decode(header)
+    assert isinstance(decoded, Decoded)
+    assert info.is_source_loopback
+    info.proxy_header = decoded.header
+    assert not info.is_source_known
     assert not info.is_source_loopback

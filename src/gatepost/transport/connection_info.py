@@ -117,10 +117,15 @@ class ConnectionInfo:
         return relayed.source.octets if relayed else self.peer_octets
 
     @property
+    def is_source_known(self) -> bool:
+        """Whether the source is the client's: not that of a proxy that does not say for whom it speaks."""
+        return self.proxy_header is None or self._relayed() is not None
+
+    @property
     def is_source_loopback(self) -> bool:
-        """Whether the client is on this machine."""
+        """Whether the client is on this machine; one that nobody knows is not."""
         octets = self.source_octets
-        return octets[0] == 127 if len(octets) == 4 else octets == _LOOPBACK_V6
+        return self.is_source_known and (octets[0] == 127 if len(octets) == 4 else octets == _LOOPBACK_V6)
 
     @property
     def destination_address(self) -> Endpoint:

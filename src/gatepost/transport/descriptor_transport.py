@@ -483,8 +483,11 @@ class DescriptorTransport(asyncio.Transport):
         return self._protocol  # type: ignore[return-value]  # see set_protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """`peername` and `sockname` are the true source and destination (after a trusted PROXY header); `proxy_address` is that
-        of who sent such a header; `sslcontext` is true under TLS. The socket itself is not given away."""
+        """`peername` and `sockname` are the true source and destination (after a trusted PROXY header; without the former
+        where that does not say who the client is); `proxy_address` is that of who sent such a header; `sslcontext` is true
+        under TLS. The socket itself is not given away."""
+        if name == "peername" and not self.info.is_source_known:
+            return default  # the proxy's own, of this machine perhaps, would be trusted as the client's
         if name in ("peername", "sockname"):
             address, port = self.info.source_address if name == "peername" else self.info.destination_address
             return str(address), port

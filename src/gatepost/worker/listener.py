@@ -10,7 +10,6 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from gatepost.plan.plan import ListenerPlan, Plan
-from gatepost.protocols.proxy_header.header import TcpAddresses
 from gatepost.session.reactions import Opening, ProtocolParts
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import AccessLog
@@ -96,7 +95,7 @@ class ListenerPolicy:
 
     def may_log_in_in_clear(self, info: ConnectionInfo) -> bool:
         """Credentials in clear: only from this machine itself, and only where TLS is not offered at all."""
-        return self.plan.tls is None and _is_local(info)
+        return self.plan.tls is None and info.is_source_loopback
 
 
 def _membership(networks: Iterable[str]) -> Callable[[str], bool]:
@@ -115,13 +114,6 @@ def _membership(networks: Iterable[str]) -> Callable[[str], bool]:
 def _only_endpoint(address: SocketAddress) -> Endpoint | None:
     """Where connections to this listening address arrive, if there is only one such place."""
     return None if address.ip.is_unspecified else (address.ip, address.port)
-
-
-def _is_local(info: ConnectionInfo) -> bool:
-    header = info.proxy_header
-    if header is not None and not isinstance(header.addresses, TcpAddresses):
-        return False  # a proxy that does not say who the client is: not the proxy
-    return info.is_source_loopback
 
 
 class Listener:
