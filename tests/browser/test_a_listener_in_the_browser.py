@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 from tests.browser.pages import Pages
 from tests.free_port import free_port
+from tests.integration.running_server import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -131,6 +133,66 @@ def test_two_people_at_one_listener_lose_nothing(pages: Pages) -> None:
     expect(pages.heading("This listener is gone")).to_be_visible()
 
 
+def test_each_kind_of_field_is_edited_and_what_the_server_refuses_stands_at_its_field(pages: Pages) -> None:
+    page, port, address = pages.page, free_port(), "127.0.0.1:{}".format(pages.server.ports["imap"])
+    pages.go_to("/listeners/new")
+    pages.field("Name").fill("POP3")
+    pages.field("Protocol").select_option("ManageSieve")
+    pages.textbox("Bind addresses").fill(f"{address} 127.0.0.1:{port}")
+    pages.button("Create listener").click()
+    expect(page.locator("[data-property=bind] .error")).to_contain_text(address)
+    expect(pages.textbox("Bind addresses")).to_be_focused()
+    expect(page.get_by_role("alert").filter(has_text="Not accepted: Bind addresses.")).to_be_visible()
+    pages.button(f"Remove {address}").click()
+    pages.button("Create listener").click()
+    expect(page.locator("[data-property=name] .error")).to_contain_text("exists already")
+    pages.field("Name").fill("every-kind")
+    pages.button("Create listener").click()
+    expect(pages.heading("every-kind")).to_be_visible()
+
+    pages.field("Connections at most").fill("")
+    pages.field("Handshake timeout").fill("1m 30s")
+    pages.field("Server chooses the suite").uncheck()
+    page.get_by_role("group", name="Disabled TLS versions").get_by_label("TLS 1.2").check()
+    page.get_by_role("group", name="Disabled cipher suites").get_by_label("TLS 1.3 TLS_AES_128_GCM_SHA256").check()
+    pages.textbox("Trusted proxy networks").fill("192.0.2.0/24, 2001:db8::/32")
+    pages.field("Reuse port").uncheck()
+    pages.field("Send buffer").fill("65536")
+    pages.button("Preview").click()
+    preview = page.get_by_role("dialog", name="What this change does")
+    for effect in ("new sockets first", "at once", "next connection"):
+        expect(preview).to_contain_text(effect)
+    preview.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    expect(page.get_by_role("list", name="Reuse port in the kernel")).to_contain_text("off")
+    stored = pages.server.listener("every-kind")
+    assert {name: stored[name] for name in ("maxConnections", "tlsTimeout", "tlsIgnoreClientOrder")} == {
+        "maxConnections": None,
+        "tlsTimeout": 90_000,
+        "tlsIgnoreClientOrder": False,
+    }
+    assert (list(stored["tlsDisableProtocols"]), len(stored["tlsDisableCipherSuites"])) == (["tls12"], 1)
+    assert set(stored["overrideProxyTrustedNetworks"]) == {"192.0.2.0/24", "2001:db8::/32"}
+    assert (stored["socketReusePort"], stored["socketSendBufferSize"]) == (False, 65_536)
+    pages.server.destroy_listener(stored["id"])
+
+
+def test_who_insists_may_cut_off_the_way_they_came_in(open_pages: Callable[..., Pages]) -> None:
+    pages, port = open_pages(scheme="https"), free_port()
+    pages.sign_in()
+    before = pages.server.listener("https")
+    open_listener(pages, "https")
+    pages.button(f"Remove 127.0.0.1:{pages.server.ports['https']}").click()
+    pages.textbox("Bind addresses").fill(f"127.0.0.1:{port}")
+    pages.button("Save").click()
+    question = pages.page.get_by_role("dialog", name="This cuts off the way you came in")
+    expect(question).to_contain_text("where that listener would not be any more")
+    question.get_by_role("button", name="Save anyway").click()
+    eventually(lambda: list(pages.server.listener("https")["bind"]) == [f"127.0.0.1:{port}"])
+    pages.page.close()
+    pages.server.update_listener(before["id"], bind=before["bind"])
+
+
 def test_who_would_cut_off_the_way_they_came_in_is_asked(pages: Pages) -> None:
     page, before = pages.page, pages.server.listener("http")
     open_listener(pages, "http")
@@ -145,8 +207,6 @@ def test_who_would_cut_off_the_way_they_came_in_is_asked(pages: Pages) -> None:
     question.get_by_role("button", name="Cancel").click()
     expect(page.locator("[data-property=overrideProxyTrustedNetworks] .error")).to_contain_text("PROXY header")
     expect(pages.textbox("Trusted proxy networks")).to_be_focused()
-    pages.button(f"Remove 127.0.0.1:{pages.server.ports['http']}").click()
-    expect(page.locator("[data-property=bind]")).to_contain_text("These pages came over port")
     pages.button("Delete …").click()
     page.get_by_role("dialog", name="Delete 1 listener?").get_by_role("button", name="Delete").click()
     expect(question).to_contain_text("this request comes through that listener")

@@ -9,25 +9,17 @@ const VERSIONS = ["tls12", "tls13"];
 /**
  * Remarks by property.
  * @param {Obj} listener
- * @param {{defaults: Obj, settings: Obj | null, before: Obj | null, port: string}} context `settings`: those of the whole server,
- *   null where they are not known; `before`: the listener as it is, null for a new one; `port`: where this page came from
+ * @param {Obj} defaults
+ * @param {Obj | null} settings those of the whole server; null where they are not known
  * @returns {Record<string, string>}
  */
-export function remarksOn(listener, { defaults, settings, before, port }) {
+export function remarksOn(listener, defaults, settings) {
   return {
     ...tlsRemarks(listener, defaults),
     ...proxyRemarks(listener),
     ...limitRemarks(listener, settings),
     ...addressRemarks(listener),
-    ...ownWayRemarks(listener, before, port),
   };
-}
-
-/** @param {Obj} listener @param {Obj | null} before @param {string} port @returns {Record<string, string>} */
-function ownWayRemarks(listener, before, port) {
-  const isThere = (/** @type {Obj} */ each) => Object.keys(each.bind ?? {}).some((address) => address.endsWith(`:${port}`));
-  if (before?.protocol !== "http" || !isThere(before) || isThere(listener)) return {};
-  return { bind: `These pages came over port ${port}: they will not answer there any more.` };
 }
 
 /** @param {Obj} listener @param {Obj} defaults @returns {Record<string, string>} */

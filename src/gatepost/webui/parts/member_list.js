@@ -2,6 +2,7 @@
 
 import { CHECKS } from "../checks.js";
 import { html, useRef, useState } from "./html.js";
+import { whenReleased } from "./pointer.js";
 
 /** @import {InputProperties} from "./inputs.js" */
 
@@ -74,7 +75,7 @@ export function MemberList({ id, property, value, isReadOnly, describedBy, isInv
           value=${text}
           onInput=${type}
           onKeyDown=${onKey}
-          onBlur=${() => text.trim() !== "" && add(text)}
+          onBlur=${() => text.trim() !== "" && whenReleased(() => add(text))}
         />
         <button type="button" onClick=${() => add(text)}>Add</button>
       </span>`}

@@ -37,6 +37,13 @@ export function PemInput({ editing }) {
     return undefined;
   }
 
+  /** @param {Event} event */
+  async function choose(event) {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    await read(input.files);
+    input.value = ""; // so that the same file, mended, can be chosen again
+  }
+
   usePastedPem((text) => take(text, "what was pasted"));
 
   return html`
@@ -48,7 +55,7 @@ export function PemInput({ editing }) {
       onDrop=${(/** @type {DragEvent} */ event) => (event.preventDefault(), setOver(false), read(event.dataTransfer?.files))}
     >
       <label for="pem-files">PEM files of chain and key</label>
-      <input id="pem-files" type="file" multiple accept=".pem,.crt,.cer,.key,.txt" onChange=${(/** @type {any} */ event) => read(event.target.files)} />
+      <input id="pem-files" type="file" multiple accept=".pem,.crt,.cer,.key,.txt" onChange=${choose} />
       <p class="help">In one file or several, in any order. Or drop them here, or paste their text.</p>
       <p class=${answer?.isBad ? "error" : ""} role="status">${answer?.words}</p>
     </div>

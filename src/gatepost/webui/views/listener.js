@@ -29,7 +29,7 @@ export function ListenerView({ page, id }) {
 /** @param {{page: Page, type: ObjectType}} properties */
 function NewListener({ page, type }) {
   const { route } = useApplication();
-  const remarks = useRemarks(type, null);
+  const remarks = useRemarks(type);
   const names = (useCollection(type.name).objects ?? []).map((each) => each.name);
   const chosen = route.query.get("template");
   return html`<${ObjectEditor}
@@ -43,7 +43,7 @@ function NewListener({ page, type }) {
 /** @param {{page: Page, type: ObjectType, stored: Obj}} properties */
 function Listener({ page, type, stored }) {
   const { session } = useApplication();
-  const remarks = useRemarks(type, stored);
+  const remarks = useRemarks(type);
   const mayLook = session.may("sysListenerStatusGet");
   const { value, error, refresh } = usePolled(async () => {
     const [answer] = mayLook ? await session.call([["x:ListenerStatus/get", { ids: [stored.id] }]]) : [{ list: [] }];
@@ -99,9 +99,8 @@ function Remark({ words }) {
   return words ? html`<p class="remark" role="note">${words}</p>` : null;
 }
 
-/** @param {ObjectType} type @param {Obj | null} before @returns {(listener: Obj) => Record<string, string>} */
-function useRemarks(type, before) {
+/** @param {ObjectType} type @returns {(listener: Obj) => Record<string, string>} */
+function useRemarks(type) {
   const settings = useCollection("x:SystemSettings").objects?.[0] ?? null;
-  const port = location.port || (location.protocol === "https:" ? "443" : "80");
-  return (listener) => remarksOn(listener, { defaults: type.defaults(), settings, before, port });
+  return (listener) => remarksOn(listener, type.defaults(), settings);
 }

@@ -29,11 +29,11 @@ export function ObjectsView({ page }) {
   const text = textsOf(type, schema);
   const found = (collection.objects ?? []).filter((object) => text(object).includes(filter.toLowerCase()));
   const rows = sorted(found, sort, (object, name) => sortValue(type, schema, object, name));
+  const chosen = found.filter((object) => selected.has(object.id)); // what is not shown is not deleted
   const canDestroy = session.may(type.permission("Destroy"));
 
   async function destroy() {
-    const objects = found.filter((object) => selected.has(object.id));
-    if (await destroySelected(application, type, objects)) setSelected(new Set());
+    if (await destroySelected(application, type, chosen)) setSelected(new Set());
   }
 
   return html`
@@ -47,7 +47,7 @@ export function ObjectsView({ page }) {
       label=${`Filter ${type.list.plural}`}
       onFilter=${(/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true })}
       counts=${collection.objects && `${counted(found.length, type.list.singular, type.list.plural)}`}
-      selectedCount=${selected.size}
+      selectedCount=${chosen.length}
       onDestroy=${canDestroy ? destroy : null}
     />
     ${collection.objects?.length === 0 &&
