@@ -41,6 +41,18 @@ def test_behind_a_proxy_they_are_those_of_the_header(source: str) -> None:
     assert not info.is_source_loopback
 
 
+@pytest.mark.parametrize("source", ["TCP4 127.0.0.9 192.0.2.1", "TCP6 ::1 2001:db8::1", "TCP6 ::ffff:127.0.0.9 ::1"])
+@pytest.mark.parametrize(("peer", "is_here"), [("127.0.0.1", True), ("::ffff:127.0.0.1", True), ("192.0.2.66", False)])
+def test_a_loopback_address_behind_a_proxy_is_of_this_machine_only_if_the_proxy_is(
+    source: str, peer: str, is_here: bool
+) -> None:
+    info = ConnectionInfo((peer, 4001))
+    decoded = decode(f"PROXY {source} 4001 25\r\n".encode())
+    assert isinstance(decoded, Decoded)
+    info.proxy_header = decoded.header
+    assert (info.is_source_known, info.is_source_loopback) == (is_here, is_here)
+
+
 _V2 = b"\r\n\r\n\x00\r\nQUIT\n"
 
 

@@ -32,6 +32,10 @@ def _endpoint_text(sockaddr: tuple[object, ...]) -> str:
     return f"[{host.partition('%')[0]}]:{sockaddr[1]}"
 
 
+def _is_loopback(octets: bytes) -> bool:
+    return octets[0] == 127 if len(octets) == 4 else octets == _LOOPBACK_V6
+
+
 class ConnectionInfo:
     """Worked out when asked for: most connections of a busy server end without anybody asking for all four."""
 
@@ -118,14 +122,17 @@ class ConnectionInfo:
 
     @property
     def is_source_known(self) -> bool:
-        """Whether the source is the client's: not that of a proxy that does not say for whom it speaks."""
-        return self.proxy_header is None or self._relayed() is not None
+        """Whether the source is the client's, as seen from here: not that of a proxy that does not say for whom it speaks, nor
+        a loopback address of the machine of a proxy elsewhere."""
+        relayed = self._relayed()
+        if relayed is None:
+            return self.proxy_header is None
+        return not _is_loopback(relayed.source.octets) or _is_loopback(self.peer_octets)
 
     @property
     def is_source_loopback(self) -> bool:
         """Whether the client is on this machine; one that nobody knows is not."""
-        octets = self.source_octets
-        return self.is_source_known and (octets[0] == 127 if len(octets) == 4 else octets == _LOOPBACK_V6)
+        return self.is_source_known and _is_loopback(self.source_octets)
 
     @property
     def destination_address(self) -> Endpoint:
