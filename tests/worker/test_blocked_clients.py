@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 from tests.supervisor.plans import listener
@@ -14,6 +15,7 @@ from tests.worker.worker_world import WorkerWorld, rest_of
 from gatepost.plan.plan import NetworkPlan
 from gatepost.transport.counter_page import Cell
 from gatepost.transport.ending import Ending
+from gatepost.worker import block_watch
 
 LOOPBACK = (NetworkPlan("127.0.0.0/8"),)
 ENDING = (NetworkPlan("127.0.0.0/8", None, ends_connections=True),)
@@ -62,6 +64,23 @@ async def test_a_block_ends_when_its_time_is_over_without_a_change(world: Worker
     assert await is_refused(world, address)
     await until(lambda: world.worker.blocks.table is None)
     await world.greeted(address)
+
+
+async def test_a_block_that_a_wrong_clock_has_ended_holds_again_when_the_clock_is_set_back(
+    world: WorkerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(block_watch, "time", SimpleNamespace(time=lambda: clock[0]))
+    monkeypatch.setattr(block_watch, "_LONGEST_WAIT", 0.01)
+    address = world.listen()
+    await world.apply(listener("a", address), blocked_networks=(NetworkPlan("127.0.0.0/8", 2000.0),))
+    assert await is_refused(world, address)
+    clock[0] = 3000.0
+    await until(lambda: world.worker.blocks.table is None)
+    clock[0] = 1500.0
+    await until(lambda: world.worker.blocks.table is not None)
+    assert await is_refused(world, address)
+    await world.apply(listener("a", address), revision=2)
 
 
 async def test_an_allowance_ends_when_its_time_is_over_and_takes_those_along_that_were_let_in(
