@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 
-.PHONY: run test check format manual bench bench-full soak vendor lock clean
+.PHONY: run test check format manual bench bench-full soak vendor screenshots lock clean
 
 run: $(VENV)/runtime-installed ## start the demonstration on loopback
 	$(BIN)/gatepost serve --demo
@@ -42,6 +42,9 @@ vendor: node_modules/installed ## the web UI's libraries, from what package.json
 
 fuzz: $(VENV)/dev-installed ## random objects and methods against a running server, for five minutes
 	GATEPOST_FUZZ_SECONDS=300 GATEPOST_FUZZ_SEED=$$(date +%s) $(BIN)/pytest tests/integration/test_api_state_machine.py
+
+screenshots: $(VENV)/dev-installed ## pictures of every page of the web UI, into docs/screenshots
+	$(BIN)/python -m tests.browser.screenshots
 
 lock: $(VENV)/dev-installed ## new exact versions for the ranges in pyproject.toml
 	$(BIN)/pip install -q uv

@@ -64,9 +64,10 @@ export function numberText(value) {
  * `3 minutes ago`, `in 2 days`.
  * @param {Date} moment
  * @param {Date} now
+ * @param {boolean} [isShort] as `3m ago`
  */
-export function relativeText(moment, now) {
-  const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+export function relativeText(moment, now, isShort = false) {
+  const format = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: isShort ? "narrow" : "long" });
   const seconds = (moment.getTime() - now.getTime()) / 1000;
   const size = Math.abs(seconds);
   if (size < 5) return "just now";

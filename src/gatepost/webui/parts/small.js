@@ -12,8 +12,8 @@ export function State({ word, tone }) {
   return html`<span class="state" data-tone=${tone}>${word}</span>`;
 }
 
-/** Relative, with the exact time on hover and for screen readers. @param {{at: string | Date | null}} properties */
-export function Time({ at }) {
+/** Relative, with the exact time on hover and for screen readers. @param {{at: string | Date | null, isShort?: boolean}} properties */
+export function Time({ at, isShort = false }) {
   const [now, setNow] = useState(() => new Date());
   useEffect(() => {
     const timer = setInterval(() => setNow(new Date()), 15_000);
@@ -21,7 +21,7 @@ export function Time({ at }) {
   }, []);
   if (at === null) return html`<span class="quiet">never</span>`;
   const moment = at instanceof Date ? at : new Date(at);
-  return html`<time datetime=${moment.toISOString()} title=${exactText(moment)}>${relativeText(moment, now)}</time>`;
+  return html`<time datetime=${moment.toISOString()} title=${exactText(moment)}>${relativeText(moment, now, isShort)}</time>`;
 }
 
 /** A share of a whole, as a bar and in numbers. @param {{value: number, max: number | null, label: string}} properties */

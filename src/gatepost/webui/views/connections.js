@@ -30,13 +30,20 @@ const FAREWELLS = {
 const COLUMNS = [
   { name: "source", label: "Source", cell: (each) => html`<span class="address">${each.source}</span>` },
   { name: "listener", label: "Listener", cell: (each) => html`<a href=${`#/listeners/${encodeURIComponent(each.listenerId)}`}>${each.listener}</a>` },
-  { name: "account", label: "Account", cell: (each) => each.account ?? html`<span class="quiet">–</span>` },
+  { name: "account", label: "Account", cell: (each) => html`<${LoginName} name=${each.account} />` },
   { name: "state", label: "State", cell: (each) => each.state },
   { name: "tlsVersion", label: "TLS", cell: (each) => html`<${Tls} connection=${each} />` },
-  { name: "since", label: "Since", cell: (each) => html`<${Time} at=${each.since} />` },
+  { name: "since", label: "Since", cell: (each) => html`<span class="number"><${Time} at=${each.since} isShort=${true} /></span>` },
   { name: "bytesReceived", label: "Received", cell: (each) => html`<span class="number">${sizeText(each.bytesReceived)}</span>` },
   { name: "bytesSent", label: "Sent", cell: (each) => html`<span class="number">${sizeText(each.bytesSent)}</span>` },
 ];
+
+/** It is broken before the @ where it does not fit. @param {{name: string | null}} properties */
+function LoginName({ name }) {
+  if (name === null) return html`<span class="quiet">–</span>`;
+  const [local, ...domain] = name.split(/(?=@)/);
+  return html`<span class="login-name">${local}<wbr />${domain.join("")}</span>`;
+}
 
 /** @param {{connection: Obj}} properties */
 function Tls({ connection }) {

@@ -113,11 +113,12 @@ function columnsOf(type, schema) {
 function Value({ property, value }) {
   const { schema } = useApplication();
   const { type } = property;
+  if (type.type === "utcDateTime") return html`<${Time} at=${value} />`;
+  if (type.class?.enumName === "Permission" && value == null) return "all of its account";
   if (value === null || value === undefined || value === "") return html`<span class="quiet">–</span>`;
   if (type.type === "objectId") {
     return html`<${ObjectName} objectName=${type.objectName} id=${value} path=${pathOfType(type.objectName ?? "")} />`;
   }
-  if (type.type === "utcDateTime") return html`<${Time} at=${value} />`;
   if (type.type === "set" && type.class?.type === "enum") return counted(Object.keys(value).length, "chosen", "chosen");
   if (type.type === "set") return html`<${Members} names=${Object.keys(value)} />`;
   if (type.type === "enum") return html`<span title=${valueText(property, schema, value)}>${valueText(property, schema, value).split(": ", 1)[0]}</span>`;
