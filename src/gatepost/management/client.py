@@ -57,9 +57,7 @@ def is_tls(connection: HTTPConnection) -> bool:
 
 def is_protected(connection: HTTPConnection) -> bool:
     """Whether nobody can read what is sent: on the last stretch, and before a proxy too where there is one."""
-    relay = _relay_of(connection)
-    is_last_stretch_safe = relay is None or relay.is_tls or relay.peer.is_loopback
-    return is_last_stretch_safe and (is_tls(connection) or peer_of(connection).is_loopback)
+    return not request_way(connection).is_clear
 
 
 def is_asked_as_this_machine(connection: HTTPConnection) -> bool:
@@ -72,23 +70,39 @@ def is_asked_as_this_machine(connection: HTTPConnection) -> bool:
 
 def request_way(connection: HTTPConnection) -> RequestWay:
     """How the request came."""
-    peer, relay = peer_of(connection), _relay_of(connection)
-    proxy: IpAddress | None = connection.scope.get("state", {}).get("proxy_address")
-    # That of a PROXY header is what the proxy was connected to, which need not be an address of this machine.
-    is_ours = proxy is None and peer.destination_port > 0 and not peer.destination_address.is_unspecified
-    return RequestWay(
-        listener_id=listener_of(connection),
-        destination=SocketAddress(peer.destination_address, peer.destination_port) if is_ours else None,
-        source_address=peer.source_address if relay is None else relay.peer,
-        client_address=peer.source_address,
-        proxy_address=proxy,
-        is_clear=not is_protected(connection),
+    scope, peer = connection.scope, connection.scope.get("client")
+    state = scope.get("state", {})
+    return _way(
+        state.get("listener_id"),
+        peer[0] if peer else "",
+        scope.get("server") or ("", 0),
+        state.get(RELAY),
+        state.get("proxy_address"),
+        is_tls(connection),
     )
 
 
-def _relay_of(connection: HTTPConnection) -> Relay | None:
-    relay: Relay | None = connection.scope.get("state", {}).get(RELAY)
-    return relay
+@lru_cache(maxsize=1024)  # clients ask many things by one connection
+def _way(
+    listener_id: Id | None,
+    client: str,
+    server: tuple[str, int | None],
+    relay: Relay | None,
+    proxy: IpAddress | None,
+    is_tls: bool,
+) -> RequestWay:
+    source, here = _address(client), _address(server[0])
+    # That of a PROXY header is what the proxy was connected to, which need not be an address of this machine.
+    is_ours = proxy is None and not here.is_unspecified
+    is_last_stretch_safe = relay is None or relay.is_tls or relay.peer.is_loopback
+    return RequestWay(
+        listener_id=listener_id,
+        destination=SocketAddress(here, server[1]) if is_ours and server[1] else None,
+        source_address=source if relay is None else relay.peer,
+        client_address=source,
+        proxy_address=proxy,
+        is_clear=not (is_last_stretch_safe and (is_tls or source.is_loopback)),
+    )
 
 
 def https_url(connection: HTTPConnection, plan: Plan) -> str | None:
