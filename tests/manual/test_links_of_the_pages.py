@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if not path.is_relative_to(ROOT / "node_modules")
 )
-LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src)=\"([^\"]+)\"")
+LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src|srcset)=\"([^\"]+)\"")
 CODE = re.compile(r"^(```|~~~).*?^\1|(?<!`)`[^`\n]+`", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"\b[a-z_]+/[a-z_/]*[a-z_0-9]+\.(?:py|js|service|socket)\b")
 DECISION = re.compile(r"\bADR (\d{4})\b")
