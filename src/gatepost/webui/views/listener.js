@@ -45,10 +45,11 @@ function Listener({ page, type, stored }) {
   const { session } = useApplication();
   const remarks = useRemarks(type);
   const mayLook = session.may("sysListenerStatusGet");
-  const { value, error, refresh } = usePolled(async () => {
+  async function look() {
     const [answer] = mayLook ? await session.call([["x:ListenerStatus/get", { ids: [stored.id] }]]) : [{ list: [] }];
     return /** @type {Obj[]} */ (answer.list);
-  }, EVERY_MS);
+  }
+  const { value, error, refresh } = usePolled(look, EVERY_MS, JSON.stringify(stored)); // a change is seen in the kernel at once
   const status = value?.[0] ?? null;
   const tabs = TABS.filter((tab) => tab.permission === null || session.may(tab.permission));
   const tab = useTab(tabs);
