@@ -7,9 +7,10 @@ import { html } from "./html.js";
 
 /** @param {InputProperties} properties */
 export function ObjectChoice({ id, property, value, isReadOnly, describedBy, isInvalid, onChange }) {
-  const { schema } = useApplication();
+  const { schema, session } = useApplication();
   const type = schema.type(property.type.objectName ?? "");
   const { objects } = useCollection(type.name);
+  if (!session.may(type.permission("Get"))) return html`<span id=${id} class="quiet">Not shown to this account.</span>`;
   const isKnown = value == null || objects?.some((object) => object.id === value);
   return html`
     <select
