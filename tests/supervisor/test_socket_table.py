@@ -153,6 +153,40 @@ def test_listeners_that_share_an_address_leave_at_the_same_time(table: SocketTab
     assert not is_connectable(address)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_of_neighbours_whose_packets_still_get_in_one_at_most_is_in_a_socket_that_is_closed(
+    table: SocketTable, host: str
+) -> None:
+    address = f"{host}:{free_port()}"
+    run(table, listener("a", address, reuse_port=False))
+    retirement = table.activate(table.prepare(plan()))
+    retirement.stop_new_connections()
+    with neighbour() as early, neighbour() as first, neighbour() as second:
+        early.connect(where(address))
+        assert not retirement.is_empty()
+        retirement.sockets[0].sock.accept()[0].close()
+        retirement.shorten_queues()
+        first.connect(where(address))
+        second.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            second.connect(where(address))
+        retirement.close()
+
+
+def neighbour() -> socket.socket:
+    """A client of both families whose packets have the highest TTL."""
+    sock = socket.socket(socket.AF_INET6)
+    sock.settimeout(5)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+    return sock
+
+
+def where(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return f"::ffff:{host}" if "." in host else host.strip("[]"), int(port)
+
+
 def test_an_address_that_is_not_wanted_any_more_is_handed_over_for_retirement(table: SocketTable) -> None:
     address = local_address()
     run(table, listener("a", address))

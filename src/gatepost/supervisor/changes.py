@@ -218,6 +218,7 @@ class Changes:
         if retirement.sockets:
             retirement.stop_new_connections()
             await _until_empty(retirement)
+            retirement.shorten_queues()
         await self._workers.release_ungranted()
         retirement.close()
         self._workers.retire_surplus()

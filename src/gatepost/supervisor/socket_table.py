@@ -56,6 +56,12 @@ class Retirement:
         for kept in self.sockets:
             minimum_ttl.drop_new_connections(kept.sock)
 
+    def shorten_queues(self) -> None:
+        """A neighbour whose packets come with the highest TTL still gets in: let there be room for one at a time, before the
+        last look at the queue, so that others send their SYN again instead of being reset."""
+        for kept in self.sockets:
+            kept.sock.listen(0)
+
     def is_empty(self) -> bool:
         """Whether nothing waits in any of them."""
         return all(listening_socket.accept_queue(kept.sock).length == 0 for kept in self.sockets)
