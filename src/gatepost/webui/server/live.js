@@ -1,7 +1,7 @@
 // Configuration objects, kept as the server has them: read once, then only what changed, whenever the server says that
 // something did (RFC 8620 section 7.3). Where no push comes through, it asks every few seconds. No DOM.
 
-import { readIds, readObjects } from "./reading.js";
+import { readAll, readObjects } from "./reading.js";
 
 /** @import {Session} from "./session.js" */
 /** @import {Obj} from "./schema.js" */
@@ -89,9 +89,9 @@ export class Collection {
   }
 
   async #readAll() {
-    const [before] = await this.#session.call([[`${this.#type}/get`, { ids: [] }]]);
-    this.objects = await readObjects(this.#session, this.#type, await readIds(this.#session, this.#type));
-    this.state = before.state; // as it was before: what changed meanwhile is then asked for once more, not missed
+    const { objects, state } = await readAll(this.#session, this.#type);
+    this.objects = objects;
+    this.state = state;
   }
 
   /**

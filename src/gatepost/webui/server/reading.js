@@ -7,15 +7,36 @@ const MAX_OBJECTS_IN_GET = 500;
 const MAX_CALLS = 10; // in one request
 
 /**
- * The ids of all objects of a type.
+ * All objects of a type, in one request where they are not too many. `state` is that of before: what changes meanwhile is then
+ * asked for once more, not missed.
  * @param {Session} session
  * @param {string} type with `x:`
+ * @returns {Promise<{objects: Obj[], state: string}>}
+ */
+export async function readAll(session, type) {
+  const [before, queried, first] = await session.call([
+    [`${type}/get`, { ids: [] }],
+    [`${type}/query`, { calculateTotal: true }],
+    [`${type}/get`, { "#ids": { resultOf: "1", name: `${type}/query`, path: "/ids" } }],
+  ]);
+  const ids = await readIdsFrom(session, type, queried.ids.length, queried.total);
+  const known = new Set(queried.ids);
+  const others = await readObjects(session, type, ids.filter((id) => !known.has(id)));
+  return { objects: [...first.list, ...others], state: before.state };
+}
+
+/**
+ * The ids from a position on.
+ * @param {Session} session
+ * @param {string} type
+ * @param {number} position
+ * @param {number} total
  * @returns {Promise<string[]>}
  */
-export async function readIds(session, type) {
+async function readIdsFrom(session, type, position, total) {
   /** @type {Set<string>} */
   const ids = new Set();
-  for (let position = 0, total = 1; position < total; ) {
+  while (position < total) {
     const [answer] = await session.call([[`${type}/query`, { position, calculateTotal: true }]]);
     for (const id of answer.ids) ids.add(id);
     position += answer.ids.length;
