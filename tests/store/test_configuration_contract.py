@@ -262,6 +262,7 @@ async def test_snapshots_of_several_types_are_of_one_commit(
         read = await configuration.snapshots(("Domain", "Account"))
         values = {each.value["value"] for snapshot in read.types.values() for each in snapshot.objects}
         assert values == ({read.revision} if read.revision else set())
+        await asyncio.sleep(0)  # what is remembered is given without a turn of the loop, which the commits need
     assert (await configuration.snapshots(("Domain", "Account"))).types["Domain"] is await configuration.snapshot(
         "Domain"
     )

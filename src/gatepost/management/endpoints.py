@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 from starlette.requests import Request
@@ -35,7 +35,10 @@ from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
 _RELAYED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})  # what proxies add to a request
-_NOT_KEPT = {"cache-control": "no-cache, no-store, must-revalidate"}  # RFC 8620 section 2
+_JSON_FIELDS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-cache, no-store, must-revalidate"),  # RFC 8620 section 2
+)
 _SERIAL_OCTETS = 12
 _MAX_LOGIN_BODY = 16 * 1024
 
@@ -64,7 +67,7 @@ class Endpoints:
     async def jmap(self, request: Request) -> Response:
         """POST /jmap: the API itself (RFC 8620 section 3.1)."""
         caller = (await self._credentials.identify(request)).caller
-        async with self._turn(caller.account_id):
+        with self._turn(caller.account_id):
             body = await read_json_body(request, self._parts.limits.max_size_request)
             return _json(await self._engine.process(body, caller, session_state(caller, self._parts.limits)))
 
@@ -174,8 +177,8 @@ class Endpoints:
         """GET /: the web UI is elsewhere."""
         return RedirectResponse("/admin/", 302)
 
-    @asynccontextmanager
-    async def _turn(self, account_id: Id) -> AsyncIterator[None]:
+    @contextmanager
+    def _turn(self, account_id: Id) -> Iterator[None]:
         """Raises RequestError limit when the account has too many requests under way."""
         most = self._parts.limits.max_concurrent_requests
         if self._requests_under_way[account_id] >= most:
@@ -209,5 +212,13 @@ def _metrics(node: NodeStatus, stored_revision: int) -> tuple[bytes, str]:
     return metrics.render(node, stored_revision), metrics.CONTENT_TYPE
 
 
+class _Json(Response):
+    """Of octets that are JSON already. The header is always the same but for the length."""
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        assert headers is None  # noqa: S101 - nobody gives any
+        self.raw_headers = [*_JSON_FIELDS, (b"content-length", b"%d" % len(self.body))]
+
+
 def _json(octets: bytes, status: int = 200) -> Response:
-    return Response(octets, status, _NOT_KEPT, media_type="application/json")
+    return _Json(octets, status)

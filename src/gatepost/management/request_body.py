@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from gatepost.management.jmap.failure import not_json, over_limit
 
@@ -15,9 +15,15 @@ async def read_json_body(request: Request, most_octets: int, limit_name: str = "
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > most_octets:
         raise over_limit(limit_name, most_octets)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_octets:
+    pieces: list[bytes] = []
+    size, is_there_more = 0, True
+    while is_there_more:  # Request.stream() would do, with an asynchronous generator for what is mostly one message
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > most_octets:
             raise over_limit(limit_name, most_octets)
-    return bytes(body)
+        is_there_more = message.get("more_body", False)
+    return b"".join(pieces)

@@ -6,7 +6,7 @@ browsers remember of it would lock people out of a server that has nothing but i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +25,11 @@ _VALUES = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 _HEADERS = [(name.encode(), value.encode()) for name, value in _VALUES.items()]
+_NAMES = frozenset(name for name, _ in _HEADERS)
+
+
+def _missing(present: Collection[bytes]) -> list[tuple[bytes, bytes]]:
+    return [each for each in _HEADERS if each[0] not in present]
 
 
 def _https_only(plan: Plan) -> str | None:
@@ -50,7 +55,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
                 present = {name for name, _ in headers}  # ASGI has them in lower case
-                headers += [each for each in _HEADERS if each[0] not in present]
+                headers += _HEADERS if _NAMES.isdisjoint(present) else _missing(present)
                 if scope["scheme"] == "https" and (policy := _https_only(self._running_plan())) is not None:
                     headers.append((b"strict-transport-security", policy.encode()))
                 message = {**message, "headers": headers}

@@ -15,6 +15,7 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, RequestResponseCycle
 
 _FIELD_NAME = re.compile(rb"[-!#$%&'*+.^_`|~0-9a-z]+")
+_BY_H11 = frozenset({b"connection", b"transfer-encoding"})
 _HAS_NO_BODY = frozenset({204, 304})
 
 Headers = list[tuple[bytes, bytes]]
@@ -97,27 +98,19 @@ def _tells_length(start: Any) -> bool:
 
 def _head(status: int, headers: Headers, size: int) -> bytes | None:
     """Status line and header; None where h11 would have something to add, or to refuse."""
-    lines = [b"HTTP/1.1 %d %b" % (status, STATUS_PHRASES.get(status, b""))]
-    length = None
-    for name, value in headers:
-        if (
-            not _is_name(name)
-            or name in (b"connection", b"transfer-encoding")
-            or (name == b"content-length" and length)
-        ):
-            return None
-        if name == b"content-length":
-            length = value
-        lines.append(name + b": " + value)
-    if status in _HAS_NO_BODY or status < 200 or length != b"%d" % size:
+    if not _are_plain(tuple([name for name, _ in headers])) or dict(headers)[b"content-length"] != b"%d" % size:
         return None
+    if status in _HAS_NO_BODY or status < 200:
+        return None
+    lines = [b"HTTP/1.1 %d %b" % (status, STATUS_PHRASES.get(status, b"")), *[b"%b: %b" % each for each in headers]]
     head = b"\r\n".join(lines)
     # A line end inside a value would begin a field, or a body, of somebody else's making.
-    if not head.count(b"\r") == head.count(b"\n") == len(lines) - 1 or b"\0" in head:
+    if not head.count(b"\r") == head.count(b"\n") == len(headers) or b"\0" in head:
         return None
     return head + b"\r\n\r\n"
 
 
-@lru_cache(maxsize=256)
-def _is_name(name: bytes) -> bool:
-    return _FIELD_NAME.fullmatch(name) is not None
+@lru_cache(maxsize=256)  # an application has a few dozen combinations
+def _are_plain(names: tuple[bytes, ...]) -> bool:
+    is_ours = names.count(b"content-length") == 1 and _BY_H11.isdisjoint(names)
+    return is_ours and all(_FIELD_NAME.fullmatch(name) for name in names)

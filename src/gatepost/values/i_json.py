@@ -25,9 +25,7 @@ class UnfitJsonError(ValueError):
 def parse_i_json(text: str) -> object:
     """The value. Raises json.JSONDecodeError, UnfitJsonError."""
     try:
-        value: object = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer
-        )
+        value: object = _DECODER.decode(text)
         text.encode()  # what has been read of standard input may have half pairs that are not escaped
         if _ESCAPED_SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
@@ -61,3 +59,8 @@ def _integer(text: str) -> int:
     if len(text) > _LONGEST_INTEGER:
         raise UnfitJsonError("a number is out of range", text)
     return int(text)
+
+
+_DECODER = json.JSONDecoder(  # json.loads would make one for each call
+    object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer
+)

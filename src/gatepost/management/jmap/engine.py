@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,15 @@ async def echo(arguments: Mapping[str, Any], _context: MethodContext) -> dict[st
     return dict(arguments)
 
 
+class EncodedAnswer(dict[str, Any]):
+    """An answer of which parts were encoded before. `wire` is the same answer, with msgspec.Raw in the place of those parts;
+    result references go through the dictionary itself."""
+
+    def __init__(self, answer: Mapping[str, Any], encoded: Mapping[str, msgspec.Raw]) -> None:
+        super().__init__(answer)
+        self.wire = {**answer, **encoded}
+
+
 class JmapEngine:
     """Answers requests with the methods that it was given, and Core/echo."""
 
@@ -61,13 +70,10 @@ class JmapEngine:
         responses: list[Invocation] = []
         for call in request.calls:
             responses.append(await self._respond(call, context, references, responses))
-        answer: dict[str, object] = {
-            "methodResponses": [response.to_wire() for response in responses],
-            "sessionState": session_state,
-        }
+        more: dict[str, object] = {"sessionState": session_state}
         if request.created_ids is not None:
-            answer["createdIds"] = context.created_ids
-        return _encode(answer)
+            more["createdIds"] = context.created_ids
+        return _encode(responses, more)
 
     async def _respond(
         self, call: Invocation, context: MethodContext, references: ResultReferences, responses: list[Invocation]
@@ -92,11 +98,19 @@ class JmapEngine:
         return await method.run(references.resolve(call.arguments, responses), context)
 
 
-def _encode(answer: dict[str, object]) -> bytes:
+def _encode(responses: Sequence[Invocation], more: Mapping[str, object]) -> bytes:
+    """The Response object (RFC 8620 section 3.4)."""
     try:
-        return msgspec.json.encode(answer)
+        return msgspec.json.encode(
+            {"methodResponses": [[each.name, _wire(each), each.call_id] for each in responses], **more}
+        )
     except OverflowError:  # Core/echo gives back whatever number it got; msgspec has 64 bits for one
+        answer = {"methodResponses": [[each.name, each.arguments, each.call_id] for each in responses], **more}
         return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _wire(response: Invocation) -> Mapping[str, Any]:
+    return response.arguments.wire if isinstance(response.arguments, EncodedAnswer) else response.arguments
 
 
 def _failed(method_name: str, error: Exception) -> MethodError:

@@ -20,9 +20,6 @@ class Invocation:
     arguments: dict[str, Any]
     call_id: str
 
-    def to_wire(self) -> list[object]:
-        return [self.name, self.arguments, self.call_id]
-
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gatepost.management.jmap.arguments import Arguments
-from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.engine import EncodedAnswer, MethodContext
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.methods.reading import TypeReader
 from gatepost.registry.permissions import Verb
@@ -25,7 +25,10 @@ async def get(reader: TypeReader, values: Mapping[str, Any], context: MethodCont
     check_properties(properties, known)
     check_size(wanted_ids, context)
     snapshot = await reader.visible(context.caller, allowed)
-    return answer_get(context, snapshot.state, wanted_ids, properties, snapshot.objects)
+    answer = answer_get(context, snapshot.state, wanted_ids, properties, snapshot.objects)
+    if wanted_ids is None and properties is None:
+        return EncodedAnswer(answer, {"list": snapshot.encoded})
+    return answer
 
 
 def real_id(text: str, context: MethodContext) -> Id:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from gatepost.management.access import Caller, demand
 from gatepost.management.jmap.failure import MethodError
@@ -16,12 +19,17 @@ from gatepost.values.ids import Id
 WireObjects = Mapping[Id, Mapping[str, object]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `encoded` is kept in the instance
 class Snapshot:
     """All objects of a type as clients see them, in order of creation, and the state that they are at."""
 
     state: str
     objects: WireObjects
+
+    @cached_property
+    def encoded(self) -> msgspec.Raw:
+        """The objects as a JSON array: made once for as long as none of them changes."""
+        return msgspec.Raw(msgspec.json.encode(list(self.objects.values())))
 
 
 class TypeReader:
@@ -53,7 +61,7 @@ class TypeReader:
         self._made = made
         objects = {object_id: wire for object_id, (_, wire) in made.items()}
         if self.object_type.is_singleton and not objects:
-            objects[SINGLETON_ID] = self.object_type.to_wire(self.object_type.struct())
+            objects[SINGLETON_ID] = {"id": SINGLETON_ID, **self.object_type.to_wire(self.object_type.struct())}
         return objects
 
     def _wire(self, stored: StoredObject) -> Mapping[str, object]:
