@@ -88,7 +88,7 @@ class ServerProcess:
             found.append(pid)
             try:
                 unseen += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
                 pass
         return found
 
