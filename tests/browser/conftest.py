@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from tests.browser.pages import Pages
 from tests.integration.running_server import RunningServer, running_server
 
 # What the content security policy keeps from happening is an error: the pages never try anything that it forbids.
 REPORT_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`content security policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`));"""
+
+
+expect.set_options(timeout=20_000)  # a deadline for what hangs: two tests at once share two cores
 
 
 @pytest.fixture(scope="session")

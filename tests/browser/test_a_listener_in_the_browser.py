@@ -46,6 +46,8 @@ def test_a_template_fills_the_form_keeps_what_was_typed_and_says_what_makes_no_s
     pages.go_to("/listeners")
     leaving = page.get_by_role("dialog", name="Leave without saving?")
     leaving.get_by_role("button", name="Cancel").click()
+    pages.button("Sign out").click()
+    leaving.get_by_role("button", name="Cancel").click()
     expect(pages.field("Backlog")).to_have_value("77")
     pages.go_to("/listeners")
     leaving.get_by_role("button", name="Leave").click()

@@ -27,6 +27,7 @@ PATHS = [
     "/blocked",
     "/blocked/new",
     "/allowed",
+    "/allowed/new",
     "/general",
     "/domains",
     "/domains/new",
@@ -68,6 +69,12 @@ def test_axe_finds_nothing_serious_on_any_page_in_either_theme(pages: Pages) -> 
     for path in [*PATHS, f"/listeners/{pop3}", f"/accounts/{alice}"]:
         pages.walk_to(path)
         found += complaints(pages, path)
+    pages.walk_to(f"/listeners/{pop3}")
+    for name in ("Status", "Connections", "History"):
+        tab = pages.page.get_by_role("link", name=name, exact=True).and_(pages.page.locator("main a"))
+        tab.click()
+        expect(tab).to_have_attribute("aria-current", "page")
+        found += complaints(pages, f"listener, {name}")
     pages.page.keyboard.press("Control+k")
     expect(pages.page.get_by_role("dialog")).to_be_visible()
     found += complaints(pages, "palette")

@@ -4,7 +4,7 @@ import { ApplicationProvider, useApplication } from "./parts/application.js";
 import { ConfirmDialog } from "./parts/dialog.js";
 import { html, render, useEffect, useMemo, useRef, useState } from "./parts/html.js";
 import { Notices } from "./parts/notices.js";
-import { navigate, useRoute } from "./parts/router.js";
+import { confirmLeaving, navigate, useRoute } from "./parts/router.js";
 import { Failure, PageHead } from "./parts/small.js";
 import { isOwnAccount, pagesFor, PAGES } from "./pages.js";
 import { Live } from "./server/live.js";
@@ -102,7 +102,7 @@ function Pages({ session, schema, onSignOut }) {
 
   return html`
     <${ApplicationProvider} value=${{ session, live, schema, route, navigate, notify, confirm }}>
-      <${Shell} onSignOut=${onSignOut}><${Page} key=${pageKey(route)} route=${route} /><//>
+      <${Shell} onSignOut=${async () => (await confirmLeaving()) && onSignOut()}><${Page} key=${pageKey(route)} route=${route} /><//>
       <${Notices} notices=${notices} onDismiss=${dismiss} />
       ${question && html`<${ConfirmDialog} question=${question} onAnswer=${question.answer} />`}
       ${renewal &&

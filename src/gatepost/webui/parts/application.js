@@ -26,7 +26,12 @@ export function useApplication() {
 /** Draws again when `source` says so. @param {{watch: (onChange: () => void) => () => void}} source */
 function useWatched(source) {
   const [, setTurn] = useState(0);
-  useEffect(() => source.watch(() => setTurn((turn) => turn + 1)), [source]);
+  useEffect(() => {
+    const draw = () => setTurn((turn) => turn + 1);
+    const end = source.watch(draw);
+    draw(); // what changed between the first drawing and now was told to nobody
+    return end;
+  }, [source]);
 }
 
 /**

@@ -68,6 +68,11 @@ async function mayLeave(wanted) {
   return false; // the change of the address comes by again, unguarded
 }
 
+/** Ask, where the page holds something unsaved. Gives whether it may be left. */
+export async function confirmLeaving() {
+  return guard === null || guard();
+}
+
 /**
  * Ask before the page is left, while `isNeeded`.
  * @param {boolean} isNeeded
