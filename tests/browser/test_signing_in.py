@@ -40,9 +40,8 @@ def test_a_session_that_ends_is_renewed_over_the_page_and_nothing_typed_is_lost(
     pages.go_to("/listeners/new")
     pages.field("Name").fill("typed-before")
     pages.page.context.clear_cookies()
-    pages.button("Preview").dispatch_event(
-        "click"
-    )  # something that the page asks for by itself may have opened the dialog
+    # Not a click: something that the page asks for by itself may have opened the dialog.
+    pages.button("Preview").dispatch_event("click")
     dialog = pages.page.get_by_role("dialog", name="Sign in again")
     dialog.get_by_label("Password").fill(ADMIN[1])
     pages.page.keyboard.press("Enter")

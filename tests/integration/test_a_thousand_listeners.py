@@ -18,9 +18,8 @@ from tests.integration.running_server import ADMIN, PACKAGE_PATH, RunningServer
 MANY = 1000
 PAGE = 300
 PROTOCOLS = ("smtp", "lmtp", "imap", "pop3", "manageSieve")
-DESCRIPTORS = (
-    8 * MANY
-)  # one socket for each worker, at the supervisor and the workers, while a change is carried through
+# One socket for each worker, at the supervisor and the workers, while a change is carried through.
+DESCRIPTORS = 8 * MANY
 DEADLINE = 60.0  # seconds; it takes two on two cores that nobody else uses
 
 

@@ -20,9 +20,8 @@ def statuses(server: RunningServer, token: str, source: str = "127.0.0.1", tries
     """What requests with the key are answered with, each over a TLS connection of its own."""
     found = set()
     for _ in range(tries):
-        transport = httpx.HTTPTransport(
-            local_address=source, verify=False
-        )  # the server has made its certificate itself
+        # The server has made its certificate itself.
+        transport = httpx.HTTPTransport(local_address=source, verify=False)
         with httpx.Client(transport=transport, timeout=60, trust_env=False) as client:
             url = f"https://127.0.0.1:{server.ports['https']}/api/account"
             found.add(client.get(url, headers={"authorization": f"Bearer {token}"}).status_code)

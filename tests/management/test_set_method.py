@@ -279,11 +279,8 @@ OTHER_SETTINGS = {
 @pytest.mark.parametrize("name", SYSTEM_SETTINGS.properties)
 async def test_a_dry_run_has_words_for_every_setting(name: str, api: Api) -> None:
     if name not in OTHER_SETTINGS:
-        assert name in (
-            "defaultCertificateId",
-            "historyRetention",
-            "historyMaxChanges",
-        )  # no part of a plan by themselves
+        no_part_of_a_plan = ("defaultCertificateId", "historyRetention", "historyMaxChanges")
+        assert name in no_part_of_a_plan
         return
     update = {"singleton": {name: OTHER_SETTINGS[name]}}
     answer = await api.call("x:SystemSettings/set", dryRun=True, update=update)

@@ -339,9 +339,8 @@ async def test_a_worker_that_holds_the_turn_too_long_loses_it_with_everything_pr
         await until(lambda: len(world.answers(ChangeGranted)) == 2)
     assert is_free(address)
     assert logs[0]["event"] == "change.abandoned"
-    assert (
-        world.fleet.reconciled == 1
-    )  # it may be in the store already, so somebody has to look, and who hangs is not asked
+    # It may be in the store already, so somebody has to look, and who hangs is not asked.
+    assert world.fleet.reconciled == 1
     assert world.fleet.not_to_reconcile is cast(Any, world.one)
     world.changes.activate(world.one, 3, 2)  # too late, and now it is in the store
     assert "the turn was lost" in world.answers(ChangeEnded)[-1].errors[0]

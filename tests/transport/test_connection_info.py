@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from gatepost.protocols.proxy_header.decode import decode
@@ -27,6 +29,22 @@ def test_octets_and_object_are_the_same_address(sockaddr: tuple[object, ...], is
     info = ConnectionInfo(sockaddr)
     assert info.source_octets == info.source_address[0].packed
     assert info.is_source_loopback is info.source_address[0].is_loopback is is_loopback
+
+
+@pytest.mark.parametrize(
+    ("sockaddr", "text"),
+    [
+        (("192.0.2.7", 4001), "192.0.2.7:4001"),
+        (("::ffff:192.0.2.7", 4001, 0, 0), "192.0.2.7:4001"),
+        (("2001:db8::7", 4001, 0, 0), "[2001:db8::7]:4001"),
+        (("fe80::1%eth0", 4001, 0, 2), "[fe80::1]:4001"),
+        (("::ffff:0:c000:207", 4001, 0, 0), "[::ffff:0:c000:207]:4001"),  # translated (RFC 2765), which is not mapped
+    ],
+)
+def test_logs_and_lists_have_the_address_that_it_is(sockaddr: tuple[object, ...], text: str) -> None:
+    info = ConnectionInfo(sockaddr)
+    assert info.source_text == info.peer_text == text
+    assert ip_address(text.rpartition(":")[0].strip("[]")) == info.source_address[0]
 
 
 @pytest.mark.parametrize("source", ["TCP4 192.0.2.9 192.0.2.1", "TCP6 2001:db8::9 ::1", "TCP6 ::ffff:192.0.2.9 ::1"])

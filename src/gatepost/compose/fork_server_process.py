@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import socket
 
 from gatepost.compose.worker_process import run_worker
 from gatepost.control.forking import ENVIRONMENT_VARIABLE, serve_requests
-from gatepost.supervisor.early_signals import FOLLOWED
+from gatepost.supervisor.early_signals import leave_signals_to_the_supervisor
 from gatepost.telemetry import events
 
 
 def run_fork_server() -> None:
     """Serve until the supervisor is gone."""
-    for number in (
-        signal.SIGINT,
-        *FOLLOWED,
-    ):  # a terminal sends to all, so may a service manager; the supervisor decides
-        signal.signal(number, signal.SIG_IGN)
+    leave_signals_to_the_supervisor()
     events.preload()
     gc.freeze()  # what is shared with workers stays shared: the collector does not write to it
     gc.enable()

@@ -118,9 +118,8 @@ def _boot_and_supervise(start: _Start, fork_server: ForkServer) -> int:
         for problem in answer.problems:
             _complain(problem, answer.exit_code)
         return answer.exit_code or _RUN_TIME_FAILURE
-    os.environ["GATEPOST_DATA"] = str(
-        start.data_directory
-    )  # the default of a server that takes over may be another one
+    # The default of a server that takes over may be another one.
+    os.environ["GATEPOST_DATA"] = str(start.data_directory)
     if isinstance(start.control, OSError):
         _unreachable(start.control)
     openings = Openings(

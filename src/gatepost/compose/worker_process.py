@@ -19,7 +19,7 @@ from gatepost.management.state_watch import StateWatch
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT
 from gatepost.session.mailbox_watch import MailboxWatch
 from gatepost.store.sql_store import SqlStore
-from gatepost.supervisor.early_signals import FOLLOWED
+from gatepost.supervisor.early_signals import leave_signals_to_the_supervisor
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import LineAccessLog
 from gatepost.transport.counter_page import CounterPage
@@ -36,11 +36,7 @@ def run_worker(start: WorkerStart) -> None:
         log_level=str(start.settings["log_level"]),
         process=_process_name(start),
     )
-    for number in (
-        signal.SIGINT,
-        *FOLLOWED,
-    ):  # a terminal sends to all, so may a service manager; the supervisor decides
-        signal.signal(number, signal.SIG_IGN)
+    leave_signals_to_the_supervisor()
     uvloop.run(_work(start))
 
 

@@ -43,7 +43,7 @@ class HandedSlot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandedCounters(msgspec.Struct, frozen=True, kw_only=True):
-    """The counter page; see CounterPage.layout. A server that knows another layout counts anew."""
+    """The counter page; see counter_page.LAYOUT. A server that knows another layout counts anew."""
 
     layout: tuple[int, ...]
     rows: int

@@ -197,7 +197,7 @@ class ChangePrepared(_Message, frozen=True, kw_only=True):
 
 
 class ChangeEnded(_Message, frozen=True, kw_only=True):
-    """Answer to ActivateChange. `errors`: workers that could not follow, in words."""
+    """Answer to ActivateChange. `errors`: workers that could not follow, in words. To BeginChange: why there will be no turn."""
 
     number: int
     errors: tuple[str, ...] = ()

@@ -20,8 +20,7 @@ from gatepost.values.ids import Id
 
 @dataclass(frozen=True, slots=True)
 class ApplyFailure:
-    """Why a prepared plan cannot run. `property_name` is the wire name (`bind`, `tlsDisableCipherSuites`, ...) on the
-    object `object_id` (a listener, or a certificate)."""
+    """Why a prepared plan cannot run. `property_name` is the wire name (`bind`, `useTls`) on the listener `object_id`."""
 
     object_id: Id
     property_name: str

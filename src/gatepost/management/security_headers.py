@@ -33,9 +33,7 @@ def _missing(present: Collection[bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def _https_only(plan: Plan) -> str | None:
-    has_own_certificate = any(
-        certificate.names for certificate in plan.certificates
-    )  # the self-signed one goes by no name
+    has_own_certificate = any(each.names for each in plan.certificates)  # the self-signed one goes by no name
     return f"max-age={plan.hsts_max_age}" if plan.hsts_max_age is not None and has_own_certificate else None
 
 

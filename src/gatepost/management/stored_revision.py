@@ -21,9 +21,8 @@ class StoredRevision:
     def __init__(self, store: ConfigurationStore, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
-        self._compared: tuple[int, int] | None = (
-            None  # a stored revision, and one that ran and was the same but for the number
-        )
+        # A stored revision, and one that ran and was the same but for the number.
+        self._compared: tuple[int, int] | None = None
 
     async def beside(self, running: Plan) -> int:
         """`running.revision` exactly when what is stored makes the plan that runs. Raises the store's errors."""

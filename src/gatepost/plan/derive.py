@@ -1,6 +1,6 @@
 """From configuration objects to the plan that workers run. Pure: the same objects give the same plan.
 
-Called by /set before a change is prepared, and by the supervisor's composition at start.
+Called by /set before a change is prepared, by the reconciliation, by the boot process, and by `embedding`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """How an object type is declared: its properties, its form, its list. Each property stands once, in the object's class.
 
     class Domain(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-        name: Annotated[str, Property(Text(1, 253), label="Name", help="...", update=Update.IMMUTABLE)]
+        name: Annotated[str, Property(kind=Text(1, 253), label="Name", help="...", update=Update.IMMUTABLE)]
 
-`ObjectType.of(Domain, ...)` reads the declarations; validation, patches, schema document, form, list and the wire format
-come from what it gives. Pure.
+`declared_properties(Domain)` reads the declarations, an `ObjectType` holds them; validation, patches, schema document, form,
+list and the wire format come from it. Pure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How long a login has to wait because of failed ones before it. Pure bookkeeping: the time comes in as an argument.
 
-Called by `authentication` alone. Each worker counts for itself; the numbers are chosen so that the sum over a few
-workers is still slow for somebody who guesses.
+Called by `authentication`, and for API keys by `management.api_key_login`. Each worker counts for itself; the numbers are
+chosen so that the sum over a few workers is still slow for somebody who guesses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hashing passwords with argon2id, and verifying them away from the event loop.
 
-Called by `authentication` and, to store a new password, by the room `management` and by `compose`.
+Called by `authentication` and, to store a new password, by `/set` (handed in by `compose`) and by the boot process.
 """
 
 from __future__ import annotations

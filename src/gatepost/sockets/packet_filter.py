@@ -18,9 +18,8 @@ _RETURN = 0x06  # BPF_RET | BPF_K
 _LOAD_WORD = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _MODULO = 0x94  # BPF_ALU | BPF_MOD | BPF_K
 _JUMP_IF_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
-_RANDOM_NUMBER = (
-    0xFFFFF000 + 56
-)  # SKF_AD_OFF + SKF_AD_RANDOM of linux/filter.h: an offset that stands for a random number
+# SKF_AD_OFF + SKF_AD_RANDOM of linux/filter.h: an offset that stands for a random number.
+_RANDOM_NUMBER = 0xFFFFF000 + 56
 
 _Instruction = tuple[int, int, int, int]
 

@@ -1,4 +1,7 @@
-"""Signals that ask a running server for something and come while it is still starting: they must not end it, and are not lost."""
+"""Signals that ask a running server for something. They must not end its processes, and are not lost while it is starting.
+
+What they ask for is the supervisor's to decide; the processes that it starts call `leave_signals_to_the_supervisor`.
+"""
 
 from __future__ import annotations
 
@@ -14,3 +17,9 @@ def remember_early_signals() -> Collection[int]:
     for number in FOLLOWED:
         signal.signal(number, lambda number, _: came.add(number))
     return came
+
+
+def leave_signals_to_the_supervisor() -> None:
+    """A terminal sends to all processes of the server, so may a service manager."""
+    for number in (signal.SIGINT, *FOLLOWED):
+        signal.signal(number, signal.SIG_IGN)

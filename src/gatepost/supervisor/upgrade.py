@@ -26,6 +26,7 @@ from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 
 _DEADLINE = 60.0  # seconds from the start of the new server until it accepts
+_ENDING = "the server is ending"
 
 
 class UpgradeFailed(Exception):
@@ -55,7 +56,7 @@ class Upgrade:
 
     def end(self) -> None:
         """The server ends: so does an upgrade that is under way."""
-        self._is_possible, self._why_not = False, "the server is ending"
+        self._is_possible, self._why_not = False, _ENDING
         if self._successor is not None and not self.is_done.is_set():
             self._successor.end()
 
@@ -134,7 +135,7 @@ class Upgrade:
         self._fleet.seats.may_be_taken = True
         self._fleet.may_start_workers = True
         self._changes.give_turn_back()
-        self._is_possible = self._why_not != "the server is ending"
+        self._is_possible = self._why_not != _ENDING
 
     async def _leave_to(self, successor: Successor) -> None:
         self._why_not = f"process {successor.pid} has taken over"

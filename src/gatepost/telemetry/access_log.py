@@ -20,9 +20,8 @@ import msgspec
 from gatepost.telemetry.events import Event
 
 _FLUSH_AFTER = 0.1  # seconds that a line may wait for others
-_MOST_IN_ONE_WRITE = (
-    4096  # octets: PIPE_BUF of Linux; a longer write to a pipe may be torn by another process's (pipe(7))
-)
+# Octets: PIPE_BUF of Linux; a longer write to a pipe may be torn by another process's (pipe(7)).
+_MOST_IN_ONE_WRITE = 4096
 _MOST_WAITING = 4_000_000  # octets that are kept for a log that cannot be written to at the moment
 _PLAIN = re.compile(r"[\w.@:+/\[\]-]+", re.ASCII)
 _EVENT = Event.CONNECTION_CLOSED.value

@@ -16,13 +16,19 @@ _MAPPED = "::ffff:"  # an IPv4 client of a dual-stack socket (RFC 4291 section 2
 _BITS = {4: 32, 16: 128}  # by octets of an address
 
 
+def plain_host(host: str) -> str:
+    """An address in the words of the kernel, without a scope, and as IPv4 where it is mapped."""
+    if ":" not in host:
+        return host
+    if host.startswith(_MAPPED) and "." in host:
+        return host[len(_MAPPED) :]
+    return host.partition("%")[0]
+
+
 def address_octets(host: str) -> bytes:
     """The octets of an address in the words of the kernel; of an IPv4-mapped one those of the IPv4 address."""
-    if ":" not in host:
-        return socket.inet_pton(socket.AF_INET, host)
-    if host.startswith(_MAPPED) and "." in host:
-        return socket.inet_pton(socket.AF_INET, host[len(_MAPPED) :])
-    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    plain = plain_host(host)
+    return socket.inet_pton(socket.AF_INET6 if ":" in plain else socket.AF_INET, plain)
 
 
 class _Networks:

@@ -6,11 +6,10 @@ import socket
 from ipaddress import IPv4Address, ip_address
 
 from gatepost.protocols.proxy_header.header import ProxyHeader, TcpAddresses
-from gatepost.transport.blocked_networks import address_octets
+from gatepost.transport.blocked_networks import address_octets, plain_host
 from gatepost.values.ip_mask import IpAddress, unmapped
 
 Endpoint = tuple[IpAddress, int]
-_MAPPED = "::ffff:"  # an IPv4 client of a dual-stack socket (RFC 4291 section 2.5.5.2)
 _LOOPBACK_V6 = bytes(15) + b"\x01"
 
 
@@ -24,12 +23,8 @@ def endpoint(sockaddr: tuple[object, ...]) -> Endpoint:
 
 def _endpoint_text(sockaddr: tuple[object, ...]) -> str:
     """The kernel's own words are canonical (RFC 5952): nothing is parsed, because every line of the access log has two."""
-    host = str(sockaddr[0])
-    if ":" not in host:
-        return f"{host}:{sockaddr[1]}"
-    if host.startswith(_MAPPED):
-        return f"{host[len(_MAPPED) :]}:{sockaddr[1]}"
-    return f"[{host.partition('%')[0]}]:{sockaddr[1]}"
+    host = plain_host(str(sockaddr[0]))
+    return f"[{host}]:{sockaddr[1]}" if ":" in host else f"{host}:{sockaddr[1]}"
 
 
 def _is_loopback(octets: bytes) -> bool:

@@ -64,9 +64,8 @@ class SetParts:
     make_id: Callable[[], Id]
     now: Callable[[], datetime]
     random_octets: Callable[[int], bytes]
-    cause: ChangeCause = (
-        ChangeCause.API
-    )  # of a change that does not come from an account: what stands in the history instead
+    # Of a change that does not come from an account: what stands in the history instead.
+    cause: ChangeCause = ChangeCause.API
 
 
 @dataclass(frozen=True, slots=True)

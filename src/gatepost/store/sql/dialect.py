@@ -26,9 +26,8 @@ from gatepost.store.sql.sqlite_log import lengthen
 DATABASE_FILE: Final = "gatepost.sqlite3"
 _BUSY_TIMEOUT_MS: Final = 10_000
 _WAL_PAGES_BEFORE_CHECKPOINT: Final = 4_000  # 16 MiB: a checkpoint costs two more syncs
-_WAL_OCTETS_MADE: Final = (
-    17 * 2**20
-)  # so many pages with the header of each, and the last transaction before the checkpoint
+# So many pages with the header of each, and the last transaction before the checkpoint.
+_WAL_OCTETS_MADE: Final = 17 * 2**20
 _WAL_OCTETS_KEPT: Final = 64 * 2**20
 
 
