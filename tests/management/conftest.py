@@ -31,6 +31,7 @@ from gatepost.management.applying import (
 )
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.parts import ManagementParts
+from gatepost.management.request_turns import RequestTurns
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
 from gatepost.registry.account import ACCOUNT, Account, Role
@@ -53,10 +54,12 @@ from gatepost.store.interface import (
     TypeSnapshot,
 )
 from gatepost.store.sql.object_changes import net_changes
+from gatepost.transport.counter_page import CounterPage
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 from gatepost.values.socket_address import SocketAddress
 
+_COUNTS = CounterPage.create(1)  # of all tests of this process: each leaves nothing under way
 NOW = datetime(2030, 6, 1, 12, 0, tzinfo=UTC)
 USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap", "urn:gatepost:jmap"]
 
@@ -341,6 +344,7 @@ class Api:
             store=self.store,
             applier=self.server,
             connections=self.connections,
+            request_turns=RequestTurns(_COUNTS.by_key, 0),
             authenticator=self.authenticator,
             hash_to_store=self._hash,
             delete_account_mail=self._delete_mail,

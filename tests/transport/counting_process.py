@@ -13,7 +13,7 @@ import sys
 import time
 from ipaddress import ip_address
 
-from gatepost.transport import address_counts
+from gatepost.transport import counts_by_key
 from gatepost.transport.counter_page import ConnectionCounter, CounterPage
 
 
@@ -69,7 +69,7 @@ def witnessed(
     """How often an address was let in and refused, and the most connections that one ever had, as the witness saw it: a file
     with a cell for each worker and address, read and written under a lock of its own, which the counts know nothing of."""
     # All addresses share a bucket, and there are more of them than slots.
-    address_counts._BUCKETS, address_counts._ENTRIES = 1, address_counts._SLOTS
+    counts_by_key._BUCKETS, counts_by_key._ENTRIES = 1, counts_by_key._SLOTS
     octets = [ip_address(each).packed for each in addresses]
     choose = random.Random(seed)
     held: list[tuple[int, int]] = []  # address and entry

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from tests.python_process import python_environment
 
-from gatepost.transport import address_counts
-from gatepost.transport.address_counts import AddressCounts
+from gatepost.transport import counts_by_key
 from gatepost.transport.counter_page import MAX_SLOTS, NO_CAP, SERVER_SLOT, Cell, ConnectionCounter, CounterPage
+from gatepost.transport.counts_by_key import CountsByKey
 
 SLOT = 7
 PROGRAM = Path(__file__).parent / "counting_process.py"
@@ -161,7 +161,7 @@ def test_a_row_counts_from_the_moment_it_is_used(page: CounterPage) -> None:
     page.use_rows(4)  # a row that was used may have connections: it stays in the sums
     assert connections(page) == 10
     address = octets("192.0.2.1")
-    assert [page.addresses.enter(address, row, 2) is not None for row in (5, 0, 1)] == [True, True, False]
+    assert [page.by_key.enter(address, row, 2) is not None for row in (5, 0, 1)] == [True, True, False]
 
 
 def test_memory_that_nobody_counts_in_is_not_taken(page: CounterPage) -> None:
@@ -238,7 +238,7 @@ def test_an_address_has_no_more_connections_than_its_cap(page: CounterPage) -> N
     entries = [counter.enter_address(address, 3) for counter in counters]
     assert entries[:3] != [None, None, None]
     assert entries[3] is None
-    assert page.addresses.count(address) == 3
+    assert page.by_key.count(address) == 3
     assert counters[3].enter_address(octets("192.0.2.2"), 3) is not None
     assert entries[0] is not None
     counters[0].leave_address(entries[0])
@@ -249,24 +249,24 @@ def test_an_address_may_have_many_and_a_dead_workers_are_forgotten(page: Counter
     address = octets("2001:db8::1")
     for worker in range(4):
         for _ in range(10):
-            assert page.addresses.enter(address, worker, 1000) is not None
-    page.addresses.clear_row(2)
-    assert page.addresses.count(address) == 30
+            assert page.by_key.enter(address, worker, 1000) is not None
+    page.by_key.clear_row(2)
+    assert page.by_key.count(address) == 30
 
 
 def test_addresses_do_not_take_each_others_entries(page: CounterPage) -> None:
     network = int(ip_address("10.0.0.0"))
     addresses = [ip_address(network + number).packed for number in range(5000)]
-    entries = {page.addresses.enter(address, 0, 1) for address in addresses}
+    entries = {page.by_key.enter(address, 0, 1) for address in addresses}
     assert len(entries - {None}) == 5000
-    assert all(page.addresses.count(address) == 1 for address in addresses)
+    assert all(page.by_key.count(address) == 1 for address in addresses)
 
 
 def test_an_entry_goes_to_another_address_when_its_own_has_left(
     page: CounterPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(address_counts, "_BUCKETS", 1)
-    counts: AddressCounts = page.addresses
+    monkeypatch.setattr(counts_by_key, "_BUCKETS", 1)
+    counts: CountsByKey = page.by_key
     entry = counts.enter(octets("192.0.2.1"), 0, 5)
     assert entry is not None
     counts.leave(entry)
@@ -278,15 +278,15 @@ def test_an_entry_goes_to_another_address_when_its_own_has_left(
 
 
 def test_addresses_of_one_bucket_are_told_apart(page: CounterPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address_counts, "_BUCKETS", 1)
+    monkeypatch.setattr(counts_by_key, "_BUCKETS", 1)
     addresses = [octets(text) for text in ("2001:db8::1", "2001:db8::2", "::2001:db8:0:0", "192.0.2.1")]
     for address in addresses:
-        assert [page.addresses.enter(address, row, 2) is None for row in (0, 1, 2)] == [False, False, True]
-    assert [page.addresses.count(address) for address in addresses] == [2] * 4
+        assert [page.by_key.enter(address, row, 2) is None for row in (0, 1, 2)] == [False, False, True]
+    assert [page.by_key.count(address) for address in addresses] == [2] * 4
 
 
 def test_whoever_is_refused_is_not_counted(page: CounterPage) -> None:
-    address, counts = octets("2001:db8::1"), page.addresses
+    address, counts = octets("2001:db8::1"), page.by_key
     entries = [counts.enter(address, row, 2) for row in (0, 1, 2, 3)]
     assert entries[2:] == [None, None]
     for entry in entries[:2]:
@@ -303,7 +303,7 @@ def test_an_address_gets_exactly_its_cap_however_many_processes_count(
     with processes(page, "enter", "192.0.2.1", str(cap), str(attempts)) as workers:
         for worker in workers:
             worker.go()
-        assert sum(int(worker.answer()) for worker in workers) == cap == page.addresses.count(octets("192.0.2.1"))
+        assert sum(int(worker.answer()) for worker in workers) == cap == page.by_key.count(octets("192.0.2.1"))
 
 
 def test_no_address_is_refused_while_there_is_room_for_it(page: CounterPage) -> None:
@@ -312,15 +312,15 @@ def test_no_address_is_refused_while_there_is_room_for_it(page: CounterPage) -> 
         for worker in workers:
             worker.go()
         assert [int(worker.answer()) for worker in workers] == [3000] * 4
-    assert [page.addresses.count(octets(each)) for each in ("192.0.2.1", "192.0.2.2", "2001:db8::1")] == [0, 0, 0]
+    assert [page.by_key.count(octets(each)) for each in ("192.0.2.1", "192.0.2.2", "2001:db8::1")] == [0, 0, 0]
 
 
 def test_no_address_ever_exceeds_its_cap_whoever_comes_leaves_and_dies(
     page: CounterPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four processes at random; some are killed in the middle of whatever they do, and have successors in their rows."""
-    monkeypatch.setattr(address_counts, "_BUCKETS", 1)
-    monkeypatch.setattr(address_counts, "_ENTRIES", address_counts._SLOTS)
+    monkeypatch.setattr(counts_by_key, "_BUCKETS", 1)
+    monkeypatch.setattr(counts_by_key, "_ENTRIES", counts_by_key._SLOTS)
     cap, addresses = 3, [f"192.0.2.{number}" for number in range(1, 21)]  # 20 for the 16 slots of each process
     with witness_file(4 * len(addresses)) as witness:
         arguments = ("witnessed", str(witness), ",".join(addresses), str(cap))
@@ -344,7 +344,7 @@ def test_no_address_ever_exceeds_its_cap_whoever_comes_leaves_and_dies(
             assert max(most) == cap
             assert sum(let_in) > 0
             assert sum(refused) > 0
-            assert [page.addresses.count(octets(address)) for address in addresses] == [0] * len(addresses)
+            assert [page.by_key.count(octets(address)) for address in addresses] == [0] * len(addresses)
         finally:
             for worker in workers:
                 worker.end()
@@ -361,6 +361,6 @@ def witness_file(size: int) -> Iterator[int]:
 
 
 def test_a_bucket_that_is_full_lets_nobody_else_in(page: CounterPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address_counts, "_BUCKETS", 1)
-    entries = [page.addresses.enter(octets(f"192.0.2.{number}"), 0, 1) for number in range(20)]
+    monkeypatch.setattr(counts_by_key, "_BUCKETS", 1)
+    entries = [page.by_key.enter(octets(f"192.0.2.{number}"), 0, 1) for number in range(20)]
     assert [entry is None for entry in entries] == [False] * 16 + [True] * 4

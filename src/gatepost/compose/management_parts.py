@@ -37,6 +37,7 @@ async def management_application(
             store=store.configuration,
             applier=worker.applier,
             connections=worker.connections,
+            request_turns=worker.request_turns,
             authenticator=authenticator,
             hash_to_store=hash_to_store,
             delete_account_mail=store.mail.delete_account,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import msgspec
 from starlette.requests import Request
@@ -31,7 +29,6 @@ from gatepost.management.stored_revision import StoredRevision
 from gatepost.management.web_session import COOKIE_NAME, LIFETIME, csrf_token, make_token
 from gatepost.registry.catalogue import OBJECT_TYPES, READ_ONLY_TYPES
 from gatepost.registry.permissions import TYPE_LABELS, Scope, Verb
-from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
 _RELAYED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})  # what proxies add to a request
@@ -62,14 +59,19 @@ class Endpoints:
         self._engine = JmapEngine(method_table(set_parts, parts.connections), parts.limits)
         self._event_streams = EventStreams(parts.store, self._credentials, parts.state_watch, parts.event_stream_limits)
         self._schema = SchemaResource([*OBJECT_TYPES.values(), *READ_ONLY_TYPES])
-        self._requests_under_way: Counter[Id] = Counter()
 
     async def jmap(self, request: Request) -> Response:
         """POST /jmap: the API itself (RFC 8620 section 3.1)."""
         caller = (await self._credentials.identify(request)).caller
-        with self._turn(caller.account_id):
+        most = self._parts.limits.max_concurrent_requests
+        turn = self._parts.request_turns.take(caller.account_id, most)
+        if turn is None:
+            raise over_limit("maxConcurrentRequests", most)
+        try:
             body = await read_json_body(request, self._parts.limits.max_size_request)
             return _json(await self._engine.process(body, caller, session_state(caller, self._parts.limits)))
+        finally:
+            self._parts.request_turns.give_back(turn)
 
     async def session(self, request: Request) -> Response:
         """GET /jmap/session: the Session resource (RFC 8620 section 2)."""
@@ -176,20 +178,6 @@ class Endpoints:
     async def home(self, _request: Request) -> Response:
         """GET /: the web UI is elsewhere."""
         return RedirectResponse("/admin/", 302)
-
-    @contextmanager
-    def _turn(self, account_id: Id) -> Iterator[None]:
-        """Raises RequestError limit when the account has too many requests under way."""
-        most = self._parts.limits.max_concurrent_requests
-        if self._requests_under_way[account_id] >= most:
-            raise over_limit("maxConcurrentRequests", most)
-        self._requests_under_way[account_id] += 1
-        try:
-            yield
-        finally:
-            self._requests_under_way[account_id] -= 1
-            if not self._requests_under_way[account_id]:
-                del self._requests_under_way[account_id]
 
 
 def _account_document(identity: Identity) -> dict[str, object]:

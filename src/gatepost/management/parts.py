@@ -12,6 +12,7 @@ from gatepost.management.applying import Applier
 from gatepost.management.event_stream_limits import EventStreamLimits
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.open_connections import OpenConnections
+from gatepost.management.request_turns import RequestTurns
 from gatepost.management.state_watch import StateWatch
 from gatepost.plan.plan import Plan
 from gatepost.session.reactions import Authenticator
@@ -32,6 +33,7 @@ class ManagementParts:
     store: ConfigurationStore
     applier: Applier
     connections: OpenConnections
+    request_turns: RequestTurns
     authenticator: Authenticator
     hash_to_store: Callable[[Secret, Secret | None], Awaitable[Secret]]
     delete_account_mail: Callable[[Id], Awaitable[None]]

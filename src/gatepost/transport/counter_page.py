@@ -13,8 +13,8 @@ import mmap
 import os
 from enum import IntEnum
 
-from gatepost.transport import address_counts
-from gatepost.transport.address_counts import AddressCounts
+from gatepost.transport import counts_by_key
+from gatepost.transport.counts_by_key import CountsByKey
 
 SERVER_SLOT = 0  # the whole server
 MAX_SLOTS = 4096
@@ -88,7 +88,7 @@ _ROW = -(-len(Cell) // _CACHE_LINE) * _CACHE_LINE  # two workers never write to 
 _OCTETS = 8
 # Two versions of the server that have the same numbers here may count in one page. New cells are put at the end; whatever
 # else is changed about the page or the table behind it asks for another first number.
-LAYOUT = (1, _HEADER, MAX_SLOTS, _ROW, *address_counts.LAYOUT)
+LAYOUT = (1, _HEADER, MAX_SLOTS, _ROW, *counts_by_key.LAYOUT)
 _ROWS_FOR_EACH_WORKER = 4  # a successor counts in a row of its own while connections of the one before it live on
 _LEAST_ROWS = 256
 
@@ -105,9 +105,9 @@ class CounterPage:
         self.descriptor = descriptor
         self.rows = rows
         numbers_size = _numbers_size(rows)
-        self._memory = memory = mmap.mmap(descriptor, numbers_size + address_counts.size(rows))
+        self._memory = memory = mmap.mmap(descriptor, numbers_size + counts_by_key.size(rows))
         self._numbers = memoryview(memory)[:numbers_size].cast("q")
-        self.addresses = AddressCounts(descriptor, memory, numbers_size, rows, lambda: self.rows_in_use)
+        self.by_key = CountsByKey(descriptor, memory, numbers_size, rows, lambda: self.rows_in_use)
         self._slot_width = rows * _ROW
 
     @classmethod
@@ -115,9 +115,9 @@ class CounterPage:
         """A page with no caps set, all counts zero, and rows for `worker_count` workers in use."""
         rows = max(_LEAST_ROWS, worker_count * _ROWS_FOR_EACH_WORKER)
         descriptor = os.memfd_create("gatepost-counters", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, _numbers_size(rows) + address_counts.size(rows))
+        os.ftruncate(descriptor, _numbers_size(rows) + counts_by_key.size(rows))
         page = cls(descriptor, rows)
-        page.addresses.choose_hash_key()
+        page.by_key.choose_hash_key()
         page.use_rows(worker_count)
         page.numbers[_SLOTS_IN_USE] = SERVER_SLOT + 1
         for slot in range(MAX_SLOTS):
@@ -127,7 +127,7 @@ class CounterPage:
     def close(self) -> None:
         """Give memory and descriptor back, in a process that goes on; nobody may count any more."""
         self._numbers.release()
-        self.addresses.release()
+        self.by_key.release()
         self._memory.close()
         os.close(self.descriptor)
 
@@ -182,7 +182,7 @@ class CounterPage:
         for slot in range(self._numbers[_SLOTS_IN_USE]):
             self._numbers[self.index(slot, row, Cell.CONNECTIONS)] = 0
         self.note(SERVER_SLOT, row, Cell.PAUSED_LOOPS, 0)
-        self.addresses.clear_row(row)
+        self.by_key.clear_row(row)
 
     def clear_slot(self, slot: int) -> None:
         """A slot is given to another listener."""
@@ -254,12 +254,12 @@ class ConnectionCounter:
         self._numbers[self._server_first] -= 1
 
     def enter_address(self, address: bytes, cap: int) -> int | None:
-        """Count an admitted connection for its source address; see AddressCounts.enter."""
-        return self._page.addresses.enter(address, self._row, cap)
+        """Count an admitted connection for its source address; see CountsByKey.enter."""
+        return self._page.by_key.enter(address, self._row, cap)
 
     def leave_address(self, entry: int) -> None:
         """It has ended."""
-        self._page.addresses.leave(entry)
+        self._page.by_key.leave(entry)
 
     def count(self, cell: Cell, by: int = 1) -> None:
         """Add to what `cell` counts."""

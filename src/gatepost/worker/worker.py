@@ -34,6 +34,7 @@ from gatepost.control.messages import (
     TryTls,
 )
 from gatepost.control.notices import Neighbours
+from gatepost.management.request_turns import RequestTurns
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT, Plan, ProtocolName
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import AccessLog, NoAccessLog
@@ -87,6 +88,7 @@ class Worker:
         self._channel: Channel[FromSupervisor]
         self.applier = ChannelApplier(self._send, page)
         self.connections = ConnectionQuestions(self._send)
+        self.request_turns = RequestTurns(page.by_key, row)
         self._reports = ConnectionReports(self._all_listeners, self._send)
 
     def begin(self) -> None:

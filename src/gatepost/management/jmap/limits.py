@@ -12,7 +12,7 @@ class Limits:
     """Sizes in octets."""
 
     max_size_request: int = 10_000_000
-    max_concurrent_requests: int = 8  # per account and worker
+    max_concurrent_requests: int = 32  # per account, over all workers of a node
     max_calls_in_request: int = 64
     max_objects_in_get: int = 1000
     max_objects_in_set: int = 500

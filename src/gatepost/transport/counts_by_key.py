@@ -1,12 +1,13 @@
-"""How many connections each source address has open, over all workers, for the cap per address.
+"""How many of something each key has open, over all workers: connections of a source address, for the cap per address, and
+requests of an account to the API, for `maxConcurrentRequests`.
 
 Behind the counter page, a table for each worker, which it alone writes: buckets of a few slots, chosen by a keyed hash so
-that nobody can aim at a bucket. A slot belongs to an address while it has connections in that worker. So counting takes no
+that nobody can aim at a bucket. A slot belongs to a key while it has something open in that worker. So counting takes no
 lock, and the supervisor can clear the table of a worker that died.
 
-Each worker counts its connections per bucket as well. What all workers have in a bucket is at least what an address of that
-bucket has: while that is far from the cap, one sum tells that the address may come in, as with the other caps (ADR 0004).
-Only near the cap its own count is looked up in all tables, under a record lock of the kernel.
+Each worker counts per bucket as well. What all workers have in a bucket is at least what a key of that bucket has: while
+that is far from the cap, one sum tells that one more may come in, as with the other caps (ADR 0004). Only near the cap the
+key's own count is looked up in all tables, under a record lock of the kernel.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ _BUCKETS = 8192
 _SLOTS = 16  # per bucket
 _ENTRIES = _BUCKETS * _SLOTS
 _KEY = 16  # octets of the key of the hash
-_MARK = 16  # octets that stand for an address: enough of a keyed hash that no two addresses have the same
+_MARK = 16  # octets that stand for a key: enough of a keyed hash that no two keys have the same
 _CELL = 4
 LAYOUT = (2, _BUCKETS, _SLOTS, _KEY, _MARK, _CELL)  # see counter_page.LAYOUT
 _LOCK_OCTET = 1  # of the page; the caps of listeners and server take octet 0
-_REMEMBERED = 4096  # addresses whose hash a worker keeps: who connects often is not hashed each time
+_REMEMBERED = 4096  # keys whose hash a worker keeps: who comes often is not hashed each time
 
 
-class AddressCounts:
-    """The tables: a part of the counter page, from `offset` on. Addresses are given as their 4 or 16 octets; an IPv4-mapped one
-    as IPv4."""
+class CountsByKey:
+    """The tables: a part of the counter page, from `offset` on. The key of an address is its 4 or 16 octets, an IPv4-mapped one
+    as IPv4; other keys are longer."""
 
     def __init__(
         self, descriptor: int, memory: mmap.mmap, offset: int, rows: int, rows_in_use: Callable[[], int]
@@ -56,10 +57,10 @@ class AddressCounts:
         """Once, when the page is made."""
         self._hash_key[:] = os.urandom(_KEY)
 
-    def enter(self, address: bytes, row: int, cap: int) -> int | None:
-        """Count a connection of `address`; the entry to give to `leave`. None: the address has `cap` already, and nothing
-        is counted (nor where a bucket is full of other addresses: what cannot be counted is not let in)."""
-        bucket, mark = self._place(address)
+    def enter(self, key: bytes, row: int, cap: int) -> int | None:
+        """Count one more of `key`; the entry to give to `leave`. None: the key has `cap` already, and nothing is counted
+        (nor where a bucket is full of other keys: what cannot be counted is not let in)."""
+        bucket, mark = self._place(key)
         entry = self._find(mark, row * _BUCKETS + bucket)
         if entry is None:
             entry = self._take(mark, row * _BUCKETS + bucket)
@@ -69,16 +70,16 @@ class AddressCounts:
         self._in_buckets[entry // _SLOTS] += 1
         rows = self._rows_in_use()
         if sum(self._in_buckets[bucket : rows * _BUCKETS : _BUCKETS]) > cap - rows and not self._decide(
-            address, entry, cap
+            key, entry, cap
         ):
             return None
         return entry
 
-    def _decide(self, address: bytes, entry: int, cap: int) -> bool:
-        """Near the cap: whether the connection that was counted in `entry` may stay so."""
+    def _decide(self, key: bytes, entry: int, cap: int) -> bool:
+        """Near the cap: whether what was counted in `entry` may stay so."""
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, _LOCK_OCTET)
         try:
-            is_within = self.count(address) <= cap
+            is_within = self.count(key) <= cap
             if not is_within:
                 self.leave(entry)
             return is_within
@@ -86,13 +87,13 @@ class AddressCounts:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _LOCK_OCTET)
 
     def leave(self, entry: int) -> None:
-        """The connection has ended."""
+        """It has ended."""
         self._cells[entry] -= 1
         self._in_buckets[entry // _SLOTS] -= 1
 
-    def count(self, address: bytes) -> int:
-        """How many connections the address has open."""
-        bucket, mark = self._place(address)
+    def count(self, key: bytes) -> int:
+        """How many the key has open."""
+        bucket, mark = self._place(key)
         return sum(self._count_in(mark, row * _BUCKETS + bucket) for row in range(self._rows_in_use()))
 
     def _count_in(self, mark: bytes, bucket: int) -> int:
@@ -100,21 +101,21 @@ class AddressCounts:
         if entry is None:
             return 0
         count = self._cells[entry]
-        # Another worker may have given its slot to another address meanwhile: it marks first, and counts then.
+        # Another worker may have given its slot to another key meanwhile: it marks first, and counts then.
         return count if self._marks[entry * _MARK : (entry + 1) * _MARK] == mark else 0
 
     def clear_row(self, row: int) -> None:
-        """The worker of the row died: its connections are gone."""
+        """The worker of the row died: what it had is gone."""
         for cells, width in ((self._cells, _ENTRIES), (self._in_buckets, _BUCKETS)):
             cells[row * width : (row + 1) * width] = memoryview(bytes(width * _CELL)).cast("I")
 
-    def _hashed(self, address: bytes) -> tuple[int, bytes]:
-        """Which bucket of each row, and what stands there for the address."""
-        digest = blake2b(address, digest_size=_CELL + _MARK, key=bytes(self._hash_key)).digest()
+    def _hashed(self, key: bytes) -> tuple[int, bytes]:
+        """Which bucket of each row, and what stands there for the key."""
+        digest = blake2b(key, digest_size=_CELL + _MARK, key=bytes(self._hash_key)).digest()
         return int.from_bytes(digest[:_CELL], "big") % _BUCKETS, digest[_CELL:]
 
     def _find(self, mark: bytes, bucket: int) -> int | None:
-        """The entry that the address has in this bucket of a row, or had last if it was not given to another since."""
+        """The entry that the key has in this bucket of a row, or had last if it was not given to another since."""
         found = bytes(self._marks[bucket * _SLOTS * _MARK : (bucket + 1) * _SLOTS * _MARK]).find(mark)
         return None if found < 0 else bucket * _SLOTS + found // _MARK
 
