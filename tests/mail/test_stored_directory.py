@@ -9,8 +9,8 @@ import pytest
 
 from gatepost.mail.directory import DirectoryAccount, NoSuchRecipient
 from gatepost.mail.stored_directory import StoredDirectory
-from gatepost.store.history import HistoryStore, Retention
-from gatepost.store.interface import ConfigurationSnapshot, Json, ObjectChanges, ObjectWrite, StoredObject, TypeSnapshot
+from gatepost.store.history import HistoryStore, Json, Retention
+from gatepost.store.interface import ConfigurationSnapshot, ObjectChanges, ObjectWrite, StoredObject, TypeSnapshot
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 

@@ -39,7 +39,6 @@ from gatepost.registry.certificate import CERTIFICATE, Certificate, complete_cer
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.declaration import ObjectType
 from gatepost.registry.domain import DOMAIN, Domain
-from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.session.link import Peer
 from gatepost.session.reactions import AuthenticationFailed
@@ -167,15 +166,7 @@ class FakeServer:
         self.listener_states: dict[Id, str] = {}
 
     def plan_of_store(self) -> Plan:
-        stored = self._store.configuration()
-        return derive(
-            revision=self._store.revisions,
-            settings=stored.settings,
-            listeners=stored.listeners,
-            certificates=stored.certificates,
-            blocked=stored.of(BLOCKED_IP).values(),
-            allowed=stored.of(ALLOWED_IP).values(),
-        )
+        return derive(self._store.configuration(), self._store.revisions)
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[FakeServer]:

@@ -9,9 +9,11 @@ from tests.certificates import certificate_pem, key_pem, new_certificate, new_ke
 from gatepost.plan.certificate_files import files_of, pairs_in_use
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import CertificatePlan, Plan
-from gatepost.registry.certificate import Certificate
+from gatepost.registry.certificate import CERTIFICATE, Certificate
+from gatepost.registry.configuration import Configuration, ObjectRef
+from gatepost.registry.declaration import SINGLETON_ID
 from gatepost.registry.file_path import FileTexts, Unreadable
-from gatepost.registry.system_settings import SystemSettings
+from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
@@ -31,13 +33,12 @@ def files(*, ends: datetime = NOW + timedelta(days=9)) -> FileTexts:
 
 def plan(texts: FileTexts, running: tuple[CertificatePlan, ...] = (), **others: Certificate) -> Plan:
     certificates = {ID: IN_FILES, **{Id(name): each for name, each in others.items()}}
-    return derive(
-        revision=1,
-        settings=SystemSettings(default_certificate_id=ID),
-        listeners={},
-        certificates=certificates,
-        pairs=pairs_in_use(certificates, texts, running, NOW),
-    )
+    configuration = Configuration.load(())
+    settings = ObjectRef(SYSTEM_SETTINGS.name, SINGLETON_ID)
+    configuration = configuration.replace(settings, SystemSettings(default_certificate_id=ID))
+    for certificate_id, each in certificates.items():
+        configuration = configuration.replace(ObjectRef(CERTIFICATE.name, certificate_id), each)
+    return derive(configuration, 1, pairs_in_use(certificates, texts, running, NOW))
 
 
 def test_what_the_files_hold_is_served_with_the_names_that_it_is_for() -> None:

@@ -8,9 +8,12 @@ import msgspec
 
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan, ProtocolName
-from gatepost.registry.certificate import Certificate
-from gatepost.registry.network_listener import NetworkListener, NetworkListenerProtocol
-from gatepost.registry.system_settings import SystemSettings
+from gatepost.registry.certificate import CERTIFICATE, Certificate
+from gatepost.registry.configuration import Configuration
+from gatepost.registry.declaration import SINGLETON_ID
+from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
+from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
+from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.registry.tls import KeyType, TlsCipherSuite, TlsVersion
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpMask
@@ -27,12 +30,16 @@ def plan_with(
     settings: SystemSettings | None = None,
     certificates: dict[str, Certificate] | None = None,
 ) -> Plan:
-    return derive(
-        revision=7,
-        settings=settings or SystemSettings(),
-        listeners={Id(f"i{number}"): each for number, each in enumerate(listeners)},
-        certificates={Id(name): each for name, each in (certificates or {}).items()},
+    configuration = Configuration(
+        {
+            SYSTEM_SETTINGS.name: {SINGLETON_ID: settings or SystemSettings()},
+            NETWORK_LISTENER.name: {Id(f"i{number}"): each for number, each in enumerate(listeners)},
+            CERTIFICATE.name: {Id(name): each for name, each in (certificates or {}).items()},
+            BLOCKED_IP.name: {},
+            ALLOWED_IP.name: {},
+        }
     )
+    return derive(configuration, 7)
 
 
 def certificate(*names: str, is_self_signed: bool = False) -> Certificate:

@@ -161,7 +161,7 @@ class World(Connected):
         super().__init__(receive_buffer=receive_buffer, send_buffer=send_buffer)
         self.engine = LineEngine()
         self.made: list[Reactions] = []
-        self.upgrades: list[tuple[Callable[[], None], Callable[[str], None]]] = []
+        self.upgrades: list[tuple[Callable[[], None], Callable[[], None]]] = []
         self.parts_made = 0
         self.sent_at_upgrade: int | None = None
         self._login_deadline = login_deadline
@@ -180,9 +180,7 @@ class World(Connected):
         self.made.append(Reactions(self.engine, link))
         return self.made[-1]
 
-    def upgrade(
-        self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None], /
-    ) -> None:
+    def upgrade(self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[], None], /) -> None:
         assert transport is self.transport
         assert transport.get_write_buffer_size() == 0
         transport.watch_reading(lambda: None)

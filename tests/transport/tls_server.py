@@ -12,8 +12,8 @@ from tests.transport.certificates import certificate, root_pem
 
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import CertificatePlan, ProtocolName, TlsPlan
-from gatepost.registry.network_listener import NetworkListener
-from gatepost.registry.system_settings import SystemSettings
+from gatepost.registry.configuration import Configuration, ObjectRef
+from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
 from gatepost.registry.tls import TlsCipherSuite, TlsVersion
 from gatepost.transport.tls_channel import TlsChannel, TlsFailed
 from gatepost.transport.tls_contexts import TlsContexts
@@ -50,7 +50,8 @@ def policy(
         tls_disable_protocols=disabled,
         tls_ignore_client_order=prefer_server_order,
     )
-    plan = derive(revision=1, settings=SystemSettings(), listeners={Id("l"): listener}, certificates={})
+    configuration = Configuration.load(()).replace(ObjectRef(NETWORK_LISTENER.name, Id("l")), listener)
+    plan = derive(configuration, 1)
     tls = plan.listeners[0].tls
     assert tls is not None
     return tls

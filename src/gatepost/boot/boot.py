@@ -19,7 +19,6 @@ from gatepost.management.stored_configuration import load_configuration
 from gatepost.plan.certificate_files import files_of, pairs_in_use
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
-from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
 from gatepost.store.interface import StoreError, WrongLocation
 from gatepost.store.migrate import migrate
 from gatepost.store.sql_store import SqlStore
@@ -120,12 +119,4 @@ async def stored_plan(store: SqlStore) -> Plan:
     revision, configuration = await load_configuration(store.configuration)
     certificates = configuration.certificates
     files = await read_files(files_of(certificates.values()))
-    return derive(
-        revision=revision,
-        settings=configuration.settings,
-        listeners=configuration.listeners,
-        certificates=certificates,
-        blocked=configuration.of(BLOCKED_IP).values(),
-        allowed=configuration.of(ALLOWED_IP).values(),
-        pairs=pairs_in_use(certificates, files, (), datetime.now(UTC)),
-    )
+    return derive(configuration, revision, pairs_in_use(certificates, files, (), datetime.now(UTC)))

@@ -27,7 +27,7 @@ from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.certificate import CERTIFICATE
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import ObjectType
-from gatepost.registry.file_path import NO_FILES, FilePath, FileTexts, Unreadable
+from gatepost.registry.file_path import NO_FILES, FilePath, FileTexts, Unreadable, may_be_read
 from gatepost.registry.patch import InvalidPatchError, candidate_of_update
 from gatepost.registry.problem import Problem, ProblemType
 from gatepost.registry.rules.every_rule import findings
@@ -89,10 +89,7 @@ def _files_named(resolved: Sequence[ResolvedOperation]) -> set[str]:
         for operation in resolved
         for step in operation.steps
         for name, value in step.value.items()
-        if _is_path(operation.shape.name, name)
-        and isinstance(value, str)
-        and value.startswith("/")
-        and "\0" not in value
+        if _is_path(operation.shape.name, name) and may_be_read(value)
     }
 
 
@@ -238,10 +235,8 @@ class _Judged:
         match finding:
             case Unfit(problem=problem):
                 return PlanProblem(self.line, f"{self.place}/{problem.property}", problem.description)
-            case NameTaken():
-                return PlanProblem(self.line, self.place, "an object of this name exists already")
-            case Linked(description=description) | Forbidden(description=description):
-                return PlanProblem(self.line, self.place, description)
+            case NameTaken() | Linked() | Forbidden():
+                return PlanProblem(self.line, self.place, finding.description)
             case _:
                 assert_never(finding)
 

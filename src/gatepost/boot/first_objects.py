@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +27,9 @@ from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.session.password_hash import hash_password, is_password_of
 from gatepost.store.history import Author
 from gatepost.store.interface import NEVER_CHANGED, NewMessage, ObjectWrite
+from gatepost.store.new_id import new_id
 from gatepost.store.sql_store import SqlStore
-from gatepost.values.ids import Id, id_from_random
+from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -71,7 +71,7 @@ class FirstObjects:
         return Author(at=datetime.now(UTC), cause=ChangeCause.FIRST_START if self.is_first_start else ChangeCause.START)
 
     def _add(self, object_type: ObjectType[T], value: T, object_id: Id | None = None) -> Id:
-        object_id = object_id or id_from_random(secrets.token_bytes(10))
+        object_id = object_id or new_id()
         before = None if object_type.is_singleton else self.configuration.of(object_type).get(object_id)
         write = object_write(self._author, object_type, object_id, before, value, domains=self.domains)
         self.writes.append(write)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +15,11 @@ from gatepost.management.web_session_key import load_web_session_key
 from gatepost.plan.plan import Plan
 from gatepost.session.password_hash import HashToStore
 from gatepost.session.reactions import Authenticator
+from gatepost.store.new_id import new_id
 from gatepost.store.sql_store import SqlStore
-from gatepost.values.ids import id_from_random
 from gatepost.worker.worker import Worker
 
 _WEB_UI = Path(gatepost.__file__).parent / "webui"
-_ID_OCTETS = 10
 
 
 async def management_application(
@@ -45,7 +43,7 @@ async def management_application(
             running_plan=lambda: _running_plan(worker),
             is_blocked=worker.blocks.refuses,
             now=lambda: datetime.now(UTC),
-            make_id=lambda: id_from_random(secrets.token_bytes(_ID_OCTETS)),
+            make_id=new_id,
             web_ui=_WEB_UI,
             state_watch=state_watch,
         )

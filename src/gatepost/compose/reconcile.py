@@ -16,11 +16,9 @@ from gatepost.management.recording import object_write, retention_of
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.plan.certificate_files import files_of
 from gatepost.plan.derive import derive
-from gatepost.plan.plan import Plan
 from gatepost.registry.certificate import CERTIFICATE, Certificate
 from gatepost.registry.change import ChangeCause
-from gatepost.registry.configuration import Configuration
-from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
+from gatepost.registry.configuration import Configuration, ObjectRef
 from gatepost.store.history import Author
 from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, StoreError
 from gatepost.telemetry import events
@@ -61,7 +59,7 @@ class Reconciler:
             revision, configuration = await load_configuration(self._store)
             files = await read_files(files_of(configuration.certificates.values()))
             read = read_again(configuration.certificates, files, change.running_plan.certificates, datetime.now(UTC))
-            plan = _plan_of(configuration, revision, read)
+            plan = derive(_with(configuration, read.changed), revision, read.pairs)
             is_running = structs.replace(plan, revision=change.running_plan.revision) == change.running_plan
             if not is_running and (failures := await change.prepare(plan, is_stored=True)):
                 reasons = [failure.description for failure in failures]
@@ -76,16 +74,10 @@ class Reconciler:
             _tell(configuration.certificates, read)
 
 
-def _plan_of(configuration: Configuration, revision: int, read: FilesRead) -> Plan:
-    return derive(
-        revision=revision,
-        settings=configuration.settings,
-        listeners=configuration.listeners,
-        certificates={**configuration.certificates, **read.changed},
-        blocked=configuration.of(BLOCKED_IP).values(),
-        allowed=configuration.of(ALLOWED_IP).values(),
-        pairs=read.pairs,
-    )
+def _with(configuration: Configuration, changed: Mapping[Id, Certificate]) -> Configuration:
+    for certificate_id, certificate in changed.items():
+        configuration = configuration.replace(ObjectRef(CERTIFICATE.name, certificate_id), certificate)
+    return configuration
 
 
 def _writes(before: Mapping[Id, Certificate], changed: Mapping[Id, Certificate]) -> list[ObjectWrite]:

@@ -84,7 +84,6 @@ class ObjectShape:
     label_property: str | None = None  # what people call an object by
     columns: tuple[tuple[str, str], ...] = ()  # (property, label) of a list of objects
     key_properties: tuple[str, ...] = ()  # no two objects have the same values of all of them
-    is_read_only: bool = False  # objects that the server makes
 
     @property
     def wire_name(self) -> str:
@@ -113,7 +112,7 @@ class ObjectShapes:
         return [
             shape
             for shape in self.by_name.values()
-            if not shape.is_read_only and any(each.update == "mutable" for each in shape.properties.values())
+            if any(each.update == "mutable" for each in shape.properties.values())
         ]
 
     def linked_types(self) -> set[str]:
@@ -158,7 +157,6 @@ def _object_shape(document: Mapping[str, Any], name: str) -> ObjectShape:
     return ObjectShape(
         name=name,
         is_singleton=is_singleton,
-        is_read_only=described.get("isReadOnly") is True,
         properties=properties,
         description=described.get("description") or "",
         label_property=label,

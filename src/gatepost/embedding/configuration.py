@@ -12,8 +12,6 @@ from msgspec import structs
 from gatepost.boot.self_signed import make_self_signed
 from gatepost.embedding.listener import objection
 from gatepost.embedding.refused import Objection, Refused
-from gatepost.plan.derive import derive
-from gatepost.plan.plan import Plan
 from gatepost.registry.certificate import CERTIFICATE, Certificate, complete_certificate
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import SINGLETON_ID
@@ -82,16 +80,6 @@ def refusal(before: Configuration, after: Configuration, names: Iterable[str]) -
             else Objection(each.ref.id, "name", "there is a listener of this name")
             for each in found
         )
-    )
-
-
-def plan_of(configuration: Configuration, revision: int) -> Plan:
-    """What has to run."""
-    return derive(
-        revision=revision,
-        settings=configuration.settings,
-        listeners=configuration.listeners,
-        certificates=configuration.certificates,
     )
 
 

@@ -21,7 +21,7 @@ from gatepost.plan.plan import ProtocolName
 from gatepost.protocols.smtp.engine import SmtpEngine
 from gatepost.protocols.smtp.events import LoginAttempt, MessageReceived, RecipientGiven, SenderGiven
 from gatepost.protocols.smtp.paths import Path
-from gatepost.protocols.smtp.replies import Reply
+from gatepost.protocols.smtp.replies import LOGIN_TEMPORARILY_REFUSED, TEMPORARY_FAILURE, WRONG_CREDENTIALS, Reply
 from gatepost.protocols.smtp.settings import LMTP, SMTP, Dialect
 from gatepost.session.link import Link
 from gatepost.session.reactions import ProtocolParts
@@ -32,9 +32,6 @@ from gatepost.values.ids import Id
 from gatepost.worker.connection import Connection
 from gatepost.worker.sessions import MakeParts, smtp_settings
 
-_WRONG_CREDENTIALS = Reply(535, "5.7.8", "Authentication credentials invalid")
-_LOGIN_FAILED = Reply(454, "4.7.0", "Temporary authentication failure")
-_FAILED = Reply(451, "4.3.0", "Temporary failure, try again later")
 _TAKEN = Reply(250, "2.0.0", "Message taken")
 
 
@@ -116,7 +113,7 @@ class HandlerReactions:
             return _reply(await verdict)
         except Exception as error:
             self._log(error)
-            return _FAILED
+            return TEMPORARY_FAILURE
 
     def _judge(self, reply: Reply | None) -> None:
         if reply is None or _is_yes(reply):
@@ -131,7 +128,7 @@ class HandlerReactions:
             is_right = self._authenticate is not None and await self._authenticate(name, password, self._client())
         except Exception as error:
             self._log(error)
-            self._engine.reject(_LOGIN_FAILED)
+            self._engine.reject(LOGIN_TEMPORARILY_REFUSED)
             return
         # Nobody may act for somebody else (RFC 4616 section 2). Only True is a yes: a coroutine that was not awaited is none.
         if is_right is True and credentials.authorization_identity in ("", name):
@@ -139,7 +136,7 @@ class HandlerReactions:
             self._link.authenticated(Id(name), name)
             self._engine.accept()
         else:
-            self._engine.reject(_WRONG_CREDENTIALS)
+            self._engine.reject(WRONG_CREDENTIALS)
 
     async def _message_answers(self, event: MessageReceived) -> Sequence[Reply]:
         recipients = tuple(_text(recipient.forward_path) for recipient in event.recipients)
@@ -154,7 +151,7 @@ class HandlerReactions:
             replies = _replies(await self._handler.message(message), recipients)
         except Exception as error:
             self._log(error)
-            replies = [_FAILED] * len(recipients)
+            replies = [TEMPORARY_FAILURE] * len(recipients)
         if self._connection.policy.plan.protocol is ProtocolName.LMTP:
             return replies
         return [next((reply for reply in replies if not _is_yes(reply)), replies[0])]

@@ -17,7 +17,7 @@ from typing import Any, Unpack
 from argon2 import PasswordHasher
 
 from gatepost.compose.mail_sessions import give_mail_sessions
-from gatepost.embedding.configuration import CertificatePair, first_configuration, plan_of
+from gatepost.embedding.configuration import CertificatePair, first_configuration
 from gatepost.embedding.listener import (
     Listener,
     ListenerFields,
@@ -40,6 +40,7 @@ from gatepost.management.local_calls import LocalCalls
 from gatepost.management.state_watch import StateWatch
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.management.web_session_key import ensure_web_session_key
+from gatepost.plan.derive import derive
 from gatepost.registry.account import Role
 from gatepost.registry.change import ChangeCause
 from gatepost.registry.domain import DOMAIN
@@ -218,7 +219,7 @@ async def mail_server(
         store = _opened(directory, *watches)
         stack.push_async_callback(store.close)
         await ensure_web_session_key(store.configuration)
-        process = OneProcess(plan_of(first, await store.configuration.commit(writes_of(first))))
+        process = OneProcess(derive(first, await store.configuration.commit(writes_of(first))))
         stack.push_async_callback(process.close, drain_timeout)
         await process.open()
         sessions, authenticator = await give_mail_sessions(process.worker, store, *watches, hash_password)

@@ -18,7 +18,6 @@ from gatepost.embedding.configuration import (
     SETTINGS,
     CertificatePair,
     first_configuration,
-    plan_of,
     refusal,
     with_certificates,
     with_listeners,
@@ -39,7 +38,7 @@ from gatepost.embedding.one_process import OneProcess
 from gatepost.embedding.refused import Objection, Refused
 from gatepost.embedding.smtp_handler import Address, Authenticate, CallbackHandler, MessageCallback, SmtpHandler
 from gatepost.management.applying import ApplyFailure, ListenerStatus
-from gatepost.plan.derive import socket_plan
+from gatepost.plan.derive import derive, socket_plan
 from gatepost.plan.plan import ProtocolName
 from gatepost.registry.configuration import Configuration
 from gatepost.registry.network_listener import NetworkListener
@@ -155,7 +154,7 @@ class Server:
         if refused is not None:
             raise refused
         async with self._process.worker.applier.change() as change:
-            if failures := await change.prepare(plan_of(wanted, self._revision + 1)):
+            if failures := await change.prepare(derive(wanted, self._revision + 1)):
                 raise Refused(*(_cannot_run(failure) for failure in failures))
             self._revision += 1
             self._configuration = wanted
@@ -214,7 +213,7 @@ async def listen(  # noqa: PLR0913 - all but the first are named, and have defau
     async with AsyncExitStack() as stack:
         stack.enter_context(events_to_logging())
         http_server = None if http is None else await _http_server(http, stack)
-        process = OneProcess(plan_of(first, 0))
+        process = OneProcess(derive(first, 0))
         stack.push_async_callback(process.close, drain_timeout)
         await process.open()
         process.serve(ProtocolSessions(conversations.by_protocol(), http_server))

@@ -6,7 +6,6 @@ has the message safely. What cannot be delivered is told recipient by recipient;
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +25,8 @@ from gatepost.mail.trace_fields import (
 )
 from gatepost.protocols.smtp.paths import Path
 from gatepost.store.interface import Broken, MailStore, NewMessage
-from gatepost.values.ids import Id, id_from_random
+from gatepost.store.new_id import new_id
+from gatepost.values.ids import Id
 
 _MOST_HOPS = 100  # RFC 5321 section 6.3
 
@@ -83,10 +83,6 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _new_id() -> Id:
-    return id_from_random(os.urandom(10))
-
-
 class Deliverer:
     """Delivers for all sessions of a worker; has no state of its own."""
 
@@ -98,7 +94,7 @@ class Deliverer:
         *,
         quota: Quota | None = None,
         clock: Callable[[], datetime] = _utc_now,
-        new_id: Callable[[], Id] = _new_id,
+        new_id: Callable[[], Id] = new_id,
     ) -> None:
         self._store = store
         self._directory = directory

@@ -44,12 +44,6 @@ def peer_of(connection: HTTPConnection) -> Peer:
     )
 
 
-def listener_of(connection: HTTPConnection) -> Id | None:
-    """The listener that the request came through."""
-    listener_id: Id | None = connection.scope.get("state", {}).get("listener_id")
-    return listener_id
-
-
 def is_tls(connection: HTTPConnection) -> bool:
     """Whether what is sent is protected on its way."""
     return connection.scope["scheme"] in ("https", "wss")

@@ -21,7 +21,8 @@ from gatepost.registry.account import Role
 from gatepost.registry.change import ChangeCause
 from gatepost.session.password_hash import HashToStore, hash_to_store
 from gatepost.store.interface import ConfigurationStore
-from gatepost.values.ids import Id, id_from_random
+from gatepost.store.new_id import new_id
+from gatepost.values.ids import Id
 
 
 class LocalCalls:
@@ -40,7 +41,7 @@ class LocalCalls:
             applier=applier,
             hash_to_store=hash_password,
             delete_account_mail=delete_account_mail,
-            make_id=_new_id,
+            make_id=new_id,
             now=lambda: datetime.now(UTC),
             cause=cause,
             random_octets=secrets.token_bytes,
@@ -56,7 +57,3 @@ class LocalCalls:
     async def call(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the method's response."""
         return await self._table[method].run({"accountId": "local", **arguments}, self._context)
-
-
-def _new_id() -> Id:
-    return id_from_random(secrets.token_bytes(10))

@@ -11,26 +11,20 @@ from datetime import datetime
 from gatepost.plan.certificate_files import NO_PAIRS, NamedPair, files_of
 from gatepost.plan.plan import CertificatePlan, ListenerPlan, NetworkPlan, Plan, ProtocolName, SocketPlan, TlsPlan
 from gatepost.registry.certificate import Certificate
-from gatepost.registry.ip_network import AllowedIp, BlockedIp
+from gatepost.registry.configuration import Configuration
+from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
 from gatepost.registry.network_listener import DEFAULT_BACKLOG, NetworkListener, usable_suites
 from gatepost.registry.system_settings import SystemSettings
 from gatepost.registry.tls import SUITES, TlsVersion
 from gatepost.values.ids import Id
 
 
-def derive(
-    *,
-    revision: int,
-    settings: SystemSettings,
-    listeners: Mapping[Id, NetworkListener],
-    certificates: Mapping[Id, Certificate],
-    blocked: Iterable[BlockedIp] = (),
-    allowed: Iterable[AllowedIp] = (),
-    pairs: Mapping[Id, NamedPair] = NO_PAIRS,
-) -> Plan:
+def derive(configuration: Configuration, revision: int, pairs: Mapping[Id, NamedPair] = NO_PAIRS) -> Plan:
     """The plan of a configuration that has passed the rules. `pairs`: of the certificates that are in files; one that is not
     there is not served."""
-    by_name = sorted(listeners.items(), key=lambda entry: entry[1].name)
+    settings, certificates = configuration.settings, configuration.certificates
+    blocked, allowed = configuration.of(BLOCKED_IP).values(), configuration.of(ALLOWED_IP).values()
+    by_name = sorted(configuration.listeners.items(), key=lambda entry: entry[1].name)
     return Plan(
         revision=revision,
         hostname=settings.default_hostname,

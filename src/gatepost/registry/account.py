@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 
 from gatepost.registry.declaration import FormSection, ListView, MenuPlace, ObjectType, Property, declared_properties
-from gatepost.registry.kinds import Choice, ObjectId, SecretText, SetOf, Text, UnsignedInt
-from gatepost.registry.names import email_address_kind, local_part_kind
+from gatepost.registry.kinds import Choice, ObjectId, SecretText, SetOf, UnsignedInt
+from gatepost.registry.names import email_address_kind, local_part_kind, remark_kind
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
@@ -82,7 +82,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     description: Annotated[
         str | None,
         Property(
-            kind=Text(0, 1000, has_lines=True, format="text"),
+            kind=remark_kind(),
             label="Description",
             help="For people.",
             may_owner_change=True,

@@ -98,9 +98,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     object_name: Annotated[
         str | None, _told(Text(), "Object", "What the object was called then; null where it has no name.")
     ] = None
-    cause: Annotated[
-        ChangeCause, _told(Choice(ChangeCause, _CAUSE_LABELS), "ChangeCause", "What the change came from.")
-    ] = ChangeCause.API
+    cause: Annotated[ChangeCause, _told(Choice(ChangeCause, _CAUSE_LABELS), "Cause", "What the change came from.")] = (
+        ChangeCause.API
+    )
     account_id: Annotated[
         Id | None, _told(ObjectId("Account"), "Account id", "Who made it; null where no account did.")
     ] = None
@@ -169,5 +169,4 @@ CHANGE = ObjectType(
         filters=("objectName", "account", "sourceAddress"),
     ),
     menu=None,
-    is_configuration=False,
 )

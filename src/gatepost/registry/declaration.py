@@ -127,7 +127,6 @@ class ObjectType(Generic[T]):
     plan file matches objects on them. Empty: on the property that lists show an object by.
     `owner_property`: an account may do more with its own objects than with others, and they go when it goes; an account is
     its own, by its `id`.
-    `is_configuration`: whether plans and snapshots are about its objects; others are made by the server.
     """
 
     name: str
@@ -139,7 +138,6 @@ class ObjectType(Generic[T]):
     menu: MenuPlace | None  # None: no link
     is_singleton: bool = False
     owner_property: str | None = None  # wire name of the property that says which account an object belongs to
-    is_configuration: bool = True
     unique_key: Callable[[T], str | None] = lambda _: None
     key_properties: tuple[str, ...] = ()
     examine: Examination[T] = lambda candidate, _now, _files: (candidate, ())

@@ -15,8 +15,7 @@ from gatepost.registry.declaration import (
     Update,
     declared_properties,
 )
-from gatepost.registry.kinds import Text
-from gatepost.registry.names import domain_name_kind
+from gatepost.registry.names import domain_name_kind, remark_kind
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -31,9 +30,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             update=Update.IMMUTABLE,
         ),
     ]
-    description: Annotated[
-        str | None, Property(kind=Text(0, 1000, has_lines=True, format="text"), label="Description", help="For people.")
-    ] = None
+    description: Annotated[str | None, Property(kind=remark_kind(), label="Description", help="For people.")] = None
 
 
 DOMAIN = ObjectType(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeGuard
 
 from gatepost.registry.kinds import Kind, check_length
 from gatepost.registry.problem import as_text, invalid
@@ -25,6 +26,11 @@ class Unreadable:
 
 FileTexts = Mapping[str, str | Unreadable]  # by path
 NO_FILES: FileTexts = MappingProxyType({})
+
+
+def may_be_read(wire: object) -> TypeGuard[str]:
+    """Whether a value that nobody has validated yet can be opened as a path, to see what is there."""
+    return isinstance(wire, str) and wire.startswith("/") and "\0" not in wire
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from gatepost.registry.declaration import (
     Property,
     declared_properties,
 )
-from gatepost.registry.kinds import Boolean, Text, UtcDateTime, ip_mask_kind
+from gatepost.registry.kinds import Boolean, UtcDateTime, ip_mask_kind
+from gatepost.registry.names import remark_kind
 from gatepost.values.ip_mask import IpMask
 
 _REASON = Property(
-    kind=Text(0, 1000, has_lines=True, format="text"),
+    kind=remark_kind(),
     label="Reason",
     help="For people: why the network is listed, and who asked for it.",
 )

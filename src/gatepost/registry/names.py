@@ -1,4 +1,4 @@
-"""Kinds of names: domain names, local parts, mail addresses, origins of web pages. All are kept lower-case. Pure."""
+"""Kinds of texts: domain names, local parts, mail addresses, origins of web pages, which are kept lower-case; and remarks. Pure."""
 
 from __future__ import annotations
 
@@ -36,3 +36,8 @@ def origin_kind() -> Text:
     port = r"(?::(?!0)\d{1,5})?"
     pattern = re.compile(rf"(?!https:.*:443\Z|http:.*:80\Z)https?://{host}{port}", re.IGNORECASE)
     return Text(8, 300, pattern, words, "uri", fold=True)
+
+
+def remark_kind() -> Text:
+    """What people write for people: of several lines, and of no effect."""
+    return Text(0, 1000, has_lines=True, format="text")

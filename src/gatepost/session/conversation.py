@@ -36,10 +36,8 @@ class Host(Protocol):
         """Engine and reactions of this conversation. Asked for once, when they are needed: not for a client that leaves
         or stays without having said anything."""
 
-    def upgrade(
-        self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None], /
-    ) -> None:
-        """Start the TLS handshake on the transport; call one of the two when it has ended."""
+    def upgrade(self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[], None], /) -> None:
+        """Start the TLS handshake on the transport; call one of the two when it has ended. Why it failed is logged there."""
 
     def left_behind(self, task: asyncio.Task[None], /) -> None:
         """The connection is closed; what the task does for it goes on."""
@@ -251,7 +249,7 @@ class Conversation:
         self._transport.when_sent(self._begin_handshake)
 
     def _begin_handshake(self) -> None:
-        self._host.upgrade(self._transport, self._tls_established, self._tls_failed)
+        self._host.upgrade(self._transport, self._tls_established, self._transport.abort)
 
     def _tls_established(self) -> None:
         self._is_upgrading = False
@@ -259,9 +257,6 @@ class Conversation:
         self._engine_made.tls_established()
         self._transport.resume_reading()
         self._pump()
-
-    def _tls_failed(self, reason: str) -> None:  # noqa: ARG002 - the upgrade has logged it
-        self._transport.abort()
 
     # --- leaving ----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from gatepost.mail.trace_fields import Arrival
 from gatepost.protocols.sasl import Credentials
 from gatepost.protocols.smtp.engine import SmtpEngine
 from gatepost.protocols.smtp.events import LoginAttempt, MessageReceived, RecipientGiven, SenderGiven
-from gatepost.protocols.smtp.replies import Reply
+from gatepost.protocols.smtp.replies import LOGIN_TEMPORARILY_REFUSED, TEMPORARY_FAILURE, WRONG_CREDENTIALS, Reply
 from gatepost.protocols.smtp.settings import SmtpSettings
 from gatepost.session.authentication import authenticate_credentials
 from gatepost.session.link import Link
@@ -23,15 +23,12 @@ from gatepost.store.interface import Busy, StoreError
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 
-_WRONG_CREDENTIALS = Reply(535, "5.7.8", "Authentication credentials invalid")
-_LOGIN_TEMPORARILY_REFUSED = Reply(454, "4.7.0", "Temporary authentication failure")
 _NOT_YOUR_ADDRESS = Reply(553, "5.7.1", "Sender address is not one of your own")
 _NO_SUCH_USER = Reply(550, "5.1.1", "No such user here")
 _RELAYING_DENIED = Reply(550, "5.7.1", "Relaying denied")
 _LOCAL_DOMAINS_ONLY = Reply(550, "5.7.1", "This server does not send to other domains")
 _NO_ROOM = Reply(452, "4.2.2", "Mailbox is full")
 _LOOP = Reply(554, "5.4.6", "Mail loop: the message was here before")
-_STORE_FAILED = Reply(451, "4.3.0", "Temporary failure, try again later")
 
 
 class SmtpReactions:
@@ -92,7 +89,7 @@ class SmtpReactions:
         try:
             account = await authenticate_credentials(self._authenticator, credentials, self._link.peer)
         except AuthenticationFailed as failure:
-            self._engine.reject(_LOGIN_TEMPORARILY_REFUSED if failure.is_temporary else _WRONG_CREDENTIALS)
+            self._engine.reject(LOGIN_TEMPORARILY_REFUSED if failure.is_temporary else WRONG_CREDENTIALS)
         else:
             self._logged_in = account
             self._link.authenticated(account.id, account.login_name)
@@ -105,7 +102,7 @@ class SmtpReactions:
             is_allowed = await self._may_send_as(event)
         except StoreError as error:
             _log_store_failure(error)
-            self._engine.reject(_STORE_FAILED)
+            self._engine.reject(TEMPORARY_FAILURE)
             return
         if is_allowed:
             self._engine.accept()
@@ -124,7 +121,7 @@ class SmtpReactions:
             refusal = await self._recipient_refusal(event)
         except StoreError as error:
             _log_store_failure(error)
-            refusal = _STORE_FAILED
+            refusal = TEMPORARY_FAILURE
         if refusal is None:
             self._engine.accept()
         else:
@@ -149,7 +146,7 @@ class SmtpReactions:
             delivery = await self._deliverer.deliver(message, separately=has_reply_each)
         except StoreError as error:
             _log_store_failure(error)
-            self._engine.answer_message([_STORE_FAILED] * (len(event.recipients) if has_reply_each else 1))
+            self._engine.answer_message([TEMPORARY_FAILURE] * (len(event.recipients) if has_reply_each else 1))
             return
         self._log_message(message, delivery.id, delivery.outcomes)
         taken = Reply(250, "2.0.0", f"Message taken, id {delivery.id}")
@@ -181,7 +178,7 @@ _ANSWERS = {
     Outcome.NO_SUCH_RECIPIENT: _NO_SUCH_USER,
     Outcome.LOOP: _LOOP,
     Outcome.NO_ROOM: _NO_ROOM,
-    Outcome.HELD_BACK: _STORE_FAILED,
+    Outcome.HELD_BACK: TEMPORARY_FAILURE,
 }
 
 

@@ -16,11 +16,8 @@ from enum import Enum
 from types import TracebackType
 from typing import Protocol
 
-from gatepost.store.history import ChangeRecord, HistoryStore, Retention
+from gatepost.store.history import ChangeRecord, HistoryStore, Json, Retention
 from gatepost.values.ids import Id
-
-Json = Mapping[str, object]
-
 
 NEVER_CHANGED = "0"  # the state of a type that never had an object
 

@@ -157,7 +157,7 @@ class Connection:
 
     def _begin_tls(self) -> None:
         if self.policy.plan.is_tls_implicit:
-            self.upgrade(self.transport, self._open, lambda _reason: self.transport.abort())
+            self.upgrade(self.transport, self._open, self.transport.abort)
         else:
             self._open()
 
@@ -169,8 +169,8 @@ class Connection:
         """See Host."""
         self.listener.sessions.left_behind(task)
 
-    def upgrade(self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[str], None]) -> None:
-        """A TLS handshake under the policy that the connection came in with; it is counted."""
+    def upgrade(self, transport: DescriptorTransport, done: Callable[[], None], failed: Callable[[], None]) -> None:
+        """A TLS handshake under the policy that the connection came in with; it is counted, and a failure logged."""
 
         begun = time.monotonic()
 
@@ -185,7 +185,7 @@ class Connection:
             source = str(transport.info.source_address[0])
             name = self.policy.plan.name
             events.debug(Event.TLS_FAILED, listener=name, source=source, failure=failure.value, reason=reason)
-            failed(reason)
+            failed()
 
         tls = self.policy.tls
         if tls is None:

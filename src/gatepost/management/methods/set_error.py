@@ -53,9 +53,8 @@ def error_of(problems: Sequence[Problem], findings: Iterable[Finding]) -> SetErr
             case Unfit(problem=problem):
                 if problem.property not in faulty:
                     every_problem.append(problem)
-            case NameTaken(existing_id=existing_id):
-                words = "an object of this name exists already"
-                others.append(SetError("alreadyExists", words, {"existingId": existing_id}))
+            case NameTaken(existing_id=existing_id, description=description):
+                others.append(SetError("alreadyExists", description, {"existingId": existing_id}))
             case Linked(linked=linked, description=description):
                 links = [{"object": f"x:{ref.object_type}", "id": ref.id} for ref in linked]
                 others.append(SetError("objectIsLinked", description, {"linkedObjects": links}))

@@ -18,8 +18,7 @@ from gatepost.registry.account import ACCOUNT
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import ObjectType
-from gatepost.registry.file_path import FilePath, FileTexts
-from gatepost.registry.ip_network import ALLOWED_IP, BLOCKED_IP
+from gatepost.registry.file_path import FilePath, FileTexts, may_be_read
 from gatepost.registry.patch import InvalidPatchError, candidate_of_update
 from gatepost.registry.requester import Requester
 from gatepost.registry.rules.every_rule import findings
@@ -46,7 +45,7 @@ def files_named(request: SetRequest, before: Configuration) -> set[str]:
             if isinstance(declared.kind, FilePath):
                 present = None if current is None else msgspec.structs.asdict(current)[declared.field_name]
                 given = item.wire.get(name, present)
-                if isinstance(given, str) and given.startswith("/") and "\0" not in given:
+                if may_be_read(given):
                     named.add(given)
     return named
 
@@ -129,15 +128,8 @@ def _taken_along(item: Item, configuration: Configuration) -> list[ObjectRef]:
 def plan_of(configuration: Configuration, revision: int, surroundings: Surroundings) -> Plan:
     """The plan that a configuration makes. Certificates in files that were not read are served as they are now."""
     running = surroundings.running_plan.certificates
-    return derive(
-        revision=revision,
-        settings=configuration.settings,
-        listeners=configuration.listeners,
-        certificates=configuration.certificates,
-        blocked=configuration.of(BLOCKED_IP).values(),
-        allowed=configuration.of(ALLOWED_IP).values(),
-        pairs=pairs_in_use(configuration.certificates, surroundings.files, running, surroundings.now),
-    )
+    pairs = pairs_in_use(configuration.certificates, surroundings.files, running, surroundings.now)
+    return derive(configuration, revision, pairs)
 
 
 def answer_of_create(item: Item, stored: Any, *, is_dry_run: bool) -> dict[str, object]:

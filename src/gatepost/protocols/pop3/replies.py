@@ -42,11 +42,12 @@ def mistake(text: str) -> Reply:
     return Reply(f"-ERR {text}", is_mistake=True)
 
 
-LOGIN_REFUSED = {
-    LoginRefusal.WRONG_CREDENTIALS: err("Authentication failed", "AUTH"),
-    LoginRefusal.MAILDROP_IN_USE: err("The maildrop is locked by another session", "IN-USE"),
-    LoginRefusal.TEMPORARY: err("Temporary failure, try again later", "SYS/TEMP"),
+_LOGIN_REFUSAL_WORDS = {
+    LoginRefusal.WRONG_CREDENTIALS: "Authentication failed",
+    LoginRefusal.MAILDROP_IN_USE: "The maildrop is locked by another session",
+    LoginRefusal.TEMPORARY: "Temporary failure, try again later",
 }
+LOGIN_REFUSED = {refusal: err(words, refusal.value) for refusal, words in _LOGIN_REFUSAL_WORDS.items()}
 
 # RFC 1939 section 3: a session that is idle too long is closed without a response, so that the client cannot take it for
 # the answer to a command that is on its way.

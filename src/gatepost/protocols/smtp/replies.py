@@ -64,6 +64,10 @@ MESSAGE_TOO_BIG = Reply(552, "5.3.4", "Message is bigger than the size limit")
 MESSAGE_HAS_BARE_LINE_END = Reply(550, "5.6.0", "Message has a bare CR or LF in it; lines end in CRLF")
 MESSAGE_LINE_TOO_LONG = Reply(550, "5.6.0", "Message has a line that is too long")
 
+WRONG_CREDENTIALS = Reply(535, "5.7.8", "Authentication credentials invalid")
+LOGIN_TEMPORARILY_REFUSED = Reply(454, "4.7.0", "Temporary authentication failure")
+TEMPORARY_FAILURE = Reply(451, "4.3.0", "Temporary failure, try again later")
+
 PIPELINED_BEHIND_STARTTLS = Reply(503, "5.5.1", "Nothing may follow STARTTLS before TLS has begun")
 
 

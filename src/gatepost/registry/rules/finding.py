@@ -23,6 +23,7 @@ class NameTaken:
 
     ref: ObjectRef
     existing_id: Id
+    description: str = "an object of this name exists already"
 
 
 @dataclass(frozen=True, slots=True)

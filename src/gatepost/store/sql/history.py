@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from typing import Any, Final
 
@@ -32,11 +32,10 @@ from gatepost.store.sql.dialect import Among
 from gatepost.store.sql.keys import json_numbers
 from gatepost.store.sql.readers import Readers
 from gatepost.store.sql.schema import configuration_history as history
+from gatepost.store.sql.times import stored_time, time_of
 from gatepost.values.ids import Id
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FORGOTTEN_AT_ONCE: Final = 2000  # more than a call can make; some 30 ms
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 _INSERT = Statement(
     insert(history).values({name: bindparam(name) for name in history.c.keys() if name != "number"})  # noqa: SIM118
@@ -116,7 +115,7 @@ def record_change(
     connection.run(
         _INSERT,
         revision=revision,
-        at=_microseconds(author.at),
+        at=stored_time(author.at),
         type=object_type,
         id=object_id,
         name=record.object_name,
@@ -137,7 +136,7 @@ def record_change(
 
 def forget_old(connection: SqlConnection, retention: Retention) -> None:
     """Remove what is too old or too much, the oldest first: never a row between others. Cheap when nothing is."""
-    since = 0 if retention.since is None else _microseconds(retention.since)
+    since = 0 if retention.since is None else stored_time(retention.since)
     connection.run(_FORGET, most=retention.most, since=since, at_once=_FORGOTTEN_AT_ONCE)
 
 
@@ -158,7 +157,7 @@ def _entry(row: Row) -> HistoryEntry:
     (number, revision, at, object_type, object_id, name, _, cause, *who, before, after, redacted, revert_of) = row
     account_id, account, api_key, listener_id, listener, source_address = who
     author = Author(
-        at=_EPOCH + at * _MICROSECOND,
+        at=time_of(at),
         cause=ChangeCause(cause),
         account_id=account_id,
         account=account,
@@ -193,7 +192,7 @@ def _matches(wanted: HistoryFilter) -> ColumnElement[bool]:
 def _condition(wanted: Condition) -> ColumnElement[bool]:
     """Never NULL, which NOT would leave NULL: an unset field is like no value."""
     column = _COLUMNS[wanted.field]
-    value = _microseconds(wanted.value) if isinstance(wanted.value, datetime) else wanted.value
+    value = stored_time(wanted.value) if isinstance(wanted.value, datetime) else wanted.value
     if value is None:
         return column.is_(None)
     match wanted.relation:
@@ -213,10 +212,6 @@ def _order(order: Order) -> ColumnElement[Any]:
     if order.is_folded and order.field not in _NUMBERS:
         column = func.lower(column)
     return column.asc() if order.is_ascending else column.desc()
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _json(value: object) -> str | None:

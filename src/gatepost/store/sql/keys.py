@@ -30,6 +30,11 @@ def content_key(content_id: Id) -> int:
     return _key(content_id, "c", "content")
 
 
+def mailbox_gone() -> Gone:
+    """For what names a mailbox whose row is not there."""
+    return Gone("the mailbox does not exist any more")
+
+
 def json_numbers(numbers: Iterable[int]) -> str:
     """The parameter of `Among`."""
     return msgspec.json.encode(list(numbers)).decode()

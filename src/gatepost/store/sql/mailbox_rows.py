@@ -13,7 +13,7 @@ from sqlalchemy import and_, bindparam, case, delete, insert, select, update
 from gatepost.store.interface import Gone, Mailbox, MailboxCounts, Taken
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
 from gatepost.store.sql.content_rows import drop_unused
-from gatepost.store.sql.keys import mailbox_id
+from gatepost.store.sql.keys import mailbox_gone, mailbox_id
 from gatepost.store.sql.schema import counter, mailbox, message, script, subscription, vanished
 from gatepost.store.sql.writer import WriteTransaction
 from gatepost.values.ids import Id
@@ -103,7 +103,7 @@ def require_mailbox(connection: SqlConnection, key: int) -> Mailbox:
     """The mailbox in this row. Raises Gone."""
     row = connection.row(_BY_KEY, mailbox=key)
     if row is None:
-        raise Gone("the mailbox does not exist any more")
+        raise mailbox_gone()
     return _mailbox(row)
 
 
@@ -111,7 +111,7 @@ def count_messages(connection: SqlConnection, key: int) -> MailboxCounts:
     """The counts of a mailbox. Raises Gone."""
     row = connection.row(_COUNTS, mailbox=key)
     if row is None:
-        raise Gone("the mailbox does not exist any more")
+        raise mailbox_gone()
     return MailboxCounts(*row)
 
 
@@ -155,7 +155,7 @@ def delete_mailbox(write: WriteTransaction, key: int) -> None:
     connection.run(_DELETE_MESSAGES, mailbox=key)
     connection.run(_DELETE_VANISHED, mailbox=key)
     if not connection.run(_DELETE_MAILBOX, mailbox=key):
-        raise Gone("the mailbox does not exist any more")
+        raise mailbox_gone()
     drop_unused(connection, content_keys)
     write.changed_mailboxes.add(mailbox_id(key))
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, update
 
-from gatepost.store.interface import Gone
 from gatepost.store.sql.connection import Statement
 from gatepost.store.sql.flags import DELETED, SEEN
-from gatepost.store.sql.keys import mailbox_id
+from gatepost.store.sql.keys import mailbox_gone, mailbox_id
 from gatepost.store.sql.schema import mailbox
 from gatepost.store.sql.writer import WriteTransaction
 
@@ -69,7 +68,7 @@ def record_change(write: WriteTransaction, key: int, difference: Difference, new
         more_octets=difference.octets,
     )
     if row is None:
-        raise Gone("the mailbox does not exist any more")
+        raise mailbox_gone()
     write.changed_mailboxes.add(mailbox_id(key))
     uid_next, modseq = row
     return uid_next - new_uids, modseq

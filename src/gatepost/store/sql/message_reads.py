@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from sqlalchemy import bindparam, select
 
-from gatepost.store.interface import Gone, Mailbox, MailboxChanges, MessageEntry
+from gatepost.store.interface import Mailbox, MailboxChanges, MessageEntry
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
 from gatepost.store.sql.flags import flags_of
-from gatepost.store.sql.keys import content_id
+from gatepost.store.sql.keys import content_id, mailbox_gone
 from gatepost.store.sql.mailbox_rows import require_mailbox
 from gatepost.store.sql.schema import mailbox, message, vanished
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+from gatepost.store.sql.times import time_of
 
 ENTRY = select(
     message.c.uid,
@@ -64,7 +60,7 @@ def read_changes(connection: SqlConnection, key: int, since_modseq: int) -> Mail
 def _highest_modseq(connection: SqlConnection, key: int) -> int:
     row = connection.row(_HIGHEST_MODSEQ, mailbox=key)
     if row is None:
-        raise Gone("the mailbox does not exist any more")
+        raise mailbox_gone()
     return int(row[0])
 
 
@@ -75,7 +71,7 @@ def entry(row: Row) -> MessageEntry:
         uid,
         modseq,
         flags_of(bits, keywords),
-        EPOCH + timedelta(microseconds=internal_date),
+        time_of(internal_date),
         size,
         content_id(content_key),
     )

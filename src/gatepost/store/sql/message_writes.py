@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 
@@ -20,8 +19,9 @@ from gatepost.store.sql.flags import DELETED, SEEN, StoredFlags, changed_flags, 
 from gatepost.store.sql.keys import json_numbers, mailbox_key
 from gatepost.store.sql.mailbox_rows import require_mailbox
 from gatepost.store.sql.mailbox_state import Difference, count, record_change
-from gatepost.store.sql.message_reads import ENTRY, EPOCH, MICROSECOND, entry
+from gatepost.store.sql.message_reads import ENTRY, entry
 from gatepost.store.sql.schema import message, vanished
+from gatepost.store.sql.times import stored_time
 from gatepost.store.sql.writer import WriteTransaction
 
 _IN_MAILBOX = message.c.mailbox_key == bindparam("mailbox")
@@ -88,7 +88,7 @@ def append(write: WriteTransaction, messages: Sequence[NewMessage]) -> list[int]
                 modseq=modseq,
                 system_flags=flags[place][0],
                 keywords=flags[place][1],
-                internal_date=_microseconds(new.internal_date) if new.internal_date else now,
+                internal_date=stored_time(new.internal_date) if new.internal_date else now,
                 size=len(new.content),
                 content_key=store_content(write.connection, new.content),
             )
@@ -205,7 +205,3 @@ def _remove(write: WriteTransaction, key: int, rows: list[Row]) -> list[int]:
     )
     drop_unused(connection, {row[3] for row in rows})
     return uids
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // MICROSECOND
