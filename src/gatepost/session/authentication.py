@@ -16,6 +16,7 @@ from gatepost.mail.directory import Directory, DirectoryAccount
 from gatepost.protocols.sasl import Credentials
 from gatepost.session.link import Peer
 from gatepost.session.login_pace import LoginPace
+from gatepost.session.login_places import LoginPlaces, NoPlace
 from gatepost.session.password_hash import PasswordVerifier, TooManyWaiting, hash_of_nobody
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.store.interface import StoreError
@@ -106,6 +107,7 @@ class PasswordAuthenticator:
         self._directory = directory
         self._verifier = verifier or PasswordVerifier()
         self._pace = pace or LoginPace()
+        self._places = LoginPlaces(self._pace, clock)
         self._recent_logins = RecentLogins()
         self._clock = clock
         self._sleep = sleep
@@ -125,10 +127,23 @@ class PasswordAuthenticator:
 
     async def _checked_account(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
         account = await self._find(login_name)
-        if account is not None and self._recent_logins.knows(account, password, self._clock()):
+        if account is not None and self._is_known(account, password):
             return account
         # As it was typed: if the spellings of one account counted together, that would tell which accounts there are.
         pace_name = login_name.casefold()[:_LONGEST_PACED_NAME]
+        try:
+            async with self._places.taken(peer.source_address, pace_name) as has_waited:
+                if has_waited:
+                    account = await self._find(login_name)
+                    if account is not None and self._is_known(account, password):
+                        return account
+                return await self._looked_at(account, login_name, password, peer, pace_name)
+        except NoPlace:
+            raise _Refused("too many attempts from this address at once", is_temporary=True) from None
+
+    async def _looked_at(
+        self, account: DirectoryAccount | None, login_name: str, password: Secret, peer: Peer, pace_name: str
+    ) -> DirectoryAccount:
         if await self._wait_for_turn(peer, pace_name):
             account = await self._find(login_name)  # it may have changed in the meantime
         is_right = await self._verify(account, password)
@@ -138,6 +153,9 @@ class PasswordAuthenticator:
         self._pace.succeeded(peer.source_address, pace_name)
         self._recent_logins.remember(account, password, self._clock())
         return account
+
+    def _is_known(self, account: DirectoryAccount, password: Secret) -> bool:
+        return self._recent_logins.knows(account, password, self._clock())
 
     async def _find(self, login_name: str) -> DirectoryAccount | None:
         try:

@@ -6,7 +6,7 @@ chosen so that the sum over a few workers is still slow for somebody who guesses
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
@@ -39,42 +39,73 @@ class LoginPace:
     Logins from one source take turns once it has failed too often, however many connections it opens; when the queue
     gets too long they are turned away unheard. Logins of one name are only delayed, never turned away: otherwise
     anybody could lock its owner out.
+
+    What is between `begin` and `end` may become a failure, and counts as one meanwhile.
     """
 
     def __init__(self, settings: PaceSettings | None = None) -> None:
-        self._settings = settings or PaceSettings()
-        self._sources = _Failures(self._settings, self._settings.free_per_source)
-        self._names = _Failures(self._settings, self._settings.free_per_name)
+        self.settings = settings or PaceSettings()
+        self._sources = _Failures(self.settings, self.settings.free_per_source)
+        self._names = _Failures(self.settings, self.settings.free_per_name)
+
+    def source_has_room(self, source: IpAddress, now: float) -> bool:
+        """Whether one more may begin. Who has failed too often always may: then `turn` tells it to wait."""
+        return self._sources.has_room(source_key(source), now)
+
+    def name_has_room(self, login_name: str, now: float) -> bool:
+        """The same for a login name."""
+        return self._names.has_room(login_name, now)
+
+    def begin(self, source: IpAddress, login_name: str) -> None:
+        """A password will be looked at; `end` has to follow."""
+        self._sources.under_way[source_key(source)] += 1
+        self._names.under_way[login_name] += 1
+
+    def end(self, source: IpAddress, login_name: str) -> None:
+        """Behind `failed` or `succeeded`, or where neither could be told."""
+        self._sources.end(source_key(source))
+        self._names.end(login_name)
 
     def turn(self, source: IpAddress, login_name: str, now: float) -> float | None:
         """Seconds to wait before the password is looked at; None when it should not be looked at."""
-        source_key = _source_key(source)
-        source_wait = self._sources.wait(source_key, now)
-        if source_wait > self._settings.longest_queue:
+        key = source_key(source)
+        source_wait = self._sources.wait(key, now)
+        if source_wait > self.settings.longest_queue:
             return None
-        name_wait = min(self._names.wait(login_name, now), self._settings.longest_delay)
-        self._sources.book(source_key, now)
+        name_wait = min(self._names.wait(login_name, now), self.settings.longest_delay)
+        self._sources.book(key, now)
         self._names.book(login_name, now)
         return max(source_wait, name_wait)
 
     def failed(self, source: IpAddress, login_name: str, now: float) -> None:
         """The password was wrong, or there is no such name."""
-        self._sources.add(_source_key(source), now)
+        self._sources.add(source_key(source), now)
         self._names.add(login_name, now)
 
     def succeeded(self, source: IpAddress, login_name: str) -> None:
         """The password was right: what was held against both is forgotten."""
-        self._sources.forget(_source_key(source))
+        self._sources.forget(source_key(source))
         self._names.forget(login_name)
 
 
 class _Failures:
-    """A bounded table of failures; the record that was touched longest ago goes first."""
+    """A bounded table of failures; the record that was touched longest ago goes first. And how many may be about to come."""
 
     def __init__(self, settings: PaceSettings, free: int) -> None:
         self._settings = settings
         self._free = free
         self._records: OrderedDict[str, _Record] = OrderedDict()
+        self.under_way: Counter[str] = Counter()
+
+    def has_room(self, key: str, now: float) -> bool:
+        record = self._current(key, now)
+        failures = record.failures if record else 0
+        return failures >= self._free or failures + self.under_way[key] < self._free
+
+    def end(self, key: str) -> None:
+        self.under_way[key] -= 1
+        if not self.under_way[key]:
+            del self.under_way[key]
 
     def wait(self, key: str, now: float) -> float:
         record = self._current(key, now)
@@ -83,7 +114,7 @@ class _Failures:
     def book(self, key: str, now: float) -> None:
         record = self._current(key, now)
         if record is not None:
-            record.free_at = max(now, record.free_at) + self._delay(record.failures)
+            record.free_at = max(now, record.free_at) + self._delay(record.failures + self.under_way[key])
 
     def add(self, key: str, now: float) -> None:
         record = self._current(key, now) or _Record(0, now, now)
@@ -112,7 +143,8 @@ class _Failures:
         return min(self._settings.first_delay * 2.0**doublings, self._settings.longest_delay)
 
 
-def _source_key(source: IpAddress) -> str:
+def source_key(source: IpAddress) -> str:
+    """What counts as one source."""
     address = unmapped(source)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))
