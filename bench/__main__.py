@@ -32,7 +32,7 @@ Measurement = Callable[[Rig], Iterable[Row]]
 
 QUICK: dict[str, Measurement] = {
     "accept": lambda rig: accepting(rig, connections=5_000, rounds=5),
-    "tls": lambda rig: handshaking(rig, connections=1_500, rounds=5),
+    "tls": lambda rig: handshaking(rig, connections=600, rounds=15),
     "proxy": lambda rig: relaying(rig, connections=5_000, rounds=5),
     "workers": lambda rig: sharing(rig, connections=6_000, held=2_000, rounds=5),
     "blocked": lambda rig: blocking(rig, networks=10_000, connections=5_000, rounds=5),

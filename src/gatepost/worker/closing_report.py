@@ -5,6 +5,7 @@ Called by the listener and the connection; on the way of every connection, so it
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from gatepost.telemetry.access_log import ClosedConnection
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from gatepost.transport.tls_channel import TlsChannel
     from gatepost.worker.connection import Connection
 
+_BOUNDS = tuple(bound for bound, _cell in HANDSHAKE_BUCKETS)
+_BUCKETS = (*(cell for _bound, cell in HANDSHAKE_BUCKETS), None)
+
 
 def count_handshake(counter: ConnectionCounter, channel: TlsChannel, seconds: float) -> None:
     """A handshake is complete; `seconds` since the server was ready for it, the client's own time included."""
-    within = next((cell for bound, cell in HANDSHAKE_BUCKETS if seconds <= bound), None)
+    within = _BUCKETS[bisect_left(_BOUNDS, seconds)]
     counter.count_handshake(int(seconds * 1_000_000), within, CELL_OF_TLS_VERSION.get(channel.version))
 
 
