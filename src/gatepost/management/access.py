@@ -6,7 +6,8 @@ What roles may do is in `registry/permissions.py`; who comes with an API key may
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from gatepost.management.jmap.failure import MethodError
 from gatepost.registry.account import Role
@@ -16,14 +17,13 @@ from gatepost.registry.requester import Requester, RequestWay
 from gatepost.values.ids import Id
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who makes a request, and the way it came. `key`: the API key that it came with, and its id."""
 
     account_id: Id
     login_name: str
     role: Role
-    way: RequestWay = field(default_factory=RequestWay)
+    way: RequestWay = msgspec.field(default_factory=RequestWay)
     key: ApiKey | None = None
     key_id: Id | None = None
 

@@ -22,11 +22,13 @@ from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.store.interface import StoreError
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
+from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
 _LONGEST_LOGGED_NAME = 128  # characters
 _LONGEST_PACED_NAME = 256  # characters; what is remembered of failures has a bound in octets too
 
+_Token = tuple[Id, Secret, bytes]  # the account, the hash in the store, the keyed hash of the password
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -47,15 +49,15 @@ async def authenticate_credentials(
 class RecentLogins:
     """Credentials that were right a short while ago, so that a client that logs in with every request costs no argon2.
 
-    Neither passwords nor hashes are kept: only keyed hashes of both (BLAKE2, RFC 7693) under a key that lives as long as the
-    process. The hash of the password is part of what is remembered, so a changed password is not remembered any more.
+    No passwords are kept: only keyed hashes of them (BLAKE2, RFC 7693) under a key that lives as long as the process. The hash
+    that the store has is part of what is remembered, so a changed password is not remembered any more.
     """
 
     def __init__(self, *, lifetime: float = 300.0, most_entries: int = 10_000) -> None:
         self._key = secrets.token_bytes(32)
         self._lifetime = lifetime  # seconds
         self._most_entries = most_entries
-        self._expiry: OrderedDict[bytes, float] = OrderedDict()
+        self._expiry: OrderedDict[_Token, float] = OrderedDict()
 
     def remember(self, account: DirectoryAccount, password: Secret, now: float) -> None:
         """The password was verified at `now`."""
@@ -76,12 +78,9 @@ class RecentLogins:
             return False
         return True
 
-    def _token(self, account: DirectoryAccount, password: Secret) -> bytes:
-        message = b""
-        for part in (account.id, account.password_hash.reveal(), password.reveal()):
-            octets = part.encode("utf-8", "surrogatepass")
-            message += len(octets).to_bytes(4, "big") + octets  # the length keeps parts from flowing into each other
-        return hashlib.blake2b(message, key=self._key).digest()
+    def _token(self, account: DirectoryAccount, password: Secret) -> _Token:
+        octets = password.reveal().encode("utf-8", "surrogatepass")
+        return account.id, account.password_hash, hashlib.blake2b(octets, key=self._key).digest()
 
 
 class _Refused(Exception):

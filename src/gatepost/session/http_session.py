@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 
 from gatepost.session.http_framing import MAX_HEAD, RequestConnection
 from gatepost.session.plain_cycle import PlainCycle
-from gatepost.session.plain_request import PlainRequest, plain_request
+from gatepost.session.plain_request import PlainHead, PlainRequest, plain_request
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.ending import Ending
@@ -138,6 +138,7 @@ class HttpSession(H11Protocol):
         self._received_before = self._sent_before = 0  # octets, when the deadline was set
         self._is_leaving = False
         self._plain: bytes | None = None  # the request under way, where h11 knows nothing of it
+        self._plain_head: PlainHead | None = None  # of that request, or the one before
         self._early = b""  # what came behind it
 
     # --- called by the transport ------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ class HttpSession(H11Protocol):
         if not data:
             return  # to the parser it would be the end of the connection
         self.server_state.tell_the_time()
-        if is_idle and (request := plain_request(data)) is not None:
+        if is_idle and (request := plain_request(data, self._plain_head)) is not None:
             self._begin_plain(request, data)
         else:
             super().data_received(data)
@@ -229,7 +230,7 @@ class HttpSession(H11Protocol):
 
     def _begin_plain(self, request: PlainRequest, octets: bytes) -> None:
         self._unset_keepalive_if_required()
-        self._plain = octets
+        self._plain, self._plain_head = octets, request.head
         self.headers = request.headers
         self.scope = self._scope_of(request)
         self.cycle = PlainCycle(
@@ -252,7 +253,7 @@ class HttpSession(H11Protocol):
 
     def _scope_of(self, request: PlainRequest) -> Any:
         """The same that uvicorn makes of a request."""
-        path, _, query = request.target.partition(b"?")
+        path, _, query = request.head.target.partition(b"?")
         return {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
@@ -260,7 +261,7 @@ class HttpSession(H11Protocol):
             "server": self.server,
             "client": self.client,
             "scheme": self.scheme,
-            "method": request.method,
+            "method": request.head.method,
             "root_path": self.root_path,
             "path": self.root_path + unquote(path.decode("ascii")),
             "raw_path": self.root_path.encode("ascii") + path,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpAddress
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(msgspec.Struct, frozen=True):
     """Who is on the other side. `source_*` is what limits, logs and sessions use: the address of a trusted PROXY header
     where there was one, else the kernel's peer address."""
 

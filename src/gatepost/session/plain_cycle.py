@@ -102,7 +102,10 @@ def _head(status: int, headers: Headers, size: int) -> bytes | None:
         return None
     if status in _HAS_NO_BODY or status < 200:
         return None
-    lines = [b"HTTP/1.1 %d %b" % (status, STATUS_PHRASES.get(status, b"")), *[b"%b: %b" % each for each in headers]]
+    lines = [
+        b"HTTP/1.1 %d %b" % (status, STATUS_PHRASES.get(status, b"")),
+        *[name + b": " + value for name, value in headers],
+    ]
     head = b"\r\n".join(lines)
     # A line end inside a value would begin a field, or a body, of somebody else's making.
     if not head.count(b"\r") == head.count(b"\n") == len(headers) or b"\0" in head:

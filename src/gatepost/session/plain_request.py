@@ -9,8 +9,9 @@ h11 takes ten times as long. Knows octets only.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 _MAX_HEAD = 8192  # octets up to the empty line; far below what h11 is allowed
 _MAX_FIELDS = 100
@@ -24,18 +25,38 @@ _PRINTABLE = bytes([*b"\t\r\n", *range(0x20, 0x7F)])
 _NOT_PLAIN = frozenset({b"transfer-encoding", b"upgrade", b"expect", b"te", b"trailer"})
 
 
-@dataclass(frozen=True, slots=True)
-class PlainRequest:
-    """`headers` as ASGI has them: names in lower case, values without the white space around them."""
+class PlainHead(msgspec.Struct, frozen=True):
+    """The header of a request, up to the empty line. `octets` are its own, the empty line included."""
 
+    octets: bytes
     method: str
     target: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    body_size: int
+
+
+class PlainRequest(msgspec.Struct, frozen=True):
+    """`headers` as ASGI has them: names in lower case, values without the white space around them."""
+
+    head: PlainHead
     headers: list[tuple[bytes, bytes]]
     body: bytes
 
 
-def plain_request(octets: bytes) -> PlainRequest | None:
-    """The request that `octets` are, from the first to the last of them; None where that is not plain."""
+def plain_request(octets: bytes, head_before: PlainHead | None = None) -> PlainRequest | None:
+    """The request that `octets` are, from the first to the last of them; None where that is not plain. `head_before`: that of
+    the connection's request before, as most clients send the same again."""
+    if head_before is not None and octets.startswith(head_before.octets):
+        head: PlainHead | None = head_before
+    else:
+        head = _plain_head(octets)
+    if head is None:
+        return None
+    body = octets[len(head.octets) :]
+    return PlainRequest(head, list(head.headers), body) if len(body) == head.body_size else None
+
+
+def _plain_head(octets: bytes) -> PlainHead | None:
     end = octets.find(_END, 0, _MAX_HEAD)
     if end < 0:
         return None
@@ -47,10 +68,10 @@ def plain_request(octets: bytes) -> PlainRequest | None:
     if line is None or has_bare_ends or len(fields) > _MAX_FIELDS or head.translate(None, _PRINTABLE):
         return None
     headers = _headers(fields)
-    body = octets[end + len(_END) :]
-    if headers is None or _body_size(headers) != len(body):
+    size = None if headers is None else _body_size(headers)
+    if headers is None or size is None:
         return None
-    return PlainRequest(line[1].decode(), line[2], headers, body)
+    return PlainHead(octets[: end + len(_END)], line[1].decode(), line[2], tuple(headers), size)
 
 
 def _headers(fields: list[bytes]) -> list[tuple[bytes, bytes]] | None:

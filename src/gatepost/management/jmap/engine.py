@@ -20,8 +20,7 @@ from gatepost.telemetry import events
 from gatepost.values.ids import Id
 
 
-@dataclass(frozen=True, slots=True)
-class MethodContext:
+class MethodContext(msgspec.Struct, frozen=True):
     """What a method knows of the request that it is part of. `created_ids` grows with every create of the request."""
 
     caller: Caller

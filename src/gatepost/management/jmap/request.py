@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from gatepost.management.jmap.capabilities import KNOWN
 from gatepost.management.jmap.failure import RequestError, not_request, over_limit
@@ -12,8 +13,7 @@ from gatepost.management.jmap.limits import Limits
 from gatepost.values.ids import Id, is_id
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(msgspec.Struct, frozen=True):
     """A method call or a response to one (RFC 8620 section 3.2)."""
 
     name: str
@@ -21,8 +21,7 @@ class Invocation:
     call_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What a client sent. `created_ids` is None where the client did not send any."""
 
     using: frozenset[str]
