@@ -131,7 +131,16 @@ def test_two_people_at_one_listener_lose_nothing(pages: Pages) -> None:
     assert stored["maxConnections"] == 11
     assert set(stored["bind"]) == {addresses[1], addresses[2], addresses[3]}
     assert stored["socketTtl"] == 33
+
+    pages.field("Backlog").fill("512")
     pages.server.destroy_listener(listener_id)
+    expect(page.get_by_role("alert").filter(has_text="Somebody else has deleted this listener")).to_be_visible()
+    expect(pages.field("Backlog")).to_have_value("512")
+    pages.button("Create listener").click()
+    expect(pages.button("Delete …")).to_be_visible()
+    again = pages.server.listener("shared")
+    assert again == stored | {"id": again["id"], "socketBacklog": 512}
+    pages.server.destroy_listener(again["id"])
     expect(pages.heading("This listener is gone")).to_be_visible()
 
 

@@ -67,9 +67,19 @@ def error_at(pages: Pages, name: str) -> Locator:
 def create(pages: Pages) -> str:
     """Presses the button; the id of what came of it."""
     pages.button("Create certificate").click()
+    return created(pages)
+
+
+def created(pages: Pages) -> str:
     expect(pages.page.get_by_role("status").filter(has_text="The certificate has been created.")).to_be_visible()
     expect(pages.button("Delete …")).to_be_visible()
     return pages.page.url.rpartition("/")[2]
+
+
+def insist(pages: Pages, words: str, action: str) -> None:
+    question = pages.page.get_by_role("dialog", name="Is this meant?")
+    expect(question).to_contain_text(words)
+    question.get_by_role("button", name=action).click()
 
 
 def test_chain_and_key_come_from_files_in_any_order_and_are_replaced_in_place(pages: Pages) -> None:
@@ -90,6 +100,7 @@ def test_chain_and_key_come_from_files_in_any_order_and_are_replaced_in_place(pa
     soon, soon_key = pair("upload.example.org", 20)
     drop(page.locator(".drop"), soon + soon_key)
     pages.button("Save").click()
+    insist(pages, "the certificate expires at", "Save it")
     expect(page.locator(".use")).to_contain_text("Expires soon")
     assert served(pages, "upload.example.org") == soon
     assert page.url.endswith(certificate_id)
@@ -136,7 +147,7 @@ def test_what_cannot_be_used_is_said_in_words_and_pasted_text_goes_to_its_fields
 
 def test_a_certificate_may_stay_in_files_on_the_server(pages: Pages, tmp_path: Path) -> None:
     page = pages.page
-    leaf, key = pair("files.example.org", 90)
+    leaf, key = pair("files.example.org", 20)
     (tmp_path / "fullchain.pem").write_text(leaf)
     (tmp_path / "privkey.pem").write_text(key)
     pages.go_to("/certificates/new")
@@ -146,7 +157,9 @@ def test_a_certificate_may_stay_in_files_on_the_server(pages: Pages, tmp_path: P
     pages.button("Create certificate").click()
     expect(error_at(pages, "privateKeyFile")).to_contain_text("missing.pem")
     pages.field("Private key file").fill(str(tmp_path / "privkey.pem"))
-    certificate_id = create(pages)
+    pages.button("Create certificate").click()
+    insist(pages, "the certificate expires at", "Create it")
+    certificate_id = created(pages)
     expect(page.get_by_role("radio", name="In files on the server")).to_be_checked()
     assert served(pages, "files.example.org") == leaf
     (tmp_path / "fullchain.pem").write_text("half written")

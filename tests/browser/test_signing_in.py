@@ -34,6 +34,8 @@ def test_a_wrong_password_is_told_and_lets_nobody_in(open_pages: Callable[..., P
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("The user name or the password is not right.")
     expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+    expect(page.get_by_label("User name")).to_have_value("somebody")
+    expect(page.get_by_label("Password")).to_be_focused()
 
 
 def test_a_session_that_ends_is_renewed_over_the_page_and_nothing_typed_is_lost(pages: Pages) -> None:

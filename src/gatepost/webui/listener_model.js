@@ -1,5 +1,6 @@
 // NetworkListener and ListenerStatus joined into what a person wants to know of a listener. No DOM, no network.
 
+import { ADVICE, TRYING_AGAIN } from "./listener_words.js";
 import { counted } from "./words.js";
 
 /** @import {Tone} from "./parts/small.js" */
@@ -8,8 +9,8 @@ import { counted } from "./words.js";
 /**
  * @typedef {{
  *   id: string, name: string, protocol: string, addresses: string[], tls: string, state: string, tone: Tone,
- *   reason: string | null, notes: string[], connections: number, maxConnections: number | null,
- * }} Entry
+ *   reason: string | null, advice: string, notes: string[], connections: number, maxConnections: number | null,
+ * }} Entry `advice`: what to do about the reason, as far as it is known
  */
 
 /** @type {Record<string, {word: string, tone: Tone}>} */
@@ -54,12 +55,18 @@ function entry(listener, status) {
     state: state.word,
     tone: state.tone,
     reason: status?.reason ?? null,
+    advice: status?.state === "failed" ? [...adviceOn(status), TRYING_AGAIN].join(" ") : "",
     notes: (status?.addresses ?? [])
       .filter((/** @type {Obj} */ each) => each.note)
       .map((/** @type {Obj} */ each) => `${each.address}: ${each.note}`),
     connections: status?.connections ?? 0,
     maxConnections: listener.maxConnections ?? null,
   };
+}
+
+/** @param {Obj} status */
+function adviceOn(status) {
+  return new Set((status.addresses ?? []).flatMap((/** @type {Obj} */ each) => ADVICE[each.errno] ?? []));
 }
 
 /** `10 listeners: 9 active, 1 failed` @param {Entry[]} entries */

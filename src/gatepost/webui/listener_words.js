@@ -78,4 +78,4 @@ export const ADVICE = {
   EACCES: MORE_RIGHTS,
   EPERM: MORE_RIGHTS,
 };
-export const TRYING_AGAIN = "It is tried again when a change of this listener is saved, or when the server is reloaded.";
+export const TRYING_AGAIN = "The server tries again every five seconds.";

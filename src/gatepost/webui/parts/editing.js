@@ -1,13 +1,17 @@
-// One object while it is being edited: what the person changed, what others changed meanwhile, and what the server says to it.
+// One object while it is being edited: what the person changed, what others changed or deleted meanwhile, and what the server
+// says to it.
 
 import { ApiError } from "../server/api.js";
 import { createObject, updateObject } from "../server/changes.js";
 import { useApplication, useCollection } from "./application.js";
 import { useEffect, useRef, useState } from "./html.js";
 import { askToInsist } from "./lock_out.js";
+import { confirmWarnings } from "./warnings.js";
 
 /** @import {Outcome, SetOptions} from "../server/changes.js" */
+/** @import {Collection} from "../server/live.js" */
 /** @import {Obj, ObjectType} from "../server/schema.js" */
+/** @import {Session} from "../server/session.js" */
 
 /**
  * @typedef {{name: string, before: any, mine: any, theirs: any}} Clash a property that the person and somebody else changed,
@@ -16,10 +20,11 @@ import { askToInsist } from "./lock_out.js";
  *   isNew: boolean, before: Obj, value: Obj, changed: Set<string>, isDirty: boolean, problems: Record<string, string | null>,
  *   words: string | null, clashes: Clash[], isBusy: boolean,
  *   change: (name: string, value: any) => void, setProblem: (name: string, words: string | null) => void,
- *   preview: () => Promise<Outcome | null>, save: (options?: SetOptions) => Promise<Outcome | null>, reset: () => void,
+ *   preview: () => Promise<Outcome | null>, save: (isWarned?: boolean) => Promise<Outcome | null>, reset: () => void,
  *   settle: (name: string, value: any) => void,
- * }} Editing `value` is the object with the changes; `preview` and `save` give null where nothing was answered; `settle` ends a
- *   clash with the value that it shall have
+ * }} Editing `value` is the object with the changes; `preview` and `save` give null where nothing was answered, `save` also where
+ *   the person is not content with its warnings (`isWarned`: has seen them already); `settle` ends a clash with the value that
+ *   it shall have
  */
 
 /** @param {unknown} left @param {unknown} right */
@@ -31,7 +36,7 @@ function isSame(left, right) {
  * @param {ObjectType} type
  * @param {Obj | null} stored as the server has it now; null for a new object
  * @param {Obj} [template] what a new object begins with
- * @returns {Editing}
+ * @returns {Editing} of a new object like the one that was `stored`, once that is null
  */
 export function useEditing(type, stored, template = {}) {
   const { session, confirm } = useApplication();
@@ -43,7 +48,10 @@ export function useEditing(type, stored, template = {}) {
   const [failure, setFailure] = useState(/** @type {string | null} */ (null));
   const [isBusy, setBusy] = useState(false);
   const base = useRef(/** @type {Obj} */ (stored ?? {}));
-  if (isNew) base.current = { ...type.defaults(), ...template };
+  const last = useRef(stored);
+  if (stored) last.current = stored;
+  const beginning = last.current ? writableOf(type, last.current) : template;
+  if (isNew) base.current = { ...type.defaults(), ...beginning };
   const clashes = useClashes(stored, base, changes);
 
   /** @param {string} name @param {any} value */
@@ -56,13 +64,14 @@ export function useEditing(type, stored, template = {}) {
     setAnswer((before) => before && { ...before, problems: { ...before.problems, [name]: "" } });
   }
 
-  /** @param {SetOptions} options */
-  async function send(options) {
+  /** @param {SetOptions} options @param {boolean} [isWarned] */
+  async function send(options, isWarned = true) {
     const isUnreadable = Object.keys(withoutNull(typed)).length > 0;
     setFailure(clashes.length ? "Decide first what becomes of that which somebody else has changed too." : isUnreadable ? "Not everything that is typed can be read." : null);
     if (isUnreadable || clashes.length) return null;
     setBusy(true);
     try {
+      if (!isWarned && !(await confirmWarnings(ask, askUnchanged, { confirm, action: isNew ? "Create" : "Save" }))) return null;
       const first = await ask(options);
       const outcome = first && (await askToInsist(first, ask, { confirm, isDryRun: options.dryRun === true, action: "Save" }));
       if (outcome) setAnswer(outcome);
@@ -82,24 +91,13 @@ export function useEditing(type, stored, template = {}) {
 
   /** @param {SetOptions} options */
   function ask(options) {
-    if (isNew) return createObject(session, type.name, { ...template, ...changes }, options);
-    return updateInState(options);
+    if (isNew) return createObject(session, type.name, { ...beginning, ...changes }, options);
+    return updateInState(session, type, collection, base.current, changes, options);
   }
 
-  /** The type's state also changes when other objects do: then what is new is read, and it goes on unless this one clashes. */
-  async function updateInState(/** @type {SetOptions} */ options) {
-    const id = base.current.id;
-    for (let attempt = 0; attempt < 5; attempt += 1) {
-      try {
-        return await updateObject(session, type.name, id, changes, { ...options, ifInState: collection.state });
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.type !== "stateMismatch") throw error;
-        await collection.refresh();
-        const now = collection.find(id);
-        if (!now || clashesOf(base.current, now, changes).length) return null;
-      }
-    }
-    throw new ApiError("refused", "Others keep changing this. Try again.");
+  /** What a dry run says to the object as it is. */
+  async function askUnchanged() {
+    return isNew ? null : updateObject(session, type.name, base.current.id, {}, { dryRun: true });
   }
 
   return {
@@ -107,7 +105,7 @@ export function useEditing(type, stored, template = {}) {
     before: base.current,
     value: { ...base.current, ...changes },
     changed: new Set(isNew ? [] : Object.keys(changes)),
-    isDirty: Object.keys(changes).length > 0,
+    isDirty: Object.keys(changes).length > 0 || Object.keys(withoutNull(typed)).length > 0,
     problems: { ...answer?.problems, ...withoutNull(typed) },
     words: failure ?? (answer && !answer.isDone ? answer.words : null),
     clashes: isBusy ? [] : clashes, // what is being saved comes back as a change too
@@ -115,7 +113,7 @@ export function useEditing(type, stored, template = {}) {
     change,
     setProblem: (name, words) => setTyped((before) => ({ ...before, [name]: words })),
     preview: () => send({ dryRun: true }),
-    save: (options = {}) => send(options),
+    save: (isWarned = false) => send({}, isWarned),
     reset() {
       if (stored) base.current = stored;
       setChanges({});
@@ -130,6 +128,36 @@ export function useEditing(type, stored, template = {}) {
       change(name, value);
     },
   };
+}
+
+/**
+ * The type's state also changes when other objects do: then what is new is read, and it goes on unless this one clashes.
+ * @param {Session} session
+ * @param {ObjectType} type
+ * @param {Collection} collection
+ * @param {Obj} base
+ * @param {Obj} changes
+ * @param {SetOptions} options
+ * @returns {Promise<Outcome | null>} null where somebody else has changed or deleted it
+ */
+async function updateInState(session, type, collection, base, changes, options) {
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    try {
+      return await updateObject(session, type.name, base.id, changes, { ...options, ifInState: collection.state });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.type !== "stateMismatch") throw error;
+      await collection.refresh();
+      const now = collection.find(base.id);
+      if (!now || clashesOf(base, now, changes).length) return null;
+    }
+  }
+  throw new ApiError("refused", "Others keep changing this. Try again.");
+}
+
+/** What of an object can be given to a new one; secrets are not known. @param {ObjectType} type @param {Obj} object @returns {Obj} */
+function writableOf(type, object) {
+  const names = [...type.properties.values()].filter((each) => each.update !== "serverSet" && each.name in object);
+  return Object.fromEntries(names.map(({ name }) => [name, object[name]]));
 }
 
 /** @param {Record<string, string | null>} words @returns {Record<string, string>} */

@@ -1,6 +1,7 @@
 // A change that would cut off who makes it is refused by the server unless the request insists. This asks the person.
 
 import { html } from "./html.js";
+import { Warnings } from "./warnings.js";
 
 /** @import {ApplicationParts} from "./application.js" */
 /** @import {Outcome, SetOptions} from "../server/changes.js" */
@@ -28,7 +29,7 @@ export function lockOutQuestion(warnings, action) {
   return {
     title: "This cuts off the way you came in",
     words: html`
-      <ul class="warnings">${warnings.map((words) => html`<li key=${words}>${words}</li>`)}</ul>
+      <${Warnings} warnings=${warnings} />
       <p>These pages may stop answering here. Be sure that you can sign in another way.</p>
     `,
     action: `${action} anyway`,

@@ -2,6 +2,7 @@
 
 import { Dialog } from "./dialog.js";
 import { html } from "./html.js";
+import { Warnings } from "./warnings.js";
 
 /** @import {Outcome} from "../server/changes.js" */
 
@@ -32,8 +33,7 @@ export function PreviewDialog({ outcome, onSave, onClose }) {
             `,
           )}
         </ol>
-        ${outcome.warnings.length > 0 &&
-        html`<ul class="warnings">${outcome.warnings.map((words) => html`<li key=${words}>${words}</li>`)}</ul>`}
+        <${Warnings} warnings=${outcome.warnings} />
       </div>
       <footer class="dialog-foot">
         <button type="button" onClick=${onClose}>Back</button>

@@ -8,19 +8,23 @@ import { pathOfObject } from "../pages.js";
 import { ObjectEditor, ObjectView } from "./object.js";
 
 /** @import {Page} from "../pages.js" */
-/** @import {Obj} from "../server/schema.js" */
+/** @import {Obj, ObjectType} from "../server/schema.js" */
 
 const TYPE = "x:ApiKey";
 
 /** @param {{page: Page, id: string}} properties */
 export function ApiKeyView({ page, id }) {
-  const { schema, session, navigate } = useApplication();
+  return html`<${ObjectView} page=${page} id=${id} editor=${ApiKeyEditor} />`;
+}
+
+/** @param {{page: Page, type: ObjectType, stored: Obj | null, isGone?: boolean}} properties */
+function ApiKeyEditor({ page, type, stored, isGone }) {
+  const { session, navigate } = useApplication();
   const [made, setMade] = useState(/** @type {Obj | null} */ (null));
   const [template] = useState({ accountId: session.ownId });
-  if (id !== "new") return html`<${ObjectView} page=${page} id=${id} />`;
   const leave = () => navigate(pathOfObject(TYPE, made?.id) ?? page.path);
   return html`
-    <${ObjectEditor} page=${page} type=${schema.type(TYPE)} stored=${null} template=${template} onCreated=${(/** @type {any} */ outcome) => setMade(outcome.object)} />
+    <${ObjectEditor} ...${{ page, type, stored, isGone }} template=${template} onCreated=${(/** @type {any} */ outcome) => setMade(outcome.object)} />
     ${made && html`<${SecretDialog} secret=${made.secret} onClose=${leave} />`}
   `;
 }

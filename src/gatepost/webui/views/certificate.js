@@ -21,8 +21,8 @@ export function CertificateView({ page, id }) {
   return html`<${ObjectView} page=${page} id=${id} editor=${CertificateEditor} />`;
 }
 
-/** @param {{page: Page, type: ObjectType, stored: Obj | null}} properties */
-function CertificateEditor({ page, type, stored }) {
+/** @param {{page: Page, type: ObjectType, stored: Obj | null, isGone?: boolean}} properties */
+function CertificateEditor({ page, type, stored, isGone }) {
   const { session } = useApplication();
   const [isInFiles, setInFiles] = useState(stored?.certificateFile != null);
   const mayWrite = session.may(type.permission(stored ? "Update" : "Create"));
@@ -35,7 +35,7 @@ function CertificateEditor({ page, type, stored }) {
   }
 
   return html`<${ObjectEditor}
-    ...${{ page, type, stored }}
+    ...${{ page, type, stored, isGone }}
     hidden=${new Set([...(isInFiles ? AS_TEXT : IN_FILES), ...(stored?.fileProblem ? [] : ["fileProblem"])])}
     below=${stored && html`<${Use} certificate=${stored} />`}
     consequence=${html`<p>From the next TLS handshake on, another is served in its place. Open connections keep running.</p>`}

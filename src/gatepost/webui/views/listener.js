@@ -2,7 +2,6 @@
 
 import { departureWords, joinListeners } from "../listener_model.js";
 import { remarksOn } from "../listener_sense.js";
-import { ADVICE, TRYING_AGAIN } from "../listener_words.js";
 import { templateValues } from "../listener_templates.js";
 import { useApplication, useCollection, usePolled } from "../parts/application.js";
 import { html } from "../parts/html.js";
@@ -40,8 +39,8 @@ function NewListener({ page, type }) {
   />`;
 }
 
-/** @param {{page: Page, type: ObjectType, stored: Obj}} properties */
-function Listener({ page, type, stored }) {
+/** @param {{page: Page, type: ObjectType, stored: Obj, isGone?: boolean}} properties */
+function Listener({ page, type, stored, isGone }) {
   const { session } = useApplication();
   const remarks = useRemarks(type);
   const mayLook = session.may("sysListenerStatusGet");
@@ -52,10 +51,11 @@ function Listener({ page, type, stored }) {
   const { value, error, refresh } = usePolled(look, EVERY_MS, JSON.stringify(stored)); // a change is seen in the kernel at once
   const status = value?.[0] ?? null;
   const tabs = TABS.filter((tab) => tab.permission === null || session.may(tab.permission));
-  const tab = useTab(tabs);
+  const wanted = useTab(tabs);
+  const tab = isGone ? "settings" : wanted;
   return html`
     <${ObjectEditor}
-      ...${{ page, type, stored }}
+      ...${{ page, type, stored, isGone }}
       isShown=${tab === "settings"}
       consequence=${status && html`<p>${departureWords(status.connections)}</p>`}
       noteOf=${(/** @type {string} */ name, /** @type {Obj} */ typed) => html`
@@ -84,13 +84,11 @@ const TABS = [
 function Headline({ listener, statuses }) {
   if (statuses === null) return html`<p class="headline quiet" role="status">Asking how it does …</p>`;
   const [entry] = joinListeners([listener], statuses);
-  const advice = new Set(statuses.flatMap((status) => status.addresses).flatMap((/** @type {Obj} */ each) => ADVICE[each.errno] ?? []));
   return html`
     <div class="headline">
       <${State} word=${entry.state} tone=${entry.tone} />
       <span class="quiet">${counted(entry.connections, "open connection", "open connections")}</span>
-      ${[entry.reason, ...entry.notes].filter(Boolean).map((words) => html`<span key=${words} class="headline-reason">${words}</span>`)}
-      ${advice.size > 0 && html`<span class="headline-reason">${[...advice, TRYING_AGAIN].join(" ")}</span>`}
+      ${[entry.reason, entry.advice, ...entry.notes].filter(Boolean).map((words) => html`<span key=${words} class="headline-reason">${words}</span>`)}
     </div>
   `;
 }

@@ -16,39 +16,47 @@ import { pathOfObject } from "../pages.js";
 /** @import {Outcome} from "../server/changes.js" */
 /** @import {Obj, ObjectType} from "../server/schema.js" */
 
-/** `editor` shows the object, `stored` being null for a new one. @param {{page: Page, id: string, editor?: any}} properties */
+/**
+ * @param {{page: Page, id: string, editor?: any}} properties `editor` shows the object, `stored` being null for a new one; where
+ *   somebody deletes it meanwhile `stored` is what it was, and `isGone`
+ */
 export function ObjectView({ page, id, editor = ObjectEditor }) {
   const { schema } = useApplication();
   const type = schema.type(page.type ?? "");
   const collection = useCollection(type.name);
+  const last = useRef(/** @type {Obj | null} */ (null));
   if (id === "new") return html`<${editor} page=${page} type=${type} stored=${null} />`;
   if (collection.objects === null) {
     return collection.error
       ? html`<${Failure} words=${collection.error.message} onRetry=${() => collection.refresh()} />`
       : html`<p class="notice" role="status">Loading …</p>`;
   }
-  const stored = collection.find(id);
-  if (!stored) {
-    return html`
-      <${PageHead} title=${`This ${type.list.singular} is gone`}><//>
-      <p>Somebody has deleted it, or the address is wrong. <a href=${`#${page.path}`}>All ${type.list.plural}</a></p>
-    `;
-  }
-  return html`<${editor} page=${page} type=${type} stored=${stored} />`;
+  const found = collection.find(id);
+  if (found) last.current = found;
+  if (!last.current) return html`<${Gone} page=${page} type=${type} />`;
+  return html`<${editor} page=${page} type=${type} stored=${last.current} isGone=${!found} />`;
+}
+
+/** @param {{page: Page, type: ObjectType}} properties */
+function Gone({ page, type }) {
+  return html`
+    <${PageHead} title=${`This ${type.list.singular} is gone`}><//>
+    <p>Somebody has deleted it, or the address is wrong. <a href=${`#${page.path}`}>All ${type.list.plural}</a></p>
+  `;
 }
 
 /**
  * @param {{
- *   page: Page, type: ObjectType, stored: Obj | null, template?: Obj, hidden?: Set<string>, noteOf?: (name: string, value: Obj) => any,
+ *   page: Page, type: ObjectType, stored: Obj | null, isGone?: boolean, template?: Obj, hidden?: Set<string>, noteOf?: (name: string, value: Obj) => any,
  *   consequence?: any, onCreated?: (outcome: Outcome) => void, below?: any, above?: (editing: Editing) => any, isShown?: boolean,
- * }} properties `noteOf`: what is to be said beside a property, `value` being the object as it is typed; `onCreated` takes over where
+ * }} properties `isGone`: what was changed of it can become a new one; `noteOf`: what is to be said beside a property, `value` being the object as it is typed; `onCreated` takes over where
  *   a new object is shown; `below`: what stands below the head of the page; `above`: what stands above the form; a form that is not
  *   shown keeps what was typed
  */
-export function ObjectEditor({ page, type, stored, template, noteOf, hidden, consequence, onCreated, below, above, isShown = true }) {
+export function ObjectEditor({ page, type, stored, isGone = false, template, noteOf, hidden, consequence, onCreated, below, above, isShown = true }) {
   const application = useApplication();
   const { schema, session, navigate, notify, confirm } = application;
-  const editing = useEditing(type, stored, template);
+  const editing = useEditing(type, isGone ? null : stored, template);
   const [preview, setPreview] = useState(/** @type {Outcome | null} */ (null));
   const [isLeaving, setLeaving] = useState(false);
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
@@ -63,8 +71,9 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
     confirm({ title: "Leave without saving?", words: html`<p>What you changed is lost.</p>`, action: "Leave", tone: "bad" }),
   );
 
-  async function save() {
-    const outcome = await editing.save();
+  /** @param {boolean} [isWarned] */
+  async function save(isWarned) {
+    const outcome = await editing.save(isWarned);
     setPreview(null);
     if (!outcome?.isDone) return void setTimeout(() => goToProblem(form.current));
     notify(editing.isNew ? `The ${type.list.singular} has been created.` : "Saved. It is in force in all workers.");
@@ -81,9 +90,10 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
   }
 
   async function destroy() {
-    if (!stored || !(await destroySelected(application, type, [stored], consequence))) return;
-    setLeaving(true);
-    setTimeout(() => navigate(page.path));
+    if (!stored) return;
+    setLeaving(true); // that it goes is no news then
+    if (await destroySelected(application, type, [stored], consequence)) setTimeout(() => navigate(page.path));
+    else setLeaving(false);
   }
 
   /** @param {Event} event */
@@ -92,6 +102,7 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
     save();
   }
 
+  if (isGone && !isDirty) return isLeaving ? null : html`<${Gone} page=${page} type=${type} />`;
   return html`
     <${PageHead} title=${name} subtitle=${editing.isNew || type.isSingleton ? type.description : null}>
       ${!editing.isNew &&
@@ -99,9 +110,9 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
       session.may(type.permission("Destroy"), stored) &&
       html`<button type="button" class="danger" onClick=${destroy}>Delete …</button>`}
     <//>
-    ${below}
+    ${isGone ? html`<${GoneNotice} type=${type} />` : below}
     <${ClashNotice} editing=${editing} type=${type} />
-    <form ref=${form} class="object-form" hidden=${!isShown} onSubmit=${submit} noValidate>
+    <form ref=${form} class="object-form" hidden=${!isShown && !isGone} onSubmit=${submit} noValidate>
       ${above?.(editing)}
       <${ObjectForm}
         ...${{ type, schema, isNew: editing.isNew, isReadOnly: !mayWrite, writable, problems: editing.problems, hidden }}
@@ -113,7 +124,16 @@ export function ObjectEditor({ page, type, stored, template, noteOf, hidden, con
       />
       <${FormFoot} ...${{ editing, mayWrite, isDirty, type, hidden }} onPreview=${look} />
     </form>
-    ${preview?.isDone && html`<${PreviewDialog} outcome=${preview} onSave=${save} onClose=${() => setPreview(null)} />`}
+    ${preview?.isDone && html`<${PreviewDialog} outcome=${preview} onSave=${() => save(true)} onClose=${() => setPreview(null)} />`}
+  `;
+}
+
+/** @param {{type: ObjectType}} properties */
+function GoneNotice({ type }) {
+  return html`
+    <section class="banner" role="alert">
+      <p><strong>Somebody else has deleted this ${type.list.singular} meanwhile.</strong> What you typed is still here, and can become a new one.</p>
+    </section>
   `;
 }
 

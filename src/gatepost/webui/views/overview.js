@@ -87,7 +87,8 @@ function FailedListeners({ entries, isLoaded }) {
             <li key=${entry.id}>
               <strong>${entry.name}</strong>
               <span>${entry.reason ?? "The reason is in the server's log."}</span>
-              <a href=${`#/listeners/${encodeURIComponent(entry.id)}`}>Mend it</a>
+              <span>${entry.advice}</span>
+              <a href=${`#/listeners/${encodeURIComponent(entry.id)}`}>Change its settings</a>
             </li>
           `,
         )}

@@ -52,6 +52,7 @@ function SignInForm({ session, words, user = "", onSignedIn }) {
     } catch (error) {
       setProblem(/** @type {Error} */ (error).message);
       setBusy(false);
+      /** @type {HTMLInputElement | null | undefined} */ (form.current?.querySelector("#password"))?.select();
     }
   }
 
@@ -59,7 +60,7 @@ function SignInForm({ session, words, user = "", onSignedIn }) {
     <form ref=${form} class="sign-in" onSubmit=${submit}>
       <div class="field">
         <label for="user">User name</label>
-        <input id="user" name="user" autocomplete="username" autocapitalize="none" spellcheck=${false} required value=${user} />
+        <input id="user" name="user" autocomplete="username" autocapitalize="none" spellcheck=${false} required defaultValue=${user} />
       </div>
       <div class="field">
         <label for="password">Password</label>
