@@ -75,7 +75,7 @@ def main() -> int:
     missing = False
     started = time.monotonic()
     try:
-        with rig(options.port_base, options.directory) as made:
+        with rig(options.port_base, options.directory, is_real_time=options.real_time) as made:
             for name in names:
                 try:
                     rows += _tell(name, chosen[name](made))
@@ -87,7 +87,8 @@ def main() -> int:
         return 1
     if not rows:
         return 1
-    print(f"\n{_circumstances()}; {time.monotonic() - started:.0f} s\n\n{render(rows)}")
+    how = ", with real-time priority" if options.real_time else ""
+    print(f"\n{_circumstances()}{how}; {time.monotonic() - started:.0f} s\n\n{render(rows)}")
     return 1 if missing or any(row.errors or row.is_missing for row in rows) else 0
 
 
@@ -96,6 +97,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="more connections, more rounds, more peers")
     parser.add_argument("--only", nargs="+", choices=list(QUICK), help="just these measurements")
     parser.add_argument("--port-base", type=int, default=21_000, help=f"the first of {Port.END} ports on 127.0.0.1")
+    parser.add_argument(
+        "--real-time", action="store_true", help="servers and clients go before all other work of the machine"
+    )
     parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="on a disk, not in memory")
     return parser.parse_args()
 

@@ -22,6 +22,7 @@ _CERTIFICATE = (
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=mail.example.org "
     "-addext subjectAltName=DNS:mail.example.org"
 )
+_REAL_TIME = ("chrt", "--fifo", "10")
 
 
 class NotMeasurable(Exception):
@@ -30,12 +31,14 @@ class NotMeasurable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """`directory` is on a disk, not in memory, so that a sync means something. One core for servers, one for the client."""
+    """`directory` is on a disk, not in memory, so that a sync means something. One core for servers, one for the client.
+    `in_front`: the words in front of the command of either, besides those that keep it on its core."""
 
     directory: Path
     port_base: int
     server_core: int
     client_core: int
+    in_front: tuple[str, ...] = ()
 
     def program(self, name: str) -> str:
         """The path of a compiled program of `c/`."""
@@ -53,11 +56,11 @@ class Rig:
 
     def on_server_core(self) -> tuple[str, ...]:
         """The words in front of a command that keep a server on its core."""
-        return ("taskset", "-c", str(self.server_core))
+        return (*self.in_front, "taskset", "-c", str(self.server_core))
 
     def on_client_core(self) -> tuple[str, ...]:
         """The same for the client."""
-        return ("taskset", "-c", str(self.client_core))
+        return (*self.in_front, "taskset", "-c", str(self.client_core))
 
     def peer_configuration(self, name: str, values: Mapping[str, object], target: str | None = None) -> Path:
         """A file of `peers/` with each `@name@` replaced, written into the directory (under the same name, or `target`)."""
@@ -71,7 +74,7 @@ class Rig:
 
 
 @contextmanager
-def rig(port_base: int, parent: Path) -> Iterator[Rig]:
+def rig(port_base: int, parent: Path, *, is_real_time: bool = False) -> Iterator[Rig]:
     """Compile, make the certificate, and clean up in the end. Raises NotMeasurable."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
@@ -79,8 +82,11 @@ def rig(port_base: int, parent: Path) -> Iterator[Rig]:
     for command in ("gcc", "openssl", "taskset"):
         if shutil.which(command) is None:
             raise NotMeasurable(f"{command} is not installed")
+    in_front = _REAL_TIME if is_real_time else ()
+    if in_front:
+        _run(*in_front, "true")
     with _only_run_on(port_base), tempfile.TemporaryDirectory(prefix="gatepost-bench-", dir=parent) as name:
-        made = Rig(Path(name), port_base, server_core=cores[0], client_core=cores[1])
+        made = Rig(Path(name), port_base, cores[0], cores[1], in_front)
         for program, (sources, libraries) in _PROGRAMS.items():
             paths = [str(_HERE / "c" / source) for source in sources]
             _run("gcc", "-O2", "-Wall", "-Wextra", "-o", made.program(program), *paths, *libraries)
