@@ -3,6 +3,9 @@
 Clear or TLS is a property of how octets are read and written, so STARTTLS, implicit TLS and a PROXY header before either
 are the same mechanism on the same descriptor. Stages before the conversation (`stages.py`) borrow the descriptor by
 `watch_reading` / `watch_writing`.
+
+One class, though a long one: there is one object of it for each connection, and a second one that shared the work would cost
+every connection its memory, and every step a call.
 """
 
 from __future__ import annotations
