@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.management.conftest import USING
 
 from gatepost.management.web_session import LIFETIME
 
@@ -135,12 +136,66 @@ async def test_a_session_ends(api: Api) -> None:
         assert (await client.get("/api/account")).status_code == 401
 
 
-async def test_a_new_password_ends_all_sessions(api: Api) -> None:
+async def test_a_new_password_that_was_not_set_in_it_ends_a_session(api: Api) -> None:
     async with api.client() as client:
         await sign_in(client, "alice")
         assert (await client.get("/api/account")).json()["name"] == "alice@example.org"
-        await api.call("x:Account/set", update={"id-alice": {"password": "other"}})
+        await api.call("x:Account/set", "alice", update={"id-alice": {"password": "other"}})
         assert (await client.get("/api/account")).status_code == 401
+
+
+async def post_set(client: httpx.AsyncClient, account_id: str, update: dict[str, Any], **more: Any) -> httpx.Response:
+    """An x:Account/set of who is signed in as `account_id`."""
+    token = (await client.get("/api/account")).json()["csrfToken"]
+    call = ["x:Account/set", {"accountId": account_id, "update": update, **more}, "0"]
+    answer = await client.post("/jmap", json={"using": USING, "methodCalls": [call]}, headers={"x-csrf-token": token})
+    assert answer.json()["methodResponses"][0][1]["notUpdated"] is None, answer.text
+    return answer
+
+
+async def test_a_session_that_sets_the_own_password_goes_on_and_the_others_end(api: Api) -> None:
+    async with api.client() as client, api.client() as other:
+        token = (await sign_in(client, "alice")).json()["csrfToken"]
+        await sign_in(other, "alice")
+        old = client.cookies["gatepost_session"]
+        api.now += timedelta(hours=5)
+        answer = await post_set(client, "id-alice", {"id-alice": {"password": "other"}})
+        assert f"max-age={7 * 3600};" in answer.headers["set-cookie"].lower()  # it lasts no longer than it would have
+        assert (await client.get("/api/account")).json()["csrfToken"] == token
+        assert (await other.get("/api/account")).status_code == 401
+        signed_out = await client.post("/api/logout", headers={"x-csrf-token": token})
+        assert signed_out.status_code == 204
+        for cookie in (old, answer.cookies["gatepost_session"]):
+            client.cookies.clear()
+            headers = {"cookie": f"gatepost_session={cookie}"}
+            assert (await client.get("/api/account", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("update", "more"),
+    [
+        ({"id-admin": {"description": "me"}}, {}),
+        ({"id-admin": {"password": "other"}}, {"dryRun": True}),
+        ({"id-alice": {"password": "other"}}, {}),
+    ],
+)
+async def test_nothing_else_gives_a_session_a_new_cookie(
+    update: dict[str, Any], more: dict[str, Any], api: Api
+) -> None:
+    async with api.client() as client:
+        await sign_in(client)
+        assert "set-cookie" not in (await post_set(client, "id-admin", update, **more)).headers
+        assert (await client.get("/api/account")).status_code == 200
+
+
+async def test_an_api_key_outlives_a_new_password_and_goes_with_the_account(api: Api) -> None:
+    created = await api.call("x:ApiKey/set", create={"k": {"name": "k", "accountId": "id-alice"}})
+    headers = {"authorization": f"Bearer {created['created']['k']['secret']}"}
+    async with api.client() as client:
+        await api.call("x:Account/set", update={"id-alice": {"password": "other"}})
+        assert (await client.get("/api/account", headers=headers)).status_code == 200
+        await api.call("x:Account/set", destroy=["id-alice"])
+        assert (await client.get("/api/account", headers=headers)).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-from gatepost.management.web_session import LIFETIME, account_of_token, expiry_of_token
+from gatepost.management.web_session import LIFETIME, account_of_token, expiry_of_token, session_of_token
 from gatepost.store.interface import ConfigurationStore, ObjectWrite, StoredObject
 from gatepost.values.ids import Id
 
@@ -49,8 +49,8 @@ def _number(ended: StoredObject, name: str) -> int:
 
 
 def _id_of(token: str) -> Id:
-    """A hash, so that the store holds nothing that anybody could come in with."""
-    return Id("s" + hashlib.sha256(token.encode()).hexdigest())
+    """The same before and after a new password."""
+    return Id("s" + hashlib.sha256(session_of_token(token).encode()).hexdigest())
 
 
 def _id_of_all(token: str) -> Id:

@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from gatepost.management.access import Caller
 from gatepost.management.applying import NodeStatus
 from gatepost.management.client import is_asked_as_this_machine, is_tls, peer_of
 from gatepost.management.credentials import Credentials, Identity
@@ -26,9 +27,10 @@ from gatepost.management.problem_response import HttpProblem
 from gatepost.management.request_body import read_json_body
 from gatepost.management.schema_resource import SchemaResource
 from gatepost.management.stored_revision import StoredRevision
-from gatepost.management.web_session import COOKIE_NAME, LIFETIME, csrf_token, make_token
+from gatepost.management.web_session import COOKIE_NAME, csrf_token, expiry_of_token, make_token, renewed_token
 from gatepost.registry.catalogue import OBJECT_TYPES, READ_ONLY_TYPES
 from gatepost.registry.permissions import TYPE_LABELS, Scope, Verb
+from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
 _RELAYED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})  # what proxies add to a request
@@ -62,16 +64,29 @@ class Endpoints:
 
     async def jmap(self, request: Request) -> Response:
         """POST /jmap: the API itself (RFC 8620 section 3.1)."""
-        caller = (await self._credentials.identify(request)).caller
+        identity = await self._credentials.identify(request)
+        caller = identity.caller
         most = self._parts.limits.max_concurrent_requests
         turn = self._parts.request_turns.take(caller.account_id, most)
         if turn is None:
             raise over_limit("maxConcurrentRequests", most)
         try:
             body = await read_json_body(request, self._parts.limits.max_size_request)
-            return _json(await self._engine.process(body, caller, session_state(caller, self._parts.limits)))
+            state = session_state(caller, self._parts.limits)
+            if identity.csrf_token is None:
+                return _json(await self._engine.process(body, caller, state))
+            return await self._jmap_of_session(request, body, caller, state)
         finally:
             self._parts.request_turns.give_back(turn)
+
+    async def _jmap_of_session(self, request: Request, body: bytes, caller: Caller, state: str) -> Response:
+        """The same with a cookie. A session that sets its account's password goes on, under a new cookie; all others end."""
+        new_passwords: dict[Id, Secret] = {}
+        response = _json(await self._engine.process(body, caller, state, new_passwords))
+        if (password_hash := new_passwords.get(caller.account_id)) is not None:
+            token = renewed_token(self._parts.session_key, request.cookies[COOKIE_NAME], password_hash)
+            self._set_cookie(request, response, token)
+        return response
 
     async def session(self, request: Request) -> Response:
         """GET /jmap/session: the Session resource (RFC 8620 section 2)."""
@@ -130,15 +145,13 @@ class Endpoints:
             "csrfToken": csrf_token(self._parts.session_key, token),
         }
         response = _json(msgspec.json.encode(answer))
-        response.set_cookie(
-            COOKIE_NAME,
-            token,
-            max_age=int(LIFETIME.total_seconds()),
-            secure=is_tls(request),
-            httponly=True,
-            samesite="strict",
-        )
+        self._set_cookie(request, response, token)
         return response
+
+    def _set_cookie(self, request: Request, response: Response, token: str) -> None:
+        left = expiry_of_token(token) - int(self._parts.now().timestamp())
+        secure = is_tls(request)
+        response.set_cookie(COOKIE_NAME, token, max_age=left, secure=secure, httponly=True, samesite="strict")
 
     async def log_out(self, request: Request) -> Response:
         """POST /api/logout: the session is over, and the browser forgets its cookie."""

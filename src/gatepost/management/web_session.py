@@ -1,8 +1,9 @@
 """Sessions of the web UI: a signed cookie that every worker process can check by itself. Pure. What ends one before its time
 is in `ended_sessions`.
 
-The signature covers the account's password hash, so a new password ends all sessions; the CSRF token is derived from
-the cookie, so that only who can read an answer of this server knows it.
+The signature covers the account's password hash, so a new password ends all sessions but the one that it was set in, which is
+given a new signature. The CSRF token is derived from the rest of the cookie and the server's key, so that only who can read an
+answer of this server knows it, and it stays what it is as long as the session.
 """
 
 from __future__ import annotations
@@ -24,6 +25,17 @@ def make_token(key: Secret, account_id: Id, password_hash: Secret, now: datetime
     """The value of the cookie: account, expiry (seconds of the epoch), what tells it from other sessions, signature."""
     expiry, serial = int((now + LIFETIME).timestamp()), random_octets.hex()
     return f"{account_id}.{expiry}.{serial}.{_signature(key, account_id, expiry, serial, password_hash)}"
+
+
+def renewed_token(key: Secret, token: str, password_hash: Secret) -> str:
+    """The same session, for an account that has this password hash from now on. `token` has to be genuine."""
+    account_id, expiry, serial, _ = _parts(token)
+    return f"{session_of_token(token)}.{_signature(key, Id(account_id), int(expiry), serial, password_hash)}"
+
+
+def session_of_token(token: str) -> str:
+    """What tells it from other sessions, whatever the password is: all but the signature."""
+    return token.rpartition(".")[0]
 
 
 def account_of_token(token: str, now: datetime) -> Id | None:
@@ -48,7 +60,7 @@ def is_genuine(key: Secret, token: str, password_hash: Secret) -> bool:
 
 def csrf_token(key: Secret, token: str) -> str:
     """What unsafe requests with this cookie must carry in the X-CSRF-Token header."""
-    return _mac(key, b"csrf", token.encode())
+    return _mac(key, b"csrf", session_of_token(token).encode())
 
 
 def is_csrf_token(key: Secret, token: str, given: str) -> bool:

@@ -54,7 +54,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Property(
             kind=SecretText(1, 1024, is_hashed=True),
             label="Password",
-            help="Kept as an argon2id hash; it cannot be read back.",
+            help="Kept as an argon2id hash; it cannot be read back. A new one ends the account's sessions of the web UI but the one"
+            " that sets it; API keys stay good.",
             may_owner_change=True,
         ),
     ]

@@ -18,15 +18,18 @@ from gatepost.management.jmap.request import Invocation, parse_request
 from gatepost.store.interface import Broken, Busy, StoreError
 from gatepost.telemetry import events
 from gatepost.values.ids import Id
+from gatepost.values.secret import Secret
 
 
 class MethodContext(msgspec.Struct, frozen=True):
-    """What a method knows of the request that it is part of. `created_ids` grows with every create of the request."""
+    """What a method knows of the request that it is part of. `created_ids` grows with every create of the request,
+    `new_passwords` (account → hash) with every password that it changes."""
 
     caller: Caller
     using: frozenset[str]
     created_ids: dict[str, Id]
     limits: Limits
+    new_passwords: dict[Id, Secret] = msgspec.field(default_factory=dict)
 
 
 RunMethod = Callable[[Mapping[str, Any], MethodContext], Awaitable[dict[str, Any]]]
@@ -61,10 +64,14 @@ class JmapEngine:
         self._methods = {"Core/echo": Method(CORE, echo), **methods}
         self.limits = limits
 
-    async def process(self, octets: bytes, caller: Caller, session_state: str) -> bytes:
-        """The Response object for a Request object. Raises RequestError."""
+    async def process(
+        self, octets: bytes, caller: Caller, session_state: str, new_passwords: dict[Id, Secret] | None = None
+    ) -> bytes:
+        """The Response object for a Request object. Raises RequestError. `new_passwords` gets those that the request changes."""
         request = parse_request(octets, self.limits)
-        context = MethodContext(caller, request.using, dict(request.created_ids or {}), self.limits)
+        created_ids = dict(request.created_ids or {})
+        changed = {} if new_passwords is None else new_passwords
+        context = MethodContext(caller, request.using, created_ids, self.limits, changed)
         references = ResultReferences(self.limits.max_size_request)
         responses: list[Invocation] = []
         for call in request.calls:

@@ -148,6 +148,7 @@ class SetMethod:
         after = self._issue_secrets(request, after)
         writes = _writes(request, proposal, after, self._author(proposal, context, surroundings.now))
         await self._commit(writes, proposal, revision, change if must_activate else None)
+        context.new_passwords.update(_new_passwords(proposal, after))
         return Outcome(request, proposal, old_state, await self._reader.state(), None)
 
     def _tried(self, request: SetRequest, proposal: Proposal, state: str, old_plan: Plan, plan: Plan) -> Outcome:
@@ -277,6 +278,13 @@ def _writes(request: SetRequest, proposal: Proposal, after: Configuration, autho
             write = object_write(author, object_type, ref.id, old, new, request.revert_of, domains)
             writes.insert(0 if new is None else len(writes), write)
     return writes
+
+
+def _new_passwords(proposal: Proposal, after: Configuration) -> dict[Id, Secret]:
+    """The hashes that accounts have now instead of another."""
+    old, new = proposal.before.of(ACCOUNT), after.of(ACCOUNT)
+    touched = [ref.id for ref in proposal.touched if ref.id in old and ref.id in new]
+    return {each: new[each].password for each in touched if new[each].password != old[each].password}
 
 
 def _note_created(request: SetRequest, context: MethodContext) -> None:
