@@ -25,7 +25,8 @@ from typing import Any, Literal
 from playwright.sync_api import Page, sync_playwright
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 from tests.free_port import free_port
-from tests.integration.running_server import ADMIN, RunningServer, trusting_context
+from tests.integration.running_server import ADMIN, RunningServer
+from tests.tls_client import trusting_context
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 ADDRESS = "127.0.25.1"

@@ -1,66 +1,51 @@
-"""Clients that connect, speak and leave in a loop, and keep account of everything that goes wrong."""
+"""Clients that visit a server in a loop, and keep account of what they have seen and of everything that goes wrong."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 
 class ClientLoad:
-    """`errors` is what went wrong; `visits` counts what went well."""
+    """`errors` is what went wrong; `seen` counts the visits that went well by what they gave."""
 
-    def __init__(self, address: tuple[str, int], greeting: bytes, farewell: bytes) -> None:
-        self._address = address
-        self._greeting = greeting
-        self._farewell = farewell
+    def __init__(self, visit: Callable[[], Hashable]) -> None:
+        self._visit = visit
         self._is_over = threading.Event()
         self._lock = threading.Lock()
         self.errors: list[str] = []
-        self.visits = 0
+        self.seen: Counter[Hashable] = Counter()
 
-    def visit(self) -> None:
-        """Connect, be greeted, say goodbye, see the server close."""
-        with socket.create_connection(self._address, timeout=20) as sock:
-            received = b""
-            while not received.endswith(b"\r\n"):
-                received += _some(sock)
-            assert received.startswith(self._greeting), received
-            sock.sendall(self._farewell)
-            while data := sock.recv(4096):
-                received += data
+    @property
+    def visits(self) -> int:
+        """How many went well."""
+        return self.seen.total()
 
     def run(self) -> None:
         """One client's loop."""
         while not self._is_over.is_set():
             try:
-                self.visit()
+                given = self._visit()
             except (OSError, AssertionError) as error:
                 with self._lock:
                     self.errors.append(repr(error))
             else:
                 with self._lock:
-                    self.visits += 1
+                    self.seen[given] += 1
 
     def stop(self) -> None:
         """No further visits."""
         self._is_over.set()
 
 
-def _some(sock: socket.socket) -> bytes:
-    data = sock.recv(4096)
-    if not data:
-        raise ConnectionError("closed before the greeting was complete")
-    return data
-
-
 @contextmanager
-def clients_in_a_loop(
-    address: tuple[str, int], *, count: int = 50, greeting: bytes = b"220 ", farewell: bytes = b"QUIT\r\n"
-) -> Iterator[ClientLoad]:
+def visits_in_a_loop(visit: Callable[[], Hashable], count: int) -> Iterator[ClientLoad]:
     """`count` clients in threads, until the block ends."""
-    load = ClientLoad(address, greeting, farewell)
+    load = ClientLoad(visit)
     threads = [threading.Thread(target=load.run, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
@@ -70,3 +55,31 @@ def clients_in_a_loop(
         load.stop()
         for thread in threads:
             thread.join(60)
+
+
+@contextmanager
+def clients_in_a_loop(
+    address: tuple[str, int], *, count: int = 50, greeting: bytes = b"220 ", farewell: bytes = b"QUIT\r\n"
+) -> Iterator[ClientLoad]:
+    """Clients that connect, speak and leave."""
+    with visits_in_a_loop(partial(_speak, address, greeting, farewell), count) as load:
+        yield load
+
+
+def _speak(address: tuple[str, int], greeting: bytes, farewell: bytes) -> None:
+    """Connect, be greeted, say goodbye, see the server close."""
+    with socket.create_connection(address, timeout=20) as sock:
+        received = b""
+        while not received.endswith(b"\r\n"):
+            received += _some(sock)
+        assert received.startswith(greeting), received
+        sock.sendall(farewell)
+        while data := sock.recv(4096):
+            received += data
+
+
+def _some(sock: socket.socket) -> bytes:
+    data = sock.recv(4096)
+    if not data:
+        raise ConnectionError("closed before the greeting was complete")
+    return data

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -55,14 +54,6 @@ def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
             return value
         assert time.monotonic() < deadline, f"not true within {seconds:g} s: {condition}"
         time.sleep(0.02)
-
-
-def trusting_context() -> ssl.SSLContext:
-    """TLS without verification: the server has made its certificate itself."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def plan_lines(ports: dict[str, int]) -> list[dict[str, Any]]:

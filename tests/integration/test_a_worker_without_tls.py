@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 from tests.integration.fault_injection import Saboteur, sabotaged_server
-from tests.integration.running_server import RunningServer, eventually, trusting_context
+from tests.integration.running_server import RunningServer, eventually
+from tests.tls_client import trusting_context
 
 CLIENTS = 24  # that all of them come to the same one of two workers happens once in eight million times
 

@@ -8,7 +8,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from tests.integration.running_server import PASSWORDS, eventually, running_server, trusting_context
+from tests.integration.running_server import PASSWORDS, eventually, running_server
+from tests.tls_client import trusting_context
 
 VISITS = 300
 STAYING = 25

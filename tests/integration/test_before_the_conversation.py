@@ -9,7 +9,8 @@ import time
 
 import pytest
 from tests.free_port import free_port
-from tests.integration.running_server import RunningServer, eventually, trusting_context
+from tests.integration.running_server import RunningServer, eventually
+from tests.tls_client import trusting_context
 
 V2 = b"\r\n\r\n\x00\r\nQUIT\n"
 HEADERS = {

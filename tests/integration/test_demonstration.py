@@ -14,7 +14,8 @@ from pathlib import Path
 import managesieve
 import pytest
 from tests.cannot_run import cannot_run
-from tests.integration.running_server import ADMIN, RunningServer, passwords_in, trusting_context
+from tests.integration.running_server import ADMIN, RunningServer, passwords_in
+from tests.tls_client import trusting_context
 
 PORTS = {
     "smtp": 10025,

@@ -17,7 +17,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.free_port import free_port
-from tests.integration.running_server import RunningServer, eventually, trusting_context
+from tests.integration.running_server import RunningServer, eventually
+from tests.tls_client import trusting_context
 
 Address = tuple[str, int]
 

@@ -12,7 +12,8 @@ import pytest
 from tests.free_port import free_port
 from tests.integration.accepted_socket import option_of_accepted_socket
 from tests.integration.client_load import clients_in_a_loop
-from tests.integration.running_server import RunningServer, eventually, trusting_context
+from tests.integration.running_server import RunningServer, eventually
+from tests.tls_client import trusting_context
 
 
 def _greeting(port: int, host: str = "127.0.0.1") -> bytes:

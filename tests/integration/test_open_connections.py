@@ -7,7 +7,8 @@ import socket
 import time
 from contextlib import ExitStack
 
-from tests.integration.running_server import PASSWORDS, RunningServer, eventually, trusting_context
+from tests.integration.running_server import PASSWORDS, RunningServer, eventually
+from tests.tls_client import trusting_context
 
 MANY = 600
 

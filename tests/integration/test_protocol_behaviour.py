@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.integration.running_server import PASSWORDS, RunningServer, eventually, trusting_context
+from tests.integration.running_server import PASSWORDS, RunningServer, eventually
+from tests.tls_client import trusting_context
 
 SENDER = "somebody@example.net"
 

@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
-from tests.integration.running_server import ADMIN, RunningServer, eventually, running_server, trusting_context
+from tests.integration.running_server import ADMIN, RunningServer, eventually, running_server
+from tests.tls_client import trusting_context
 
 NeedsProgram = Callable[[str], str]
 STREAMS = 6  # over two workers: some of them at the worker that makes the change, some at the other

@@ -6,32 +6,20 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
 from tests.session.memory_mail_store import MemoryMailStore
+from tests.session.one_account import Gatekeeper
 
-from gatepost.mail.directory import DirectoryAccount
 from gatepost.protocols.engine import Close
 from gatepost.protocols.imap.engine import ImapEngine
 from gatepost.protocols.imap.settings import ImapSettings
 from gatepost.session.imap_reactions import ImapReactions
 from gatepost.session.link import Ended, Peer
 from gatepost.session.mailbox_watch import MailboxWatch
-from gatepost.session.reactions import AuthenticationFailed
 from gatepost.session.recent_messages import RecentMessages
 from gatepost.store.interface import MessageEntry
 from gatepost.values.ids import Id
-from gatepost.values.secret import Secret
 
-ALICE = DirectoryAccount(Id("a1"), "alice@example.org", frozenset(), "user", Secret(""), None)
 SETTINGS = ImapSettings("mail.example.org", is_tls=True)
 _PEER = Peer(ip_address("127.0.0.1"), 1, ip_address("127.0.0.1"), 993)
-
-
-class OnePassword:
-    async def authenticate(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
-        if password.reveal() == "later":
-            raise AuthenticationFailed(is_temporary=True)
-        if (login_name, password.reveal()) != ("alice", "secret"):
-            raise AuthenticationFailed
-        return ALICE
 
 
 class Server:
@@ -48,7 +36,7 @@ class Client:
 
     def __init__(self, server: Server, settings: ImapSettings = SETTINGS) -> None:
         self.engine = ImapEngine[MessageEntry](settings)
-        self.reactions = ImapReactions(self.engine, self, OnePassword(), server.store, server.watch, server.recent)
+        self.reactions = ImapReactions(self.engine, self, Gatekeeper(), server.store, server.watch, server.recent)
         self.peer = _PEER
         self.is_tls = True
         self.tls_description = None

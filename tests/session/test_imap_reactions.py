@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 
 import pytest
-from tests.session.imap_client import ALICE, Client, Server, logged_in, selected
+from tests.session.imap_client import Client, Server, logged_in, selected
+from tests.session.one_account import ALICE
 
 from gatepost.session.link import Ended
 from gatepost.store.interface import Broken, Busy, StoreError

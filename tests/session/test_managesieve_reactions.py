@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 import pytest
+from tests.session.one_account import ALICE, Gatekeeper
 
-from gatepost.mail.directory import DirectoryAccount
 from gatepost.protocols.engine import Close
 from gatepost.protocols.managesieve.engine import ManageSieveEngine
 from gatepost.protocols.managesieve.settings import ManageSieveLimits, ManageSieveSettings
@@ -17,9 +17,7 @@ from gatepost.session.managesieve_reactions import ManageSieveReactions
 from gatepost.session.reactions import AuthenticationFailed
 from gatepost.store.interface import Broken, Busy, Gone, ScriptEntry, Taken
 from gatepost.values.ids import Id
-from gatepost.values.secret import Secret
 
-ALICE = DirectoryAccount(Id("a1"), "alice@example.org", frozenset(), "user", Secret(""), None)
 SETTINGS = ManageSieveSettings("mail.example.org", is_tls=True, limits=ManageSieveLimits(scripts=2))
 NOT_RUN = 'OK (WARNINGS) "The script is stored and active, but scripts are not run at delivery yet"\r\n'
 
@@ -67,18 +65,6 @@ class Shelf:
         if name == self.active:
             raise Busy(name)
         del self.texts[name]
-
-
-class Gatekeeper:
-    def __init__(self) -> None:
-        self.failure: AuthenticationFailed | None = None
-
-    async def authenticate(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
-        if self.failure is not None:
-            raise self.failure
-        if (login_name, password.reveal()) != ("alice", "secret"):
-            raise AuthenticationFailed
-        return ALICE
 
 
 class Wire:

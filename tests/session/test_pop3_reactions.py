@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import cast
 
 import pytest
+from tests.session.one_account import ALICE, Gatekeeper
 
-from gatepost.mail.directory import DirectoryAccount
 from gatepost.protocols.engine import Close
 from gatepost.protocols.pop3.engine import Pop3Engine
 from gatepost.protocols.pop3.settings import Pop3Settings
@@ -21,9 +21,7 @@ from gatepost.session.reactions import AuthenticationFailed
 from gatepost.session.recent_messages import RecentMessages
 from gatepost.store.interface import Broken, Busy, FlagChange, Gone, Mailbox, MailStore, MessageEntry
 from gatepost.values.ids import Id
-from gatepost.values.secret import Secret
 
-ALICE = DirectoryAccount(Id("a1"), "alice@example.org", frozenset(), "user", Secret(""), None)
 INBOX = Mailbox(Id("m1"), ALICE.id, "INBOX", 77, 10, 5, True)
 SETTINGS = Pop3Settings("mail.example.org", is_tls=True)
 
@@ -90,18 +88,6 @@ class OneMaildrop:
         assert change is FlagChange.ADD
         for uid in uids:
             self.flags[uid].update(flags)
-
-
-class Gatekeeper:
-    def __init__(self) -> None:
-        self.failure: AuthenticationFailed | None = None
-
-    async def authenticate(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
-        if self.failure is not None:
-            raise self.failure
-        if (login_name, password.reveal()) != ("alice", "secret"):
-            raise AuthenticationFailed
-        return ALICE
 
 
 class Wire:

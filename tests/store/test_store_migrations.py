@@ -16,37 +16,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 from tests.python_process import python_environment
+from tests.store.sql_statements import STATEMENTS
 
 from gatepost.store.interface import Broken
 from gatepost.store.migrate import migrate
-from gatepost.store.sql import (
-    configuration,
-    content_rows,
-    history,
-    mailbox_rename,
-    mailbox_rows,
-    mailbox_state,
-    message_reads,
-    message_writes,
-    scripts,
-)
-from gatepost.store.sql.connection import Statement
 from gatepost.store.sql.dialect import DATABASE_FILE, dialect_for, prepare_database
 from gatepost.store.sql.schema import SCHEMA_REVISION, metadata
 from gatepost.store.sql_store import SqlStore
 from gatepost.store.upgrading import alembic_config, upgrade
-
-MODULES = (
-    configuration,
-    content_rows,
-    history,
-    mailbox_rename,
-    mailbox_rows,
-    mailbox_state,
-    message_reads,
-    message_writes,
-    scripts,
-)
 
 
 @pytest.fixture
@@ -179,7 +156,6 @@ def test_schema_and_statements_can_be_said_to_postgresql() -> None:
         assert str(CreateTable(table).compile(dialect=dialect))
         for index in table.indexes:
             assert str(CreateIndex(index).compile(dialect=dialect))
-    statements = [value for module in MODULES for value in vars(module).values() if isinstance(value, Statement)]
-    assert len(statements) > 40
-    for statement in statements:
+    assert len(STATEMENTS) > 40
+    for statement in STATEMENTS.values():
         assert str(statement.construct.compile(dialect=dialect))

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 from tests.free_port import free_port
-from tests.integration.running_server import RunningServer, eventually, running_server, trusting_context
+from tests.integration.running_server import RunningServer, eventually, running_server
+from tests.tls_client import trusting_context
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import struct
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.tls_client import trusting_context
 from tests.transport.certificates import certificate
 from tests.transport.loopback import Connected, some_turns, until
 
@@ -89,17 +90,10 @@ async def stage() -> AsyncIterator[Stage]:
     assert made.closed == 1
 
 
-def client_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def client_hello() -> tuple[ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]:
     """A client by hand: what comes in, what goes out; its ClientHello is in the latter."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = client_context().wrap_bio(incoming, outgoing)
+    client = trusting_context().wrap_bio(incoming, outgoing)
     with pytest.raises(ssl.SSLWantReadError):
         client.do_handshake()
     return client, incoming, outgoing

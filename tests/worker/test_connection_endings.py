@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import struct
 from collections.abc import AsyncIterator
 
 import pytest
 from tests.supervisor.plans import TLS, listener
+from tests.tls_client import trusting_context
 from tests.transport.certificates import certificate
 from tests.transport.loopback import until
 from tests.worker.worker_world import WorkerWorld, rest_of
@@ -76,10 +76,7 @@ async def test_a_reset(world: WorkerWorld) -> None:
 async def test_a_reset_inside_tls(world: WorkerWorld) -> None:
     address = world.listen()
     await world.apply(listener("a", address, tls=TLS, is_tls_implicit=True), certificates=CERTIFICATES)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    client = await asyncio.to_thread(context.wrap_socket, world.connect(address))
+    client = await asyncio.to_thread(trusting_context().wrap_socket, world.connect(address))
     assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
@@ -89,10 +86,7 @@ async def test_a_reset_inside_tls(world: WorkerWorld) -> None:
 async def test_a_client_that_leaves_tls_without_a_word(world: WorkerWorld) -> None:
     address = world.listen()
     await world.apply(listener("a", address, tls=TLS, is_tls_implicit=True), certificates=CERTIFICATES)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    client = await asyncio.to_thread(context.wrap_socket, world.connect(address))
+    client = await asyncio.to_thread(trusting_context().wrap_socket, world.connect(address))
     assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
     client.close()
     await ended(world, Ending.CLIENT_CLOSED)
@@ -183,11 +177,8 @@ async def test_the_source_of_a_proxy_header_stands_beside_the_proxy(world: Worke
 async def test_a_tls_handshake_is_counted_by_version_and_time_and_told(world: WorkerWorld) -> None:
     address = world.listen()
     await world.apply(listener("a", address, tls=TLS, is_tls_implicit=True), certificates=CERTIFICATES)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     client = await asyncio.to_thread(
-        lambda: context.wrap_socket(world.connect(address), server_hostname="mail.example.org")
+        lambda: trusting_context().wrap_socket(world.connect(address), server_hostname="mail.example.org")
     )
     await asyncio.to_thread(client.sendall, b"quit\n")
     await rest_of(client)

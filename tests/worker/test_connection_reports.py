@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 import time
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 from tests.supervisor.plans import TLS, listener
+from tests.tls_client import trusting_context
 from tests.transport.certificates import certificate
 from tests.transport.loopback import until
 from tests.worker.worker_world import WorkerWorld, rest_of
@@ -60,11 +60,8 @@ async def reports(
 async def test_a_connection_is_told_with_all_that_is_known_of_it(world: WorkerWorld) -> None:
     address = world.listen()
     await world.apply(listener("a", address, tls=TLS, is_tls_implicit=True), certificates=CERTIFICATES)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     client = await asyncio.to_thread(
-        lambda: context.wrap_socket(world.connect(address), server_hostname="mail.example.org")
+        lambda: trusting_context().wrap_socket(world.connect(address), server_hostname="mail.example.org")
     )
     assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
     await asyncio.to_thread(client.sendall, b"now\n")

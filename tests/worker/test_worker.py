@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.open_descriptors import open_descriptors
 from tests.supervisor.plans import TLS, listener, plan
+from tests.tls_client import trusting_context
 from tests.transport.certificates import certificate
 from tests.transport.loopback import some_turns, until
 from tests.worker.worker_world import WorkerWorld, rest_of
@@ -37,10 +38,7 @@ async def world() -> AsyncIterator[WorkerWorld]:
 
 
 async def tls_client(sock: socket.socket) -> ssl.SSLSocket:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return await asyncio.to_thread(context.wrap_socket, sock)
+    return await asyncio.to_thread(trusting_context().wrap_socket, sock)
 
 
 def reset(sock: socket.socket) -> None:
