@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 
+import argon2
 import pytest
 
 from gatepost.mail.directory import DirectoryAccount, NoSuchRecipient
@@ -115,6 +116,11 @@ async def test_wrong_password_and_unknown_name_look_and_cost_the_same(stage: Sta
     assert not wrong.is_temporary
     assert not unknown.is_temporary
     assert stage.verifier.hashes == [ALICE.password_hash, hash_of_nobody()]
+
+
+def test_looking_at_nobodys_hash_takes_the_same_as_at_any_other() -> None:
+    nobody, somebody = (argon2.extract_parameters(each.reveal()) for each in (hash_of_nobody(), ALICE.password_hash))
+    assert nobody == somebody
 
 
 async def test_no_password_belongs_to_nobody(stage: Stage) -> None:

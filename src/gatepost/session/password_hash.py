@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import unicodedata
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from gatepost.values.secret import Secret
 
@@ -56,8 +59,11 @@ async def hash_to_store(password: Secret, present_hash: Secret | None, hasher: P
 
 @functools.cache
 def hash_of_nobody() -> Secret:
-    """A hash that no password belongs to, to verify against where there is no account: it takes the same time."""
-    return Secret(_HASHER.hash(_HASHER.hash(b"")))
+    """A hash that no password belongs to, to verify against where there is no account: it takes the same time. Its digest is
+    not computed, as that would take every worker's memory and time at its start, but drawn."""
+    cost = f"m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}"
+    salt, digest = (b64encode(os.urandom(size)).decode().rstrip("=") for size in (_HASHER.salt_len, _HASHER.hash_len))
+    return Secret(f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}")
 
 
 class PasswordVerifier:
