@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from gatepost.cli.client_command import Invocation
 from gatepost.cli.failure import CommandError
 from gatepost.cli.output import Output
-
-if TYPE_CHECKING:
-    from gatepost.cli.jmap_client import JmapClient
 
 Kill = Annotated[
     list[str] | None,
@@ -28,6 +25,8 @@ OfAccount = Annotated[
 ]
 OfProtocol = Annotated[str | None, typer.Option("--protocol", metavar="NAME", help="Of this protocol, as imap.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Show so many, the oldest first.")]
+
+_OLDEST_FIRST = [{"property": "since", "isAscending": True}, {"property": "source", "isAscending": True}]
 
 
 def connections(
@@ -45,28 +44,9 @@ def connections(
         return
     conditions = {"listener": listener, "source": source, "account": account, "protocol": protocol}
     filter_ = {name: value for name, value in conditions.items() if value is not None}
-    found, total = _read(invocation.client, filter_, limit)
+    found, total = invocation.client.find("x:Connection", {"filter": filter_ or None, "sort": _OLDEST_FIRST}, limit)
     invocation.output.result(found)
     _print(invocation.output, found, total)
-
-
-def _read(client: JmapClient, filter_: Mapping[str, str], limit: int) -> tuple[list[Mapping[str, Any]], int]:
-    """The oldest ones, and how many there are."""
-    most = client.limit("maxObjectsInGet", 500)
-    found: list[Mapping[str, Any]] = []
-    total = limit
-    while len(found) < min(limit, total):
-        sort = [{"property": "since", "isAscending": True}, {"property": "source", "isAscending": True}]
-        page = {"position": len(found), "limit": min(most, limit - len(found)), "calculateTotal": True}
-        answer = client.call("x:Connection/query", {"filter": dict(filter_) or None, "sort": sort, **page})
-        total, ids = int(answer.get("total", 0)), list(answer.get("ids", ()))
-        if not ids:
-            break
-        by_id = {each["id"]: each for each in client.call("x:Connection/get", {"ids": ids}).get("list", ())}
-        found += [by_id[each] for each in ids if each in by_id]  # some have ended meanwhile
-        if len(by_id) < len(ids):
-            break
-    return found, total
 
 
 def _print(output: Output, found: Sequence[Mapping[str, Any]], total: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import typer
+
 FAILED = 1
 WRONG_USAGE = 2
 
@@ -29,6 +31,13 @@ class MethodError(CommandError):
 def usage_error(*lines: str) -> CommandError:
     """An error of the command line or of a file that it names."""
     return CommandError(*lines, exit_code=WRONG_USAGE)
+
+
+def one_of(option: str, given: str, known: Sequence[str]) -> str:
+    """The known word that was given, in any case of letters. Raises typer.BadParameter for another."""
+    if given.casefold() not in known:
+        raise typer.BadParameter(f"{given!r} is not one of {', '.join(known)}", param_hint=f"'{option}'")
+    return given.casefold()
 
 
 def _because(description: object) -> str:

@@ -35,7 +35,7 @@ def parse_fields(shape: ObjectShape, fields: Sequence[str], read: ReadText) -> d
 def _with_file(shape: ObjectShape, field: str, read: ReadText) -> str:
     """The field with what stands in its file."""
     key, separator, text = field.partition("=")
-    declared = next((each for each in shape.properties.values() if each.name.casefold() == key.casefold()), None)
+    declared = _named(shape, key)
     if not text.startswith("@") or declared is None or declared.type_name != "string":
         return field
     if text.startswith("@@"):
@@ -79,11 +79,15 @@ def _property(shape: ObjectShape, field: str, option: str, name: str) -> Propert
 
 def find_property(shape: ObjectShape, option: str, name: str) -> PropertyShape:
     """The property of that name, whatever its case. Raises CommandError with a hint where there is none."""
-    declared = next((each for each in shape.properties.values() if each.name.casefold() == name.casefold()), None)
+    declared = _named(shape, name)
     if declared is None:
         hint = did_you_mean(name, shape.properties) or f"; see `gatepost describe {shape.name}`"
         raise usage_error(f"{option} {name}: {shape.name} has no such property{hint}")
     return declared
+
+
+def _named(shape: ObjectShape, name: str) -> PropertyShape | None:
+    return next((each for each in shape.properties.values() if each.name.casefold() == name.casefold()), None)
 
 
 def _typed(declared: PropertyShape, text: str, option: str) -> Any:

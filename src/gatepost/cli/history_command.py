@@ -94,7 +94,7 @@ def _list(invocation: Invocation, conditions: Mapping[str, str], name: str | Non
     parts: list[Mapping[str, Any]] = [conditions]
     if name is not None:
         parts.append({"operator": "OR", "conditions": [{"objectName": name}, {"objectId": name}]})
-    found, total = _read(invocation.client, {"operator": "AND", "conditions": parts}, limit)
+    found, total = invocation.client.find("x:Change", {"filter": {"operator": "AND", "conditions": parts}}, limit)
     output = invocation.output
     output.result(found)
     if not found:
@@ -105,22 +105,6 @@ def _list(invocation: Invocation, conditions: Mapping[str, str], name: str | Non
     )
     if len(found) < total:
         output.line(f"{len(found)} of {total} changes; narrow the choice, or raise --limit")
-
-
-def _read(client: JmapClient, filter_: Mapping[str, Any], limit: int) -> tuple[list[Change], int]:
-    """The newest ones, and how many there are."""
-    most = client.limit("maxObjectsInGet", 500)
-    found: list[Change] = []
-    total = limit
-    while len(found) < min(limit, total):
-        page = {"position": len(found), "limit": min(most, limit - len(found)), "calculateTotal": True}
-        answer = client.call("x:Change/query", {"filter": filter_, **page})
-        total, ids = int(answer.get("total", 0)), list(answer.get("ids", ()))
-        by_id = {each["id"]: each for each in client.call("x:Change/get", {"ids": ids}).get("list", ())}
-        found += [by_id[each] for each in ids if each in by_id]  # the oldest may have gone meanwhile
-        if len(by_id) < len(ids) or not ids:
-            break
-    return found, total
 
 
 def _one(client: JmapClient, change_id: str) -> Change:

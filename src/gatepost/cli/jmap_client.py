@@ -176,6 +176,22 @@ class JmapClient:
                 break
         return ids
 
+    def find(self, wire_name: str, wanted: Mapping[str, Any], limit: int) -> tuple[list[dict[str, Any]], int]:
+        """The first `limit` objects that a query finds, page by page, and how many there are in all. `wanted`: its arguments,
+        as filter and sort. What goes while it is read is left out."""
+        most = self.limit("maxObjectsInGet", 500)
+        found: list[dict[str, Any]] = []
+        total = limit
+        while len(found) < min(limit, total):
+            page = {"position": len(found), "limit": min(most, limit - len(found)), "calculateTotal": True}
+            answer = self.call(f"{wire_name}/query", {**wanted, **page})
+            total, ids = int(answer.get("total", 0)), list(answer.get("ids", ()))
+            by_id = {each["id"]: each for each in self.call(f"{wire_name}/get", {"ids": ids}).get("list", ())}
+            found += [by_id[each] for each in ids if each in by_id]
+            if len(by_id) < len(ids) or not ids:
+                break
+        return found, total
+
     def set(self, shape: ObjectShape, **arguments: Any) -> Mapping[str, Any]:
         """A /set (RFC 8620 section 5.3). What single objects were refused for stands in the answer."""
         return self.call(f"{shape.wire_name}/set", arguments)

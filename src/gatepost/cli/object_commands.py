@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,9 @@ from gatepost.cli.output import Output, object_rows, value_text
 from gatepost.cli.set_options import dry_run_lines, refused, set_options
 from gatepost.config.object_shape import SINGLETON_ID, ObjectShape
 from gatepost.config.set_answer import SetAnswer
+
+if TYPE_CHECKING:
+    from gatepost.cli.jmap_client import JmapClient
 
 ObjectName = Annotated[
     str,
@@ -135,15 +138,15 @@ def update(
     may_lock_out: AllowLockOut = False,
 ) -> None:
     """Change properties of objects, live. A key like bind/[::]:25 with true or null adds or takes out one member."""
-    client, output = invocation.client, invocation.output
+    client = invocation.client
     shape = find_shape(client, object_name)
     if not fields:
         raise usage_error("--field: is missing; say what to change: --field maxConnections=100")
     patch = with_reference_ids(client, shape, parse_fields(shape, fields, _read_text))
-    labels = {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
+    labels = _selected_labels(client, shape, object_ids, where)
     answer = SetAnswer(client.update(shape, dict.fromkeys(labels, patch), **set_options(is_dry_run, may_lock_out)))
     refusals = answer.refusals({key: f"{label} was not updated" for key, label in labels.items()})
-    _report(output, answer, "updated", labels, is_dry_run)
+    _report(invocation.output, answer, "updated", labels, is_dry_run)
     if refusals:
         raise refused(refusals)
 
@@ -157,16 +160,23 @@ def delete(
     may_lock_out: AllowLockOut = False,
 ) -> None:
     """Destroy objects. The open connections of a listener go on."""
-    client, output = invocation.client, invocation.output
+    client = invocation.client
     shape = find_shape(client, object_name)
     if shape.is_singleton:
         raise usage_error(f"OBJECT: {shape.name} is a singleton and cannot be deleted")
-    labels = {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
+    labels = _selected_labels(client, shape, object_ids, where)
     answer = SetAnswer(client.destroy(shape, list(labels), **set_options(is_dry_run, may_lock_out)))
     refusals = answer.refusals({key: f"{label} was not deleted" for key, label in labels.items()})
-    _report(output, answer, "destroyed", labels, is_dry_run)
+    _report(invocation.output, answer, "destroyed", labels, is_dry_run)
     if refusals:
         raise refused(refusals)
+
+
+def _selected_labels(
+    client: JmapClient, shape: ObjectShape, object_ids: Sequence[str] | None, where: Sequence[str] | None
+) -> dict[str, str]:
+    """By id, what people call the objects that are meant."""
+    return {item["id"]: label_of(shape, item) for item in selected(client, shape, object_ids or (), where or ())}
 
 
 def _read_text(name: str) -> str:
