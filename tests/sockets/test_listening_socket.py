@@ -276,3 +276,9 @@ def test_a_low_port_is_refused_to_who_may_not_bind_it() -> None:
         finally:
             if is_root:
                 os.seteuid(0)
+
+
+def test_a_socket_has_one_cookie_by_whichever_descriptor_and_no_other_has_it() -> None:
+    with bind(address("127.0.0.1"), PLAN) as one, bind(address("127.0.0.1"), PLAN) as other, one.dup() as same:
+        assert listening_socket.cookie(one) == listening_socket.cookie(same)
+        assert listening_socket.cookie(one) != listening_socket.cookie(other)

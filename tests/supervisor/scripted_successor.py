@@ -61,7 +61,7 @@ async def main(script: str, log: str) -> None:
         case "takes-over":
             await _legacy(predecessor)
             await predecessor.take_over([])
-            await predecessor.accepts()
+            await predecessor.accepts(())
     await asyncio.sleep(600)
 
 

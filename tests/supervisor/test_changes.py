@@ -52,6 +52,8 @@ class NotingFleet:
         self.may_apply.set()
         self.errors: list[str] = []
         self.failure: Exception | None = None
+        self.living = self.serving = ()
+        self.is_stopping = False
 
     def answer(self, worker: NamedWorker, message: msgspec.Struct) -> None:
         self.answers.append((worker.index, message))

@@ -54,6 +54,7 @@ def test_a_slot_is_not_given_to_another_while_connections_of_its_listener_live(
     (draining,) = slots.draining()
     assert (draining.listener_id, draining.name) == ("a", "a")
     assert page.total(draining.counter_slot, Cell.CONNECTIONS) == 1
+    assert slots.by_listener_that_counts == {**slots.by_listener, Id("a"): draining.counter_slot}
     counter.leave()
     assert slots.draining() == ()
     slots.follow(plan(listener("b")))

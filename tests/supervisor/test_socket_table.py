@@ -12,8 +12,9 @@ from tests.sockets.socket_plans import free_port
 from tests.supervisor.plans import listener, plan
 
 from gatepost.plan.plan import ListenerPlan
-from gatepost.sockets.listening_socket import bound_address
-from gatepost.supervisor.socket_table import Retirement, SocketTable
+from gatepost.sockets.listening_socket import bound_address, cookie
+from gatepost.supervisor.retirement import Retirement
+from gatepost.supervisor.socket_table import SocketTable
 
 WORKERS = 3
 
@@ -163,8 +164,8 @@ def test_of_neighbours_whose_packets_still_get_in_one_at_most_is_in_a_socket_tha
     retirement.stop_new_connections()
     with neighbour() as early, neighbour() as first, neighbour() as second:
         early.connect(where(address))
-        assert not retirement.is_empty()
-        retirement.sockets[0].sock.accept()[0].close()
+        assert retirement.with_clients()
+        retirement.sockets[0].kept.sock.accept()[0].close()
         retirement.shorten_queues()
         first.connect(where(address))
         second.settimeout(0.3)
@@ -192,7 +193,7 @@ def test_an_address_that_is_not_wanted_any_more_is_handed_over_for_retirement(ta
     run(table, listener("a", address))
     retirement = table.activate(table.prepare(plan()))
     assert len(retirement.sockets) == WORKERS
-    assert retirement.is_empty()
+    assert not retirement.with_clients()
     assert table.for_worker(0) == []
     retirement.close()
     assert not is_connectable(address)
@@ -203,10 +204,26 @@ def test_what_waits_in_a_retired_socket_is_seen(table: SocketTable) -> None:
     run(table, listener("a", address, reuse_port=False))
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=5):
         retirement = table.activate(table.prepare(plan()))
-        assert not retirement.is_empty()
-        retirement.sockets[0].sock.accept()[0].close()
-        assert retirement.is_empty()
+        assert retirement.with_clients()
+        retirement.sockets[0].kept.sock.accept()[0].close()
+        assert not retirement.with_clients()
     retirement.close()
+
+
+def test_sockets_that_another_server_has_no_use_for_are_given_up_alone(table: SocketTable) -> None:
+    goes, stays = local_address(), local_address()
+    run(table, listener("a", goes, stays))
+    kept = {
+        address: [kept for index in range(WORKERS) for at, _, kept in table.for_worker(index) if at == address]
+        for address in (goes, stays)
+    }
+    left_over = [*kept[goes], kept[stays][0]]
+    retirement = table.give_up([cookie(each.sock) for each in left_over])
+    assert [each.kept for each in retirement.sockets] == left_over
+    assert list(table.addresses) == [stays]
+    assert set(numbers(table, stays)) == {each.number for each in kept[stays][1:]}
+    retirement.close()
+    assert not is_connectable(goes)
 
 
 def test_sockets_are_spread_and_gathered(table: SocketTable) -> None:

@@ -4,7 +4,8 @@ An upgrade runs like this (O: the supervisor that runs, N: the one that it has s
 
     N HandoverWanted → O Handover       with copies of all descriptors; nothing changes at O from here on
     N NextServerReady → O TakeOver      N's workers run the plan and accept nothing yet; the page's rows are N's to clear
-    N NextServerAccepts → O SocketsAreYours     both accept for a moment; then O's workers have released all sockets
+    N NextServerAccepts → O SocketsAreYours     both accept for a moment; O gives up what N has no use for; then O's workers
+                                        have released all sockets
     N NeighbourCame, NeighbourLeft      for O to tell its workers, which live on until their connections end
     N ConnectionsQuestion → O ConnectionsPart …     which connections these have; O asks the server before it, too
 
@@ -104,7 +105,10 @@ class NextServerReady(_Message, frozen=True, kw_only=True):
 
 
 class NextServerAccepts(_Message, frozen=True, kw_only=True):
-    """My workers accept from all sockets."""
+    """My workers accept from all sockets but `left_over`, by their cookies (SO_COOKIE): those my plan has no use for. Give them
+    up, as at a change."""
+
+    left_over: tuple[int, ...] = ()
 
 
 class TakeoverFailed(_Message, frozen=True, kw_only=True):

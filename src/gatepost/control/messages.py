@@ -7,6 +7,7 @@ A change runs like this (W: the worker that has the request, S: the supervisor):
     W PrepareChange → S TryTls to all workers → each TlsTried                  (only where TLS policies or certificates change)
                      → S ChangePrepared       as often as needed; sockets are bound, nothing accepts yet
     W ActivateChange → S ApplyPlan to all workers → each PlanApplied
+                       S EmptySockets to some worker       (only where one died that had sockets that are given up)
                        S ReleaseSockets to all workers → each SocketsReleased     (only where sockets are given up)
                      → S ChangeEnded to W
     or W AbandonChange                        everything prepared is released; also when W dies
@@ -150,6 +151,15 @@ class TryTls(_Message, frozen=True, kw_only=True):
 
     number: int
     plan: Plan
+
+
+class EmptySockets(_Message, frozen=True, kw_only=True):
+    """Clients wait in these sockets, all attached, which are given up and whose worker has died: accept them until
+    ReleaseSockets. `plan` is the one before, with the listeners of these sockets alone; for those that the running plan has not."""
+
+    plan: Plan
+    sockets: tuple[GrantedSocket, ...]
+    counter_slots: dict[Id, int]
 
 
 class ReleaseSockets(_Message, frozen=True, kw_only=True):
@@ -297,6 +307,7 @@ class Drain(_Message, frozen=True, kw_only=True):
 FromSupervisor: TypeAlias = (
     ApplyPlan
     | TryTls
+    | EmptySockets
     | ReleaseSockets
     | ChangeGranted
     | ChangePrepared

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
@@ -17,6 +18,7 @@ from gatepost.values.socket_address import SocketAddress
 
 _LISTEN_FDS_START = 3  # sd_listen_fds(3)
 _SO_PROTOCOL = 38  # socket(7); Python does not name it everywhere
+_SO_COOKIE = 57  # asm-generic/socket.h
 _SO_MEMINFO = 55  # asm-generic/socket.h
 _SK_MEMINFO_DROPS = 8  # linux/sock_diag.h: place among its numbers
 
@@ -69,6 +71,11 @@ def bound_address(sock: socket.socket) -> SocketAddress:
     host = host.partition("%")[0]
     scope = f"%{socket.if_indextoname(rest[1])}" if rest[1] else ""
     return SocketAddress.parse(f"[{host}{scope}]:{port}")
+
+
+def cookie(sock: socket.socket) -> int:
+    """The kernel's own number of the socket, the same by whichever descriptor and in whichever process (SO_COOKIE)."""
+    return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), sys.byteorder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -13,8 +13,10 @@ from gatepost.control.messages import BindFailure, ChangeEnded, ChangeGranted, C
 from gatepost.plan.difference import needs_other_tls
 from gatepost.plan.plan import Plan
 from gatepost.supervisor.counter_slots import CounterSlots
+from gatepost.supervisor.emptying import Emptying
 from gatepost.supervisor.fleet import Fleet
-from gatepost.supervisor.socket_table import PreparedPlan, Retirement, SocketTable
+from gatepost.supervisor.retirement import Retirement
+from gatepost.supervisor.socket_table import PreparedPlan, SocketTable
 from gatepost.supervisor.worker_process import WorkerProcess
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
@@ -22,8 +24,6 @@ from gatepost.values.ids import Id
 
 _HANDED_OVER = "the server has been upgraded meanwhile: ask again"
 _TURN_DEADLINE = 60.0  # seconds that a worker may hold the turn before it activates
-_QUIET = 0.1  # seconds without a new connection after which a socket that is being given up counts as empty
-_LONGEST_WAIT = 2.0  # seconds for connections that wait in it
 _RETRY_INTERVAL = 5.0  # seconds between attempts to bind addresses that failed
 _TURN_IS_OVER = BindFailure(listener_id=Id(""), address="", errno_name="", text="the turn is over")
 
@@ -208,29 +208,29 @@ class Changes:
         errors = await self._workers.grow(plan)  # before there are sockets that only they accept from
         retirement = self._table.activate(prepared)
         self._slots.follow(plan)
-        self.running_plan = plan
+        before, self.running_plan = self.running_plan, plan
         errors += await self._workers.apply(plan)
-        await self._retire(retirement)
+        await self._retire(retirement, before)
         events.info(Event.PLAN_APPLIED, revision=plan.revision, listeners=len(plan.listeners), errors=errors)
         return errors
 
-    async def _retire(self, retirement: Retirement) -> None:
-        if retirement.sockets:
-            retirement.stop_new_connections()
-            await _until_empty(retirement)
-            retirement.shorten_queues()
-        await self._workers.release_ungranted()
-        retirement.close()
+    async def _retire(self, retirement: Retirement, came_under: Plan) -> None:
+        await Emptying(retirement, came_under, self._workers, self._slots).run()
         self._workers.retire_surplus()
 
-    async def take_over(self, prepared: PreparedPlan, accepting: Callable[[], Awaitable[None]]) -> None:
-        """Bring the first plan into force on sockets that another server still accepts from; `accepting` returns when it has
-        stopped. Sockets that the plan does not need are emptied by the other server."""
+    async def give_up(self, cookies: Collection[int]) -> None:
+        """The server that takes over has no use for the sockets of these cookies."""
+        retirement = self._table.give_up(cookies)
+        if retirement.sockets:
+            await self._workers.apply(self.running_plan)
+            await self._retire(retirement, self.running_plan)
+
+    async def take_over(self, prepared: PreparedPlan, accepting: Callable[[Collection[int]], Awaitable[None]]) -> None:
+        """Bring the first plan into force on sockets that another server still accepts from. `accepting` gets the cookies of
+        those that the plan does not need, for the other server to give up, and returns when it has, and accepts no more."""
         retirement = self._table.activate(prepared)
         await self._workers.apply(self.running_plan)
-        if retirement.sockets:
-            await _until_empty(retirement)
-        await accepting()
+        await accepting(retirement.cookies)
         retirement.close()
 
     # --- addresses that could not be bound when the server started --------------------------------------------------
@@ -260,18 +260,6 @@ class Changes:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _until_empty(retirement: Retirement) -> None:
-    """Connections whose handshake was under way may still come in for a moment: as long as their way to here takes."""
-    loop = asyncio.get_running_loop()
-    end, quiet_since = loop.time() + _LONGEST_WAIT, loop.time()
-    while loop.time() < end:
-        await asyncio.sleep(_QUIET / 5)
-        if not retirement.is_empty():
-            quiet_since = loop.time()
-        elif loop.time() - quiet_since >= _QUIET and not retirement.has_handshakes_under_way():
-            return
 
 
 def _too_many_listeners(plan: Plan) -> BindFailure:

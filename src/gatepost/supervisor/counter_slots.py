@@ -26,6 +26,11 @@ class CounterSlots:
         """The slot of each listener of the plan."""
         return dict(self._slots)
 
+    @property
+    def by_listener_that_counts(self) -> dict[Id, int]:
+        """Of those too that are gone from the plan and may have connections yet."""
+        return {**{each.listener_id: slot for slot, each in self._leaving.items()}, **self._slots}
+
     def follow(self, plan: Plan) -> None:
         """Slots for new listeners, caps as the plan has them: in force at once in all workers."""
         self._take_back_empty_ones()

@@ -28,8 +28,8 @@ from gatepost.control.messages import (
     TryTls,
 )
 from gatepost.plan.plan import Plan
-from gatepost.sockets.address_sockets import KeptSocket
 from gatepost.supervisor.counter_slots import CounterSlots
+from gatepost.supervisor.retirement import PlacedSocket
 from gatepost.supervisor.round import Round
 from gatepost.supervisor.seats import Seat, Seats
 from gatepost.supervisor.socket_table import SocketTable
@@ -37,7 +37,6 @@ from gatepost.supervisor.worker_process import WorkerProcess, WorkerStarter
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
 from gatepost.transport.counter_page import CounterPage
-from gatepost.values.ids import Id
 
 _ANSWER_DEADLINE = 30.0  # seconds; a worker that is later is replaced: it might serve under a plan that is gone
 _LONG_LIFE = 5.0  # seconds; a worker that dies earlier is restarted with a growing delay
@@ -76,7 +75,7 @@ class Fleet:
         self._rounds: dict[int, Round] = {}
         self._numbers = itertools.count(1)
         self._plan: Plan | None = None
-        self._is_stopping = False
+        self.is_stopping = False  # no worker is started any more
         self._has_to_reconcile = False
         self._reconciling: WorkerProcess | None = None  # who was asked last
         self.may_start_workers = True
@@ -105,6 +104,11 @@ class Fleet:
         return (*self._workers.values(), *self._surplus)
 
     @property
+    def serving(self) -> tuple[WorkerProcess, ...]:
+        """Those that the plan asks for and that run it."""
+        return tuple(worker for worker in self._workers.values() if worker.is_ready and worker.channel.is_open)
+
+    @property
     def deaths_before_ready(self) -> int:
         """How many workers in a row have died young."""
         return self._early_deaths
@@ -121,7 +125,7 @@ class Fleet:
             self._start_worker(index)
 
     def _start_worker(self, index: int) -> None:
-        if self._is_stopping or index >= self._wanted or index in self._workers:
+        if self.is_stopping or index >= self._wanted or index in self._workers:
             return
         if not self.may_start_workers:
             asyncio.get_running_loop().call_later(_LATER, self._start_worker, index)
@@ -161,7 +165,7 @@ class Fleet:
         )
         worker.channel.send(message, descriptors)
 
-    def _sockets_of(self, worker: WorkerProcess) -> list[tuple[str, Id, KeptSocket]]:
+    def _sockets_of(self, worker: WorkerProcess) -> list[PlacedSocket]:
         is_accepting = worker.index < self._accepting and self._workers.get(worker.index) is worker
         return self._table.for_worker(worker.index) if is_accepting else []
 
@@ -202,7 +206,7 @@ class Fleet:
     async def hand_over(self) -> None:
         """Another server has taken over: release all sockets, start no worker any more, and let those that run end as their
         connections do."""
-        self._is_stopping = True
+        self.is_stopping = True
         self.seats.hand_over()
         self._accepting = 0
         await self.release_ungranted()
@@ -313,7 +317,7 @@ class Fleet:
                 self._on_request(worker, message)
 
     def _apply_again(self, worker: WorkerProcess) -> None:
-        if worker.tls_failures and worker in self.living and not self._is_stopping and not worker.is_retired:
+        if worker.tls_failures and worker in self.living and not self.is_stopping and not worker.is_retired:
             self._send_plan(worker, next(self._numbers))
             asyncio.get_running_loop().call_later(_TLS_AGAIN, self._apply_again, worker)
 
@@ -337,7 +341,7 @@ class Fleet:
         self.seats.clear(worker.seat)
         for asked in tuple(self._rounds.values()):
             asked.answered(worker)
-        if is_surplus or self._is_stopping:
+        if is_surplus or self.is_stopping:
             self._has_left(worker, status)
             return
         events.error(Event.WORKER_DIED, worker=worker.index + 1, pid=worker.pid, status=status)
@@ -351,23 +355,22 @@ class Fleet:
 
     def _has_left(self, worker: WorkerProcess, status: int | None) -> None:
         """One that has no successor."""
-        if status != 0 and not self._is_stopping:
+        if status != 0 and not self.is_stopping:
             events.error(Event.WORKER_DIED, worker=worker.index + 1, pid=worker.pid, status=status)
-        if not self._is_stopping:
+        if not self.is_stopping:
             events.info(Event.WORKER_RETIRED, worker=worker.index + 1, pid=worker.pid)
             self._vacate(worker.seat)
             self._on_death(worker)
         self._note_if_empty()
 
     def _note_if_empty(self) -> None:
-        if self._is_stopping and not self.living and not self.seats.earlier:
+        if self.is_stopping and not self.living and not self.seats.earlier:
             self.is_empty.set()
 
     def reconcile(self, besides: WorkerProcess | None = None) -> None:
         """Have one worker compare what runs with what is stored: now, or when there is one. `besides`: a worker that hangs, to
         be asked only where there is no other."""
-        ready = [worker for worker in self._workers.values() if worker.is_ready]
-        worker = next((worker for worker in ready if worker is not besides), besides if ready else None)
+        worker = next((worker for worker in self.serving if worker is not besides), besides if self.serving else None)
         self._has_to_reconcile = worker is None
         self._reconciling = worker
         if worker is not None:
@@ -375,7 +378,7 @@ class Fleet:
 
     def drain(self, timeout: float) -> None:
         """Have all workers take leave of their clients and end, those of earlier generations too; none is started any more."""
-        self._is_stopping = True
+        self.is_stopping = True
         for worker in self.living:
             worker.channel.send(Drain(timeout=timeout))
         self.seats.signal_earlier(signal.SIGTERM)
@@ -383,7 +386,7 @@ class Fleet:
 
     def kill(self) -> None:
         """End all workers now."""
-        self._is_stopping = True
+        self.is_stopping = True
         for worker in self.living:
             worker.kill()
         self.seats.signal_earlier(signal.SIGKILL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -113,9 +113,10 @@ class Predecessor:
         message, pidfds = await self.receive(TakeOver)
         return dict(zip(message.rows, pidfds, strict=True))
 
-    async def accepts(self) -> None:
-        """Our workers accept; returns when nobody else does, be it because the other server is gone."""
-        self.send(NextServerAccepts())
+    async def accepts(self, left_over: Collection[int]) -> None:
+        """Our workers accept, but not from the sockets of these cookies; returns when nobody else does, be it because the other
+        server is gone."""
+        self.send(NextServerAccepts(left_over=tuple(left_over)))
         try:
             await self.receive(SocketsAreYours)
         except PredecessorGone:

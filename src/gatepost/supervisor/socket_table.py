@@ -12,15 +12,12 @@ from gatepost.control.handover import HandedAddress
 from gatepost.control.messages import BindFailure, QueueStatus, SocketStatus
 from gatepost.plan.difference import buffers_given_back
 from gatepost.plan.plan import ListenerPlan, Plan, SocketPlan
-from gatepost.sockets import listening_socket, minimum_ttl, options
-from gatepost.sockets.address_sockets import AddressSockets, KeptSocket, is_listened_to
-from gatepost.sockets.handshakes import handshakes_under_way
+from gatepost.sockets import listening_socket, options
+from gatepost.sockets.address_sockets import AddressSockets, is_listened_to
+from gatepost.supervisor.retirement import Place, PlacedSocket, Retirement
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
-from gatepost.values.ids import Id
 from gatepost.values.socket_address import SocketAddress
-
-Place = tuple[Id, str]  # a listener and one of its addresses; two listeners may share an address
 
 
 @dataclass(slots=True)
@@ -42,46 +39,6 @@ class PreparedPlan:
         return sorted({address for _, address in self.opened})
 
 
-@dataclass(slots=True)
-class Retirement:
-    """Sockets that nobody connects to any more; to be accepted empty, released by all workers, then closed."""
-
-    sockets: list[KeptSocket] = field(default_factory=list)
-    gathered: list[AddressSockets] = field(default_factory=list)
-    joining: list[AddressSockets] = field(default_factory=list)
-    awaited: frozenset[bytes] | None = None  # handshakes that were under way when new connections had been kept out
-
-    def stop_new_connections(self) -> None:
-        """No client gets in any more. All workers know that they are to empty these sockets: see minimum_ttl."""
-        for kept in self.sockets:
-            minimum_ttl.drop_new_connections(kept.sock)
-
-    def shorten_queues(self) -> None:
-        """A neighbour whose packets come with the highest TTL still gets in: let there be room for one at a time, before the
-        last look at the queue, so that others send their SYN again instead of being reset."""
-        for kept in self.sockets:
-            kept.sock.listen(0)
-
-    def is_empty(self) -> bool:
-        """Whether nothing waits in any of them."""
-        return all(listening_socket.accept_queue(kept.sock).length == 0 for kept in self.sockets)
-
-    def has_handshakes_under_way(self) -> bool:
-        """Whether a client may still come in that was answered before new ones were kept out."""
-        under_way = handshakes_under_way({kept.sock.getsockname()[1] for kept in self.sockets})
-        self.awaited = under_way if self.awaited is None else self.awaited & under_way
-        return bool(self.awaited)
-
-    def close(self) -> None:
-        """All workers have released them."""
-        for kept in reversed(self.sockets):  # the last of a group first: closing it moves no other
-            kept.close()
-        for kept_address in self.gathered:
-            kept_address.gathered()
-        for opened in self.joining:
-            opened.stop_joining()
-
-
 class SocketTable:
     """The listening sockets of the node, by listener and address."""
 
@@ -97,9 +54,12 @@ class SocketTable:
         """What is bound now."""
         return {address: None for _, address in self._open}.keys()
 
-    def for_worker(self, index: int) -> list[tuple[str, Id, KeptSocket]]:
-        """Address, listener and socket for everything that a worker accepts from."""
-        return [(address, listener_id, open_.for_worker(index)) for (listener_id, address), open_ in self._open.items()]
+    def for_worker(self, index: int) -> list[PlacedSocket]:
+        """Everything that a worker accepts from."""
+        return [
+            PlacedSocket(address, listener_id, open_.for_worker(index))
+            for (listener_id, address), open_ in self._open.items()
+        ]
 
     def reserve(self, address: SocketAddress, plan: SocketPlan) -> SocketAddress:
         """Bind port 0 of an address: the kernel chooses the port. What it chose is bound from now on, and what `prepare` finds
@@ -224,9 +184,10 @@ class SocketTable:
         open_ = self._open.get(place)
         if open_ is None:
             return  # it failed before, and still does
+        before = prepared.handed_over.get(place, place)
         replacing = prepared.replacing.pop(place, None)
         if replacing is not None:
-            retirement.sockets += replacing.take_over_from(open_)
+            retirement.add(before, replacing.take_over_from(open_))
             retirement.gathered.append(replacing)
             self._open[place] = replacing
             return
@@ -235,10 +196,10 @@ class SocketTable:
         if place in prepared.spread:
             open_.spread(prepared.spread.pop(place))
         elif could_be_joined and not plan.reuse_port:  # also where it is one socket: others could join it
-            retirement.sockets += open_.gather()
+            retirement.add(before, open_.gather())
             retirement.gathered.append(open_)
         elif plan.reuse_port and len(open_.sockets) > prepared.worker_count:
-            retirement.sockets += open_.shrink(prepared.worker_count)
+            retirement.add(before, open_.shrink(prepared.worker_count))
             retirement.gathered.append(open_)
 
     def _open_new(self, place: Place, opened: AddressSockets, retirement: Retirement, *, has_joined: bool) -> None:
@@ -254,12 +215,12 @@ class SocketTable:
     def _retire_unwanted(self, plan: Plan, retirement: Retirement) -> None:
         wanted = _places(plan)
         leaving = {place: self._open.pop(place) for place in tuple(self._open) if place not in wanted}
-        for (_, address), open_ in leaving.items():
-            beside = self._at_address(address)
+        for place, open_ in leaving.items():
+            beside = self._at_address(place[1])
             if beside is not None:
                 open_.leave_to(beside)
                 retirement.gathered.append(beside)
-            retirement.sockets += open_.sockets
+            retirement.add(place, open_.sockets)
 
     def _at_address(self, address: str) -> AddressSockets | None:
         return next((open_ for (_, each), open_ in self._open.items() if each == address), None)
@@ -293,6 +254,17 @@ class SocketTable:
             self._open[facts.listener_id, facts.address] = open_
         for facts, _ in addresses:
             self._open[facts.listener_id, facts.address].order_group(facts.order)
+
+    def give_up(self, cookies: Collection[int]) -> Retirement:
+        """The sockets of these cookies: the server that takes over has no use for them."""
+        retirement = Retirement()
+        for place, open_ in tuple(self._open.items()):
+            leaving = [kept for kept in open_.sockets if listening_socket.cookie(kept.sock) in cookies]
+            retirement.add(place, leaving)
+            open_.sockets = [kept for kept in open_.sockets if kept not in leaving]
+            if not open_.sockets:
+                del self._open[place]
+        return retirement
 
     def let_everybody_in(self) -> None:
         """A server that was to take over may have steered connections to sockets that are gone with it."""

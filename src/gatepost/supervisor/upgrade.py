@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gatepost.control.handover import (
     VERSION,
@@ -80,7 +80,7 @@ class Upgrade:
     async def _in_turn(self) -> int:
         await self._changes.take_turn()
         try:
-            successor = await self._replace()
+            successor, left_over = await self._replace()
         except TimeoutError:  # an OSError too, so it comes first
             self._undo()
             raise UpgradeFailed(f"the new server was not ready within {_DEADLINE:g} s") from None
@@ -90,10 +90,10 @@ class Upgrade:
         except Exception as error:  # whatever a server of another version says: this one must go on
             self._undo()
             raise UpgradeFailed(f"the new server makes no sense: {error}") from error
-        await self._leave_to(successor)
+        await self._leave_to(successor, left_over)
         return successor.pid
 
-    async def _replace(self) -> Successor:
+    async def _replace(self) -> tuple[Successor, Collection[int]]:
         events.info(Event.UPGRADE_BEGUN)
         self._fleet.seats.may_be_taken = False
         self._successor = successor = Successor(self._command, self._fleet, self._connections)
@@ -112,8 +112,8 @@ class Upgrade:
             pidfds = [worker.pidfd for worker in workers] + [each.pidfd for each in self._fleet.seats.watched]
             rows = [worker.seat.row for worker in workers] + [each.row for each in self._fleet.seats.watched]
             successor.send(TakeOver(rows=tuple(rows)), pidfds)
-            await successor.receive(NextServerAccepts)
-        return successor
+            accepts, _ = await successor.receive(NextServerAccepts)
+        return successor, accepts.left_over
 
     async def _meet_the_new_workers(self, successor: Successor) -> None:
         ready, ways = await successor.receive(NextServerReady)
@@ -137,9 +137,10 @@ class Upgrade:
         self._changes.give_turn_back()
         self._is_possible = self._why_not != _ENDING
 
-    async def _leave_to(self, successor: Successor) -> None:
+    async def _leave_to(self, successor: Successor, left_over: Collection[int]) -> None:
         self._why_not = f"process {successor.pid} has taken over"
         self._changes.hand_over()
+        await self._changes.give_up(left_over)
         await self._fleet.hand_over()
         self._table.leave()
         notify_service_manager(f"MAINPID={successor.pid}")

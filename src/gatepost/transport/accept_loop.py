@@ -81,8 +81,7 @@ class AcceptLoop:
         self._batch = batch
 
     def empty(self) -> None:
-        """The socket is about to be given up, and soon drops new connections: let those that it still has be heard."""
-        self.accept_queued()
+        """The socket is being given up, and drops new connections or soon will: let those that it still has be heard."""
         accepted, sock = self._accepted, self.sock
 
         def accepted_from_leaving(descriptor: int, address: tuple[object, ...]) -> None:
@@ -90,6 +89,7 @@ class AcceptLoop:
             accepted(descriptor, address)
 
         self._accepted = accepted_from_leaving
+        self.accept_queued()
 
     def accept_queued(self) -> None:
         """Accept everything that waits now."""

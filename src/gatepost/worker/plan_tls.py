@@ -31,6 +31,10 @@ class PlanTls:
         self._tried_policies, _ = self._policies(plan)  # those of another plan that was tried are given up
         return self._running[1]
 
+    def of_another(self, plan: Plan) -> TlsContexts:
+        """For clients who came under a plan that does not run any more."""
+        return self._of(plan)[1]
+
     def try_to_build(self, plan: Plan) -> tuple[TlsFailure, ...]:
         """Build everything that the plan may need. The listeners whose policy cannot be built."""
         self._tried = self._of(plan)

@@ -19,7 +19,9 @@ from gatepost.control.messages import (
     ChangePrepared,
     ConnectionsPart,
     Drain,
+    EmptySockets,
     FromSupervisor,
+    GrantedSocket,
     NeighbourCame,
     NeighbourLeft,
     PlanApplied,
@@ -110,6 +112,8 @@ class Worker:
                 self._channel.send(self._apply(message, descriptors))
             case TryTls(number=number, plan=plan):
                 self._channel.send(TlsTried(number=number, failures=self._tls.try_to_build(plan)))
+            case EmptySockets():
+                self._empty(message, descriptors)
             case ReleaseSockets(number=number, sockets=sockets):
                 self._release(sockets)
                 self._channel.send(SocketsReleased(number=number))
@@ -134,8 +138,7 @@ class Worker:
 
     def _apply(self, message: ApplyPlan, descriptors: list[int]) -> PlanApplied:
         if self._is_draining:  # nothing comes here any more
-            for descriptor in descriptors:
-                os.close(descriptor)
+            _close_all(descriptors)
             return PlanApplied(number=message.number)
         try:
             self._follow(message, descriptors)
@@ -169,10 +172,7 @@ class Worker:
             policy = ListenerPolicy(plan, listener_plan, contexts, self.blocks)
             listener = self._listeners.pop(listener_plan.id, None)
             if listener is None:
-                counter = ConnectionCounter(self._page, slots[listener_plan.id], self._row)
-                listener = Listener(
-                    policy, counter, self._budget, self._poller, self.sessions, self._listener_is_empty, self.access_log
-                )
+                listener = self._new_listener(policy, slots)
             else:
                 listener.policy = policy
             kept[listener_plan.id] = listener
@@ -180,29 +180,60 @@ class Worker:
         self._listeners = kept
         self._listener_is_empty()
 
+    def _new_listener(self, policy: ListenerPolicy, slots: dict[Id, int]) -> Listener:
+        counter = ConnectionCounter(self._page, slots[policy.plan.id], self._row)
+        return Listener(
+            policy, counter, self._budget, self._poller, self.sessions, self._listener_is_empty, self.access_log
+        )
+
     def _follow_sockets(self, message: ApplyPlan, descriptors: list[int]) -> None:
         wanted = set()
         for granted in message.sockets:
             wanted.add(granted.number)
             listener = self._listeners[granted.listener_id]
-            accepted = listener.accepted_at(granted.address)
-            batch = _OWN_BATCH if listener.policy.plan.socket.reuse_port else _SHARED_BATCH
             if granted.is_attached:
-                sock = socket.socket(fileno=descriptors.pop(0))
-                self._loops[granted.number] = AcceptLoop(
-                    sock,
-                    accepted,
-                    partial(self._out_of_resources, granted.number),
-                    partial(self._has_resources_again, granted.number),
-                    batch=batch,
-                    last_descriptor=self._last_descriptor,
-                )
+                self._accept_from(descriptors.pop(0), granted, listener)
             else:
-                self._loops[granted.number].hand_to(accepted, batch=batch)
-            self._accepting[granted.number] = listener
+                self._loops[granted.number].hand_to(listener.accepted_at(granted.address), batch=_batch(listener))
+                self._accepting[granted.number] = listener
         for number, loop in self._loops.items():
             if number not in wanted:
                 loop.empty()
+
+    def _accept_from(self, descriptor: int, granted: GrantedSocket, listener: Listener) -> AcceptLoop:
+        loop = self._loops[granted.number] = AcceptLoop(
+            socket.socket(fileno=descriptor),
+            listener.accepted_at(granted.address),
+            partial(self._out_of_resources, granted.number),
+            partial(self._has_resources_again, granted.number),
+            batch=_batch(listener),
+            last_descriptor=self._last_descriptor,
+        )
+        self._accepting[granted.number] = listener
+        return loop
+
+    def _empty(self, message: EmptySockets, descriptors: list[int]) -> None:
+        if self._is_draining:
+            _close_all(descriptors)
+            return
+        for granted in message.sockets:
+            listener = self._listener_that_gives_up(granted.listener_id, message)
+            self._accept_from(descriptors.pop(0), granted, listener).empty()
+            if self.plan is not None and self.plan.drain_timeout is not None:
+                self._end_later(self.plan.drain_timeout, listener, frozenset((granted.address,)))
+
+    def _listener_that_gives_up(self, listener_id: Id, message: EmptySockets) -> Listener:
+        listener = self._listeners.get(listener_id)
+        if listener is not None:
+            return listener
+        (plan,) = (each for each in message.plan.listeners if each.id == listener_id)
+        leaving = next((each for each in self._leaving if each.policy.plan == plan), None)
+        if leaving is not None:
+            return leaving
+        policy = ListenerPolicy(message.plan, plan, self._tls.of_another(message.plan), self.blocks)
+        made = self._new_listener(policy, message.counter_slots)
+        self._leaving.add(made)
+        return made
 
     def _out_of_resources(self, number: int, error: OSError) -> None:
         listener = self._accepting[number]
@@ -242,7 +273,10 @@ class Worker:
                 (leaving for leaving in self._leaving if leaving.policy.plan.id == old.id), None
             )
             if gone and listener is not None and plan.drain_timeout is not None:
-                asyncio.get_running_loop().call_later(plan.drain_timeout, self._end_what_was_removed, listener, gone)
+                self._end_later(plan.drain_timeout, listener, gone)
+
+    def _end_later(self, seconds: float, listener: Listener, gone: frozenset[str]) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._end_what_was_removed, listener, gone)
 
     def _end_what_was_removed(self, listener: Listener, gone: frozenset[str]) -> None:
         is_there = listener in self._listeners.values()
@@ -305,3 +339,12 @@ class Worker:
             return
         events.error(Event.SERVER_STOPPING, reason="the supervisor is gone")
         self.drain(DRAIN_TIMEOUT_AT_EXIT if self.plan is None else self.plan.drain_timeout_at_exit)
+
+
+def _batch(listener: Listener) -> int:
+    return _OWN_BATCH if listener.policy.plan.socket.reuse_port else _SHARED_BATCH
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -2,9 +2,9 @@
 
 A process looks for the file `<GATEPOST_FAULTS>/<its pid>` whenever a message goes over its channel. The file names one
 moment and what happens then, and is removed when that has happened: `sends ActivateChange die`. Deeds: `die` (SIGKILL),
-`stop` (SIGSTOP), `drop` (the message is lost), `break` (the channel is shut down). `builds TlsContext fail` is the moment of
-building a TLS context. While the file `no-tls` names a protocol, nobody can build a context for it.
-Deadlines of the product are shortened, so that a test need not wait for minutes.
+`stop` (SIGSTOP), `drop` (the message is lost), `break` (the channel is shut down), `note` (nothing: the test waits for the
+moment). `builds TlsContext fail` is the moment of building a TLS context. While the file `no-tls` names a protocol, nobody can
+build a context for it. Deadlines of the product are shortened, so that a test need not wait for minutes.
 """
 
 from __future__ import annotations
