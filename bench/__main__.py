@@ -19,6 +19,7 @@ from bench.allowances import allow_descriptors
 from bench.asking import asking
 from bench.blocking import blocking
 from bench.changing import changing
+from bench.commanding import commanding
 from bench.delivering import delivering
 from bench.idling import IN_CLEAR, IN_IDLE, UNDER_TLS, idling
 from bench.multiplying import multiplying
@@ -40,6 +41,7 @@ QUICK: dict[str, Measurement] = {
     "api": lambda rig: asking(rig, seconds=2, rounds=5),
     "many": lambda rig: multiplying(rig, listeners=1_000, rounds=3),
     "start": lambda rig: starting(rig, listeners=100, starts=3),
+    "command": lambda rig: commanding(rig, rounds=9),
     "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=5_000, waves=3, peers_share=0.4),
     "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=5_000, waves=3, peers_share=0.3),
     "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=2),
@@ -56,6 +58,7 @@ FULL: dict[str, Measurement] = {
     "api": lambda rig: asking(rig, seconds=3, rounds=9),
     "many": lambda rig: multiplying(rig, listeners=1_000, rounds=9),
     "start": lambda rig: starting(rig, listeners=100, starts=9),
+    "command": lambda rig: commanding(rig, rounds=25),
     "idle-clear": lambda rig: idling(rig, IN_CLEAR, connections=5_000, waves=3),
     "idle-tls": lambda rig: idling(rig, UNDER_TLS, connections=5_000, waves=3),
     "idle-login": lambda rig: idling(rig, IN_IDLE, connections=2_000, waves=3),

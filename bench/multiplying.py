@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,10 +10,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from bench.api import ADMIN, ADMIN_PASSWORD, Api
+from bench.api import Api
+from bench.commanding import command_environment
 from bench.ports import Port
 from bench.rig import NotMeasurable, Rig
-from bench.servers import ENTRY_POINT, SOURCE, api, gatepost
+from bench.servers import ENTRY_POINT, api, gatepost
 from bench.table import Row
 
 _PAGE = 200
@@ -62,15 +62,8 @@ def _plan(rig: Rig, listeners: int) -> str:
 
 def _apply(rig: Rig, plan: Path) -> None:
     """Raises NotMeasurable."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, (SOURCE, os.environ.get("PYTHONPATH")))),
-        "GATEPOST_URL": f"http://127.0.0.1:{Port.HTTP.of(rig)}",
-        "GATEPOST_USER": ADMIN,
-        "GATEPOST_PASSWORD": ADMIN_PASSWORD,
-    }
     command = (sys.executable, "-c", ENTRY_POINT, "apply", str(plan))
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=command_environment(rig))
     if done.returncode != 0:
         raise NotMeasurable(f"gatepost apply failed:\n{done.stderr[-2000:]}")
 
