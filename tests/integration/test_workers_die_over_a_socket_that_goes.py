@@ -21,7 +21,8 @@ import httpx
 import pytest
 from tests.free_port import free_port
 from tests.integration.fault_injection import Saboteur, sabotaged_server
-from tests.integration.running_server import RunningServer, eventually, trusting_context
+from tests.integration.running_server import RunningServer, eventually
+from tests.tls_client import trusting_context
 
 CLIENTS = 24  # of two workers' queues, each has some
 
