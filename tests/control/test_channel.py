@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.open_descriptors import open_descriptors
+from tests.open_descriptors import no_descriptor_left, open_descriptors
 from tests.transport.loopback import some_turns, until
 
 from gatepost.control.channel import Channel
@@ -61,6 +61,13 @@ async def ends() -> AsyncIterator[tuple[End, End]]:
             os.close(descriptor)
 
 
+@pytest.fixture
+async def loop_errors() -> list[str]:
+    texts: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: texts.append(str(context["message"])))
+    return texts
+
+
 async def test_messages_arrive_in_order(ends: tuple[End, End]) -> None:
     for number in range(100):
         ends[0].channel.send(Counted(number))
@@ -81,6 +88,33 @@ async def test_the_sender_may_close_its_descriptors_at_once_even_if_the_channel_
         os.close(descriptor)
     await until(lambda: len(ends[1].received) == 301)
     assert [os.pread(descriptor, 9, 0) for descriptor in ends[1].descriptors] == [b"%d" % n for n in range(300)]
+
+
+async def test_what_the_kernel_takes_at_once_is_sent_by_a_process_that_has_no_descriptor_left(
+    ends: tuple[End, End],
+) -> None:
+    descriptor = os.memfd_create("one")
+    os.write(descriptor, b"still sent")
+    with no_descriptor_left():
+        ends[0].channel.send(Told("many"), [descriptor] * 300)
+    os.close(descriptor)
+    await until(lambda: ends[1].received)
+    assert {os.pread(received, 20, 0) for received in ends[1].descriptors} == {b"still sent"}
+    assert ends[0].channel.is_open
+
+
+async def test_descriptors_that_can_be_neither_sent_nor_kept_end_the_channel(
+    ends: tuple[End, End], loop_errors: list[str]
+) -> None:
+    before = open_descriptors()
+    ends[0].channel.send(Told("x" * 3_000_000))
+    with no_descriptor_left():
+        ends[0].channel.send(Told("later"), [0, 1, 2])
+    assert not ends[0].channel.is_open
+    await until(lambda: ends[1].closed)
+    assert ends[0].closed == 1
+    assert open_descriptors() == before - 2
+    assert ["out of descriptors" in text for text in loop_errors] == [True]
 
 
 async def test_more_descriptors_than_fit_into_one_packet_arrive(ends: tuple[End, End]) -> None:

@@ -185,6 +185,7 @@ def test_addresses_come_and_go_and_exactly_they_are_listened_on(server: RunningS
         ("[::]:{taken}", "EADDRINUSE"),
         ("192.0.2.77:{free}", "EADDRNOTAVAIL"),
         ("[2001:db8::77]:{free}", "EADDRNOTAVAIL"),
+        ("[fe80::77%nowhere0]:{free}", "ENODEV"),
     ],
 )
 def test_an_address_that_cannot_be_bound_is_refused_by_address_and_errno(

@@ -111,6 +111,18 @@ def test_equals_may_share_an_address_when_both_reuse_the_port() -> None:
         assert blamed(change(before, {"NetworkListener": {"b": different}})) == [("b", "bind")]
 
 
+def test_who_changes_one_of_two_that_share_an_address_hears_what_keeps_them_from_sharing_it() -> None:
+    before: Objects = {"NetworkListener": {name: listener(name, "[::]:25") for name in ("a", "b")}}
+    changed = listener("a", "[::]:25", socket_ttl=9, tls_timeout=5)
+    (found,) = change(before, {"NetworkListener": {"a": changed}})
+    assert isinstance(found, Unfit)
+    assert found.problem.description.endswith(
+        "choose another address or port. Equals may share it, but these differ in socketTtl, tlsTimeout: change that of "
+        "both in one request"
+    )
+    assert change(before, {"NetworkListener": {"a": changed, "b": msgspec.structs.replace(changed, name="b")}}) == []
+
+
 def test_within_a_listener_a_wildcard_covers_other_addresses_unless_the_port_is_reused() -> None:
     alone = listener("a", "[::]:25", "127.0.0.1:25", socket_reuse_port=False)
     assert blamed(change({}, {"NetworkListener": {"a": alone}})) == [("a", "bind")]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.open_descriptors import no_descriptor_left, open_descriptors
 from tests.python_process import python_environment
 
 from gatepost.control.worker_start import WorkerStart
@@ -34,9 +35,16 @@ class World:
         return self.started[-1]
 
     def signal_fork_server(self, number: signal.Signals) -> None:
+        os.kill(self._pid_of_fork_server(), number)
+
+    def children_of_fork_server(self) -> set[str]:
+        server = self._pid_of_fork_server()
+        return set(Path(f"/proc/{server}/task/{server}/children").read_text().split())
+
+    def _pid_of_fork_server(self) -> int:
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
         (server,) = [int(pid) for pid in children if PROGRAM.name in Path(f"/proc/{pid}/cmdline").read_text()]
-        os.kill(server, number)
+        return server
 
 
 @pytest.fixture
@@ -83,6 +91,20 @@ def test_a_worker_has_its_own_descriptors_and_nothing_of_the_fork_server(world: 
         pipes = [kind for kind in kinds if kind.startswith("pipe:")]
         own = {os.readlink(f"/proc/self/fd/{number}") for number in (1, 2)}  # noqa: PTH115 - descriptors
         assert set(pipes) <= own
+
+
+def test_a_worker_that_cannot_be_watched_for_want_of_descriptors_is_ended_and_the_next_one_can_be_had(
+    world: World,
+) -> None:
+    wait_until_ended(world.worker("exit 0")[1])
+    before, workers = open_descriptors(), world.children_of_fork_server()
+    with no_descriptor_left(), pytest.raises(OSError, match="open files"):
+        world.worker("wait")
+    assert open_descriptors() == before
+    assert world.children_of_fork_server() == workers
+    pid, pidfd = world.worker("exit 3")
+    wait_until_ended(pidfd)
+    assert world.fork_server.exit_status(pid) == 3
 
 
 def test_a_fork_server_that_was_killed_is_replaced_and_its_workers_live_on(world: World) -> None:

@@ -124,7 +124,14 @@ async def test_changes_of_one_worker_take_turns(supervisor: Supervisor) -> None:
 
 @pytest.mark.parametrize(
     ("name", "advice"),
-    [("EADDRINUSE", "Another process"), ("EADDRNOTAVAIL", "add it to an interface"), ("EACCES", "1023"), ("EIO", "")],
+    [
+        ("EADDRINUSE", "Another process"),
+        ("EADDRNOTAVAIL", "add it to an interface"),
+        ("EACCES", "1023"),
+        ("ENODEV", "no network interface of that name"),
+        ("EMFILE", "LimitNOFILE="),
+        ("EIO", ""),
+    ],
 )
 async def test_an_address_that_cannot_be_bound_is_told_with_the_errno_and_advice(
     supervisor: Supervisor, name: str, advice: str

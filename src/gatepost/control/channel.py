@@ -8,6 +8,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import msgspec
@@ -19,11 +20,40 @@ Received = TypeVar("Received")
 _RETRY = 0.02  # seconds until descriptors in flight may have arrived
 
 
+@dataclass(slots=True)
+class _Packet:
+    """Octets that have to be sent, with the descriptors that go with them: the caller's, or duplicates of ours."""
+
+    octets: bytes
+    descriptors: list[int]
+    is_ours: bool = False
+
+    def keep(self) -> None:
+        """The caller may close its own from now on. Raises OSError where there is no room for duplicates."""
+        if self.is_ours or not self.descriptors:
+            return
+        duplicates: list[int] = []
+        try:
+            for descriptor in self.descriptors:
+                duplicates.append(os.dup(descriptor))  # noqa: PERF401 - what was made must be known when one fails
+        except OSError:
+            _close_all(duplicates)
+            raise
+        self.descriptors, self.is_ours = duplicates, True
+
+    def let_go(self) -> None:
+        """They are sent, or never will be."""
+        if self.is_ours:
+            _close_all(self.descriptors)
+        self.descriptors = []
+
+
 class Channel(Generic[Received]):
     """Sends any message; hands received ones, with their descriptors, to `on_message`, in order.
 
-    `on_closed` is called once when the other process is gone, or sends what cannot be understood. Sending to a process
-    that is gone is not an error: whoever waits for its answer learns of the death by `on_closed`.
+    `on_closed` is called once when the other process is gone, sends what cannot be understood, or cannot be sent what it
+    has to have. Sending to a process that is gone is not an error: whoever waits for its answer learns of the death by
+    `on_closed`.
     """
 
     def __init__(
@@ -39,7 +69,7 @@ class Channel(Generic[Received]):
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(received)
         self._reader = FrameReader()
-        self._outgoing: deque[tuple[bytes, list[int]]] = deque()
+        self._outgoing: deque[_Packet] = deque()
         self._on_message = on_message
         self._on_closed = on_closed
         self._is_open = True
@@ -51,12 +81,21 @@ class Channel(Generic[Received]):
         return self._is_open
 
     def send(self, message: msgspec.Struct, descriptors: Sequence[int] = ()) -> None:
-        """Queue a message. The descriptors are duplicated at once: the caller may close its own right after."""
+        """Send a message, or queue what the kernel does not take now. Descriptors that are queued are duplicated: the caller
+        may close its own right after. A process that has none left can send all that goes at once; where it would have to
+        duplicate, the channel ends, because a part of a message is of no use to the other side."""
         if not self._is_open:
             return
-        duplicates = [os.dup(descriptor) for descriptor in descriptors]
-        self._outgoing.extend(frame_packets(self._encoder.encode(message), duplicates))
+        packets = [_Packet(*packet) for packet in frame_packets(self._encoder.encode(message), descriptors)]
+        self._outgoing.extend(packets)
         self._write()
+        try:
+            for packet in packets:
+                packet.keep()
+        except OSError as error:
+            text = f"a process cannot be sent what it has to have, out of descriptors: {error.strerror}"
+            self._loop.call_exception_handler({"message": text})
+            self._lost()
 
     def close(self) -> None:
         """Stop; `on_closed` is not called."""
@@ -67,15 +106,15 @@ class Channel(Generic[Received]):
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
         self._reader.close()
-        for _, descriptors in self._outgoing:
-            _close_all(descriptors)
+        for packet in self._outgoing:
+            packet.let_go()
         self._outgoing.clear()
 
     def _write(self) -> None:
         while self._outgoing and self._is_open:
-            octets, descriptors = self._outgoing[0]
+            packet = self._outgoing[0]
             try:
-                sent = send_packet(self._sock, octets, descriptors)
+                sent = send_packet(self._sock, packet.octets, packet.descriptors)
             except BlockingIOError:
                 self._loop.add_writer(self._sock.fileno(), self._write)
                 return
@@ -85,10 +124,9 @@ class Channel(Generic[Received]):
                 else:
                     self._lost()
                 return
-            _close_all(descriptors)
-            if sent < len(octets):
-                self._outgoing[0] = (octets[sent:], [])
-            else:
+            packet.let_go()
+            packet.octets = packet.octets[sent:]
+            if not packet.octets:
                 self._outgoing.popleft()
         if self._is_open:
             self._loop.remove_writer(self._sock.fileno())

@@ -7,7 +7,9 @@ Both sides of the conversation: the supervisor asks (`request_worker`, `exit_sta
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import socket
 import sys
 import traceback
@@ -43,6 +45,10 @@ def request_worker(sock: socket.socket, start: WorkerStart) -> tuple[int, int]:
     """Process id and pidfd of a new worker, to which the descriptors in `start` are passed. Raises OSError where it cannot
     be made, ConnectionError where the fork server is gone, TimeoutError as the socket does."""
     answer, descriptors = _ask(sock, _Fork(start), (start.control, start.counters, start.notices))
+    if not descriptors:  # no room for it here: recvmsg(2), MSG_CTRUNC
+        os.kill(answer.number, signal.SIGKILL)  # nobody has waited for it, so the id is its own
+        exit_status(sock, answer.number)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     return answer.number, descriptors[0]
 
 

@@ -194,6 +194,10 @@ class BindFailure(msgspec.Struct, frozen=True, kw_only=True):
                 return "This machine does not have that address: add it to an interface first, or bind [::]."
             case "EACCES" | "EPERM":
                 return "The server may not bind this port: start it as root with --run-as, or take a port above 1023."
+            case "ENODEV":
+                return "This machine has no network interface of that name: `ip link` lists those that it has."
+            case "EMFILE" | "ENFILE":
+                return "No descriptor is left: raise the server's limit (LimitNOFILE= of the unit, ulimit -n), or fs.file-max."
             case _:
                 return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 import sys
@@ -54,8 +55,15 @@ def _bind(address: SocketAddress, plan: SocketPlan) -> socket.socket:
 
 def _sockaddr(address: SocketAddress) -> tuple[str, int] | tuple[str, int, int, int]:
     if isinstance(address.ip, IPv6Address):
-        return str(address.ip), address.port, 0, socket.if_nametoindex(address.scope) if address.scope else 0
+        return str(address.ip), address.port, 0, _interface(address.scope) if address.scope else 0
     return str(address.ip), address.port
+
+
+def _interface(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:  # without an errno, whatever if_nametoindex(3) has said
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from None
 
 
 def fell_back_to_ipv4(address: SocketAddress, sock: socket.socket) -> bool:

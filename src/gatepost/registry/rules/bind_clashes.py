@@ -37,7 +37,7 @@ def bind_clashes(proposal: Proposal) -> Iterator[Finding]:
                     told.add((blamed, address))
                     covers = "is bound" if taken == address else f"clashes with {taken}, which is bound"
                     words = f"{address} {covers} by listener {theirs.name!r}: choose another address or port"
-                    yield _conflict(blamed, address, words)
+                    yield _conflict(blamed, address, words + _what_keeps_from_sharing(mine, theirs))
 
 
 def _pairs_that_meet(listeners: Mapping[Id, NetworkListener]) -> Iterable[tuple[Id, Id]]:
@@ -79,6 +79,16 @@ def _across(mine: NetworkListener, theirs: NetworkListener) -> Iterator[tuple[So
 
 def _may_share(one: NetworkListener, other: NetworkListener) -> bool:
     return one.socket_reuse_port and other.socket_reuse_port and _policy(one) == _policy(other)
+
+
+def _what_keeps_from_sharing(mine: NetworkListener, theirs: NetworkListener) -> str:
+    """Words for who has changed one of two that shared an address; none where it was hardly meant to be shared."""
+    if mine.protocol is not theirs.protocol or not (mine.socket_reuse_port and theirs.socket_reuse_port):
+        return ""
+    one, other = msgspec.structs.asdict(_policy(mine)), msgspec.structs.asdict(_policy(theirs))
+    fields = msgspec.structs.fields(NetworkListener)
+    names = ", ".join(field.encode_name for field in fields if one[field.name] != other[field.name])
+    return f". Equals may share it, but these differ in {names}: change that of both in one request"
 
 
 def _policy(listener: NetworkListener) -> NetworkListener:
