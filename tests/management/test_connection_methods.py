@@ -140,6 +140,18 @@ async def test_destroying_one_ends_it(busy: Api) -> None:
     assert busy.connections.ended == ["w2-1"]
 
 
+async def test_what_was_done_to_none_is_null(busy: Api) -> None:
+    answer = await busy.call("x:Connection/set", destroy=["w9-9"])
+    assert answer["destroyed"] is None  # RFC 8620 section 5.3
+    assert (await busy.call("x:Connection/set", ifInState=None))["destroyed"] is None
+
+
+async def test_no_state_is_that_of_now(busy: Api) -> None:
+    state = (await busy.call("x:Connection/get", ids=None))["state"]
+    assert await busy.error("x:Connection/set", ifInState=state, destroy=["w1-1"]) == "stateMismatch"
+    assert busy.connections.ended == []
+
+
 async def test_connections_can_be_neither_made_nor_changed(busy: Api) -> None:
     answer = await busy.call("x:Connection/set", create={"a": {}}, update={"w1-1": {"account": "bob"}})
     assert answer["notCreated"]["a"]["type"] == answer["notUpdated"]["w1-1"]["type"] == "forbidden"

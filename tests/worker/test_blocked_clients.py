@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import pytest
@@ -20,13 +19,6 @@ from gatepost.worker import block_watch
 LOOPBACK = (NetworkPlan("127.0.0.0/8"),)
 ENDING = (NetworkPlan("127.0.0.0/8", None, ends_connections=True),)
 HEADER = b"PROXY TCP4 192.0.2.7 192.0.2.1 4001 25\r\n"
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[WorkerWorld]:
-    made = WorkerWorld()
-    yield made
-    await made.end()
 
 
 async def is_refused(world: WorkerWorld, address: str, say: bytes = b"") -> bool:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
-from collections.abc import AsyncIterator
 
 import pytest
 from tests.supervisor.plans import TLS, listener
 from tests.tls_client import trusting_context
-from tests.transport.certificates import certificate
 from tests.transport.loopback import until
-from tests.worker.worker_world import WorkerWorld, rest_of
+from tests.worker.worker_world import CERTIFICATES, V1, WorkerWorld, reset, rest_of, tls_client
 
 from gatepost.control.messages import Drain
 from gatepost.telemetry.access_log import ClosedConnection
@@ -20,16 +17,6 @@ from gatepost.transport import descriptor_transport
 from gatepost.transport.counter_page import Cell
 from gatepost.transport.ending import Ending
 from gatepost.transport.reasons import CELL_OF_ENDING
-
-CERTIFICATES = (certificate("ecdsa", "mail.example.org", is_fallback=True),)
-V1 = b"PROXY TCP4 192.0.2.7 192.0.2.1 4001 25\r\n"
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[WorkerWorld]:
-    made = WorkerWorld()
-    yield made
-    await made.end()
 
 
 async def ended(world: WorkerWorld, ending: Ending) -> ClosedConnection:
@@ -68,25 +55,23 @@ async def test_a_reset(world: WorkerWorld) -> None:
     address = world.listen()
     await world.apply(listener("a", address))
     client = await world.greeted(address)
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
+    reset(client)
     await ended(world, Ending.RESET)
 
 
 async def test_a_reset_inside_tls(world: WorkerWorld) -> None:
     address = world.listen()
     await world.apply(listener("a", address, tls=TLS, is_tls_implicit=True), certificates=CERTIFICATES)
-    client = await asyncio.to_thread(trusting_context().wrap_socket, world.connect(address))
+    client = await tls_client(world.connect(address))
     assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
+    reset(client)
     await ended(world, Ending.RESET)
 
 
 async def test_a_client_that_leaves_tls_without_a_word(world: WorkerWorld) -> None:
     address = world.listen()
     await world.apply(listener("a", address, tls=TLS, is_tls_implicit=True), certificates=CERTIFICATES)
-    client = await asyncio.to_thread(trusting_context().wrap_socket, world.connect(address))
+    client = await tls_client(world.connect(address))
     assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
     client.close()
     await ended(world, Ending.CLIENT_CLOSED)

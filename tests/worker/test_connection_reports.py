@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 from tests.supervisor.plans import TLS, listener
 from tests.tls_client import trusting_context
-from tests.transport.certificates import certificate
 from tests.transport.loopback import until
-from tests.worker.worker_world import WorkerWorld, rest_of
+from tests.worker.worker_world import CERTIFICATES, WorkerWorld, rest_of
 
 from gatepost.control.connection_report import ConnectionReport
 from gatepost.control.messages import ConnectionsPart, ConnectionsQuestion, ConnectionsReported, ReportConnections
@@ -25,7 +23,6 @@ from gatepost.worker import connection as worker_connection
 from gatepost.worker import connection_questions, connection_reports
 from gatepost.worker.connection_questions import ConnectionQuestions
 
-CERTIFICATES = (certificate("ecdsa", "mail.example.org", is_fallback=True),)
 V2_WITH_FACTS = (
     b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x1c"
     + bytes([192, 0, 2, 7, 192, 0, 2, 1])
@@ -34,13 +31,6 @@ V2_WITH_FACTS = (
     + b"\x02\x00\x06mx.org"
     + b"\x05\x00\x04\x01\x02\x03\xff"
 )
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[WorkerWorld]:
-    made = WorkerWorld()
-    yield made
-    await made.end()
 
 
 async def reports(

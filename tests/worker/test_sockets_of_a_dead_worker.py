@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from tests.open_descriptors import open_descriptors
 from tests.supervisor.plans import TLS, listener, plan
-from tests.transport.certificates import certificate
 from tests.transport.loopback import until
-from tests.worker.worker_world import WorkerWorld, rest_of
+from tests.worker.worker_world import CERTIFICATES, WorkerWorld, rest_of
 
 from gatepost.control.messages import Drain, EmptySockets, GrantedSocket
 from gatepost.plan.plan import ListenerPlan, Plan
 from gatepost.sockets import minimum_ttl
 from gatepost.transport.counter_page import Cell
-
-CERTIFICATES = (certificate("ecdsa", "mail.example.org", is_fallback=True),)
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[WorkerWorld]:
-    complaints: list[dict[str, Any]] = []
-    made = WorkerWorld()
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    yield made
-    await made.end()
-    assert complaints == []
 
 
 async def give_up(world: WorkerWorld, gone: ListenerPlan, *, settings: dict[str, Any] | None = None) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
+import struct
 from collections.abc import Callable
 from typing import Any
 
 from tests.session.line_conversation import LineEngine, Reactions
 from tests.supervisor.plans import plan
+from tests.tls_client import trusting_context
+from tests.transport.certificates import certificate
 from tests.transport.loopback import until
 
 from gatepost.control.channel import Channel
@@ -24,6 +28,9 @@ from gatepost.transport.counter_page import SERVER_SLOT, Cell, CounterPage
 from gatepost.values.ids import Id
 from gatepost.worker.connection import Connection, Session
 from gatepost.worker.worker import Worker
+
+CERTIFICATES = (certificate("ecdsa", "mail.example.org", is_fallback=True),)
+V1 = b"PROXY TCP4 192.0.2.7 192.0.2.1 4001 25\r\n"
 
 
 class LineSessions:
@@ -188,3 +195,13 @@ async def rest_of(client: socket.socket) -> bytes:
         return seen
 
     return await asyncio.to_thread(read)
+
+
+async def tls_client(sock: socket.socket) -> ssl.SSLSocket:
+    return await asyncio.to_thread(trusting_context().wrap_socket, sock)
+
+
+def reset(sock: socket.socket) -> None:
+    """Close it so that the server sees a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()

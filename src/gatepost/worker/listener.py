@@ -22,7 +22,7 @@ from gatepost.transport.counter_page import NO_CAP, Cell, ConnectionCounter
 from gatepost.transport.descriptor_transport import DescriptorTransport
 from gatepost.transport.ending import Ending
 from gatepost.transport.poller import Poller
-from gatepost.transport.reasons import CELL_OF_ENDING
+from gatepost.transport.reasons import CELL_OF_ENDING, REFUSALS
 from gatepost.transport.tls_contexts import PolicyContexts, TlsContexts, UnusableTls
 from gatepost.values.ip_mask import IpMask
 from gatepost.values.socket_address import SocketAddress
@@ -203,7 +203,7 @@ class Listener:
     def _log_refusals(self) -> None:
         refusals, self._refusals_to_log = self._refusals_to_log, {}
         for cap, count in refusals.items():
-            events.warning(Event.CONNECTION_REFUSED, listener=self.policy.plan.name, cap=cap.name.lower(), count=count)
+            events.warning(Event.CONNECTION_REFUSED, listener=self.policy.plan.name, cap=REFUSALS[cap], count=count)
 
     def count_addresses(self) -> None:
         """A cap per address is set from now on: those who are here already count too."""

@@ -17,9 +17,10 @@ from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.methods.filter import Predicate, ValueTest, compile_filter
-from gatepost.management.methods.get import answer_get, check_properties, check_size
+from gatepost.management.methods.get import answer_get, read_get
 from gatepost.management.methods.query import answer_query, read_window
 from gatepost.management.methods.set_error import NOT_FOUND, SetError
+from gatepost.management.methods.set_request import read_wanted
 from gatepost.management.methods.sort import parse_sort, sorted_ids
 from gatepost.management.open_connections import OpenConnections
 from gatepost.registry.permissions import Verb
@@ -59,12 +60,7 @@ class ConnectionMethods:
     async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.1."""
         demand(context.caller, TYPE_NAME, Verb.GET)
-        arguments = Arguments(values)
-        arguments.account(context.caller.account_id)
-        wanted_ids, properties = arguments.optional_texts("ids"), arguments.optional_texts("properties")
-        arguments.finish()
-        check_properties(properties, _PROPERTIES)
-        check_size(wanted_ids, context)
+        wanted_ids, properties = read_get(values, context, _PROPERTIES)
         found = await self._matching(lambda _: True, wanted_ids)
         return answer_get(context, _state(), wanted_ids, properties, found)
 
@@ -88,12 +84,12 @@ class ConnectionMethods:
         demand(context.caller, TYPE_NAME, Verb.DESTROY)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
-        creates, updates = arguments.objects("create"), arguments.objects("update")
-        destroys = arguments.optional_texts("destroy") or []
+        wanted = read_wanted(arguments)
         arguments.finish()
-        most = context.limits.max_objects_in_set
-        if len(creates) + len(updates) + len(destroys) > most:
-            raise MethodError("requestTooLarge", f"at most {most} objects can be changed in one call")
+        wanted.check_size(context)
+        if wanted.if_in_state is not None:
+            raise MethodError("stateMismatch", "connections come and go: no state is that of now")
+        destroys = wanted.destroys
         ended = await self._matching(lambda _: True, destroys, is_to_end=True) if destroys else {}
         refused = _READ_ONLY.to_wire()
         state = _state()
@@ -103,9 +99,9 @@ class ConnectionMethods:
             "newState": state,
             "created": None,
             "updated": None,
-            "destroyed": [each for each in destroys if each in ended],
-            "notCreated": dict.fromkeys(creates, refused) or None,
-            "notUpdated": dict.fromkeys(updates, refused) or None,
+            "destroyed": [each for each in destroys if each in ended] or None,
+            "notCreated": dict.fromkeys(wanted.creates, refused) or None,
+            "notUpdated": dict.fromkeys(wanted.updates, refused) or None,
             "notDestroyed": {each: NOT_FOUND.to_wire() for each in destroys if each not in ended} or None,
         }
 

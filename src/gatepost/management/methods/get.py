@@ -16,14 +16,7 @@ from gatepost.values.ids import Id
 async def get(reader: TypeReader, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
     """The objects that were asked for, as far as the caller may see them."""
     allowed = reader.allow(context.caller, Verb.GET)
-    arguments = Arguments(values)
-    arguments.account(context.caller.account_id)
-    wanted_ids = arguments.optional_texts("ids")
-    properties = arguments.optional_texts("properties")
-    arguments.finish()
-    known = reader.object_type.properties
-    check_properties(properties, known)
-    check_size(wanted_ids, context)
+    wanted_ids, properties = read_get(values, context, reader.object_type.properties)
     snapshot = await reader.visible(context.caller, allowed)
     answer = answer_get(context, snapshot.state, wanted_ids, properties, snapshot.objects)
     if wanted_ids is None and properties is None:
@@ -36,11 +29,20 @@ def real_id(text: str, context: MethodContext) -> Id:
     return context.created_ids.get(text[1:], Id(text)) if text.startswith("#") else Id(text)
 
 
-def check_properties(properties: Sequence[str] | None, known: Collection[str]) -> None:
-    """Raises MethodError invalidArguments for a property that the type does not have."""
+def read_get(
+    values: Mapping[str, Any], context: MethodContext, known: Collection[str]
+) -> tuple[list[str] | None, list[str] | None]:
+    """The ids and the properties that are wanted; None: all. Raises MethodError: accountNotFound, requestTooLarge, and
+    invalidArguments, also for a property that is not one of the known."""
+    arguments = Arguments(values)
+    arguments.account(context.caller.account_id)
+    wanted_ids, properties = arguments.optional_texts("ids"), arguments.optional_texts("properties")
+    arguments.finish()
     unknown = [name for name in properties or () if name != "id" and name not in known]
     if unknown:
         raise invalid_arguments(f"unknown property {unknown[0][:64]!r}")
+    check_size(wanted_ids, context)
+    return wanted_ids, properties
 
 
 def check_size(wanted_ids: Sequence[str] | None, context: MethodContext) -> None:

@@ -14,9 +14,9 @@ from gatepost.management.access import demand
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
-from gatepost.management.methods.get import answer_get, check_properties, check_size, real_id
+from gatepost.management.methods.get import answer_get, check_size, read_get, real_id
 from gatepost.management.methods.history_filter import history_filter, history_orders
-from gatepost.management.methods.query import answer_query, read_window
+from gatepost.management.methods.query import answer_query, answer_query_changes, read_query_changes, read_window
 from gatepost.registry.change import CHANGE
 from gatepost.registry.kinds import UtcDateTime
 from gatepost.registry.permissions import Verb
@@ -41,12 +41,7 @@ class HistoryMethods:
     async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.1."""
         demand(context.caller, CHANGE.name, Verb.GET)
-        arguments = Arguments(values)
-        arguments.account(context.caller.account_id)
-        wanted_ids, properties = arguments.optional_texts("ids"), arguments.optional_texts("properties")
-        arguments.finish()
-        check_properties(properties, CHANGE.properties)
-        check_size(wanted_ids, context)
+        wanted_ids, properties = read_get(values, context, CHANGE.properties)
         now = await self._history.span()
         if wanted_ids is None:
             wanted_ids = list(await self._history.find(span=now))
@@ -98,26 +93,13 @@ class HistoryMethods:
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         wanted, orders = history_filter(arguments.anything("filter")), history_orders(arguments.anything("sort"))
-        since_state = arguments.text("sinceQueryState")
-        most = arguments.optional_integer("maxChanges", minimum=1)
-        arguments.optional_text("upToId")  # positions behind it may be left out; giving all is right too
-        has_total = arguments.boolean("calculateTotal")
+        asked = read_query_changes(arguments)
         arguments.finish()
         now = await self._history.span()
-        since = _known_span(since_state, now)
+        since = _known_span(asked.since_state, now)
         ids = await self._history.find(wanted, orders, span=now)
         removed = [entry_id(number) for number in _gone(since, now)]
-        added = [{"id": each, "index": index} for index, each in enumerate(ids) if _is_new(each, since)]
-        if most is not None and len(removed) + len(added) > most:
-            raise MethodError("tooManyChanges", f"there are more than {most} changes: query again")
-        answer: dict[str, Any] = {
-            "accountId": context.caller.account_id,
-            "oldQueryState": since_state,
-            "newQueryState": state_of(now),
-            "removed": removed,
-            "added": added,
-        }
-        return answer | ({"total": len(ids)} if has_total else {})
+        return answer_query_changes(context, state_of(now), asked, removed, ids, lambda each: _is_new(each, since))
 
 
 def state_of(span: Span) -> str:

@@ -13,7 +13,7 @@ from gatepost.management.applying import AddressStatus, Applier, ListenerStatus
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.methods.filter import compile_filter
-from gatepost.management.methods.get import answer_get, check_properties, check_size
+from gatepost.management.methods.get import answer_get, read_get
 from gatepost.management.methods.query import Selection, answer_query, read_window
 from gatepost.management.methods.sort import parse_sort
 from gatepost.management.stored_revision import StoredRevision
@@ -49,12 +49,7 @@ class StatusMethods:
     async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.1."""
         demand(context.caller, TYPE_NAME, Verb.GET)
-        arguments = Arguments(values)
-        arguments.account(context.caller.account_id)
-        wanted_ids, properties = arguments.optional_texts("ids"), arguments.optional_texts("properties")
-        arguments.finish()
-        check_properties(properties, _PROPERTIES)
-        check_size(wanted_ids, context)
+        wanted_ids, properties = read_get(values, context, _PROPERTIES)
         statuses = await self._statuses()
         return answer_get(context, _state(statuses), wanted_ids, properties, statuses)
 

@@ -5,7 +5,7 @@ The state of a query is the state of its type: any change of an object may chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,15 @@ class Window:
     anchor: str | None
     anchor_offset: int
     limit: int | None
+    has_total: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueryChangesWanted:
+    """Since when changes are asked for, how many at most, and whether the length of the result too."""
+
+    since_state: str
+    max_changes: int | None
     has_total: bool
 
 
@@ -121,27 +130,48 @@ async def query_changes(reader: TypeReader, values: Mapping[str, Any], context: 
     arguments = Arguments(values)
     arguments.account(context.caller.account_id)
     selection = read_selection(arguments, reader.object_type)
-    since_state = arguments.text("sinceQueryState")
-    max_changes = arguments.optional_integer("maxChanges", minimum=1)
-    arguments.optional_text("upToId")  # positions behind it may be left out; giving all is right too
-    has_total = arguments.boolean("calculateTotal")
+    wanted = read_query_changes(arguments)
     arguments.finish()
-    found, objects = await _changes_and_objects(reader, since_state, context, allowed)
+    found, objects = await _changes_and_objects(reader, wanted.since_state, context, allowed)
     visible = await reader.visible_changes(context.caller, allowed, found)
     ids = selection.ids(objects)
     changed = {*found.created, *found.updated}
     removed = [each for each in (*found.updated, *found.destroyed) if each in visible]
-    added = [{"id": each, "index": index} for index, each in enumerate(ids) if each in changed]
-    if max_changes is not None and len(removed) + len(added) > max_changes:
-        raise MethodError("tooManyChanges", f"there are more than {max_changes} changes: query again")
+    return answer_query_changes(context, found.new_state, wanted, removed, ids, changed.__contains__)
+
+
+def read_query_changes(arguments: Arguments) -> QueryChangesWanted:
+    """Raises MethodError invalidArguments."""
+    arguments.optional_text("upToId")  # positions behind it may be left out; giving all is right too
+    return QueryChangesWanted(
+        since_state=arguments.text("sinceQueryState"),
+        max_changes=arguments.optional_integer("maxChanges", minimum=1),
+        has_total=arguments.boolean("calculateTotal"),
+    )
+
+
+def answer_query_changes(
+    context: MethodContext,
+    new_state: str,
+    wanted: QueryChangesWanted,
+    removed: Sequence[Id],
+    ids: Sequence[Id],
+    is_added: Callable[[Id], bool],
+) -> dict[str, Any]:
+    """The answer, given what is no longer in the result, or not at its place, and all ids that are in it now, in order.
+    Raises MethodError tooManyChanges."""
+    added = [{"id": each, "index": index} for index, each in enumerate(ids) if is_added(each)]
+    most = wanted.max_changes
+    if most is not None and len(removed) + len(added) > most:
+        raise MethodError("tooManyChanges", f"there are more than {most} changes: query again")
     answer: dict[str, Any] = {
         "accountId": context.caller.account_id,
-        "oldQueryState": since_state,
-        "newQueryState": found.new_state,
+        "oldQueryState": wanted.since_state,
+        "newQueryState": new_state,
         "removed": removed,
         "added": added,
     }
-    return answer | ({"total": len(ids)} if has_total else {})
+    return answer | ({"total": len(ids)} if wanted.has_total else {})
 
 
 async def _changes_and_objects(

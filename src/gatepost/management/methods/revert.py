@@ -19,6 +19,7 @@ from gatepost.management.methods.history import change_to_wire, state_of
 from gatepost.management.methods.inverse import CannotRevert, conflict_error, conflicts, inverse_of
 from gatepost.management.methods.set_error import SetError, invalid_properties
 from gatepost.management.methods.set_flow import Revert, SetMethod
+from gatepost.management.methods.set_request import read_wanted
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.change import CHANGE
 from gatepost.registry.permissions import Verb
@@ -67,19 +68,16 @@ class RevertMethod:
             demand(context.caller, CHANGE.name, verb)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
-        if_in_state = arguments.optional_text("ifInState")
-        creates, updates = arguments.objects("create"), arguments.objects("update")
-        destroys = arguments.optional_texts("destroy") or []
+        wanted = read_wanted(arguments)
         set_options = {name: arguments.boolean(name) for name in ("dryRun", "allowLockOut")}
         options = _Options(set_options, arguments.boolean("force"))
         arguments.finish()
-        if len(creates) + len(updates) + len(destroys) > (most := context.limits.max_objects_in_set):
-            raise MethodError("requestTooLarge", f"at most {most} objects can be set in one call")
+        wanted.check_size(context)
         old_state = await self._state()
-        if if_in_state not in (None, old_state):
+        if wanted.if_in_state not in (None, old_state):
             raise MethodError("stateMismatch", "there are other changes since that state: read them")
         answer: dict[str, Any] = {"created": {}, "notCreated": {}, "dryRun": {}}
-        for key, wire in creates.items():
+        for key, wire in wanted.creates.items():
             await self._create(key, wire, options, context, answer)
         read_only = _READ_ONLY.to_wire()
         return {
@@ -90,8 +88,8 @@ class RevertMethod:
             "updated": None,
             "destroyed": None,
             "notCreated": answer["notCreated"] or None,
-            "notUpdated": dict.fromkeys(updates, read_only) or None,
-            "notDestroyed": dict.fromkeys(destroys, read_only) or None,
+            "notUpdated": dict.fromkeys(wanted.updates, read_only) or None,
+            "notDestroyed": dict.fromkeys(wanted.destroys, read_only) or None,
         } | ({"dryRun": answer["dryRun"]} if options.is_dry_run else {})
 
     async def _state(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -21,6 +21,32 @@ from gatepost.registry.problem import Problem
 from gatepost.registry.validation import Candidate
 from gatepost.values.ids import Id, is_id
 from gatepost.values.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The arguments that every /set has."""
+
+    if_in_state: str | None
+    creates: Mapping[str, Mapping[str, Any]]
+    updates: Mapping[str, Mapping[str, Any]]
+    destroys: Sequence[str]
+
+    def check_size(self, context: MethodContext) -> None:
+        """Raises MethodError requestTooLarge."""
+        most = context.limits.max_objects_in_set
+        if len(self.creates) + len(self.updates) + len(self.destroys) > most:
+            raise MethodError("requestTooLarge", f"at most {most} objects can be set in one call")
+
+
+def read_wanted(arguments: Arguments) -> Wanted:
+    """Raises MethodError invalidArguments."""
+    return Wanted(
+        if_in_state=arguments.optional_text("ifInState"),
+        creates=arguments.objects("create"),
+        updates=arguments.objects("update"),
+        destroys=arguments.optional_texts("destroy") or [],
+    )
 
 
 class Operation(Enum):
@@ -75,35 +101,25 @@ def read_set(
         reader.allow(context.caller, Verb.GET)  # an empty /set still tells the state
     arguments = Arguments(values)
     arguments.account(context.caller.account_id)
-    if_in_state = arguments.optional_text("ifInState")
-    creates, updates = arguments.objects("create"), arguments.objects("update")
-    destroys = arguments.optional_texts("destroy") or []
+    wanted = read_wanted(arguments)
     is_ours = GATEPOST in context.using
     is_dry_run = is_ours and arguments.boolean("dryRun")
     may_lock_out = is_ours and arguments.boolean("allowLockOut")
     arguments.finish()
-    if len(creates) + len(updates) + len(destroys) > context.limits.max_objects_in_set:
-        raise MethodError(
-            "requestTooLarge", f"at most {context.limits.max_objects_in_set} objects can be set in one call"
-        )
-    items = _items(reader.object_type, creates, updates, destroys, context, make_id)
+    wanted.check_size(context)
+    items = _items(reader.object_type, wanted, context, make_id)
     for item in items:
         if item.error is None:
             item.error = _refusal_at_sight(item, items, reader.object_type, scopes[item.operation], context)
         if scopes[item.operation] is Scope.OWN:
             item.owner_id = context.caller.account_id
-    return SetRequest(if_in_state, tuple(items), is_dry_run, may_lock_out)
+    return SetRequest(wanted.if_in_state, tuple(items), is_dry_run, may_lock_out)
 
 
 def _items(
-    object_type: ObjectType[Any],
-    creates: Mapping[str, Mapping[str, object]],
-    updates: Mapping[str, Mapping[str, object]],
-    destroys: list[str],
-    context: MethodContext,
-    make_id: Callable[[], Id],
+    object_type: ObjectType[Any], wanted: Wanted, context: MethodContext, make_id: Callable[[], Id]
 ) -> list[Item]:
-    own_ids = {key: make_id() for key in creates}
+    own_ids = {key: make_id() for key in wanted.creates}
     known_ids = {**context.created_ids, **own_ids}
 
     def item(operation: Operation, key: str, object_id: Id | None, wire: Mapping[str, object]) -> Item:
@@ -121,9 +137,9 @@ def _items(
         return Id(key) if is_id(key) else None
 
     return [
-        *(item(Operation.CREATE, key, own_ids[key], wire) for key, wire in creates.items()),
-        *(item(Operation.UPDATE, key, existing_id(key), wire) for key, wire in updates.items()),
-        *(item(Operation.DESTROY, key, existing_id(key), {}) for key in destroys),
+        *(item(Operation.CREATE, key, own_ids[key], wire) for key, wire in wanted.creates.items()),
+        *(item(Operation.UPDATE, key, existing_id(key), wire) for key, wire in wanted.updates.items()),
+        *(item(Operation.DESTROY, key, existing_id(key), {}) for key in wanted.destroys),
     ]
 
 
