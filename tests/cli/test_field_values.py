@@ -98,6 +98,15 @@ def test_conditions_become_a_filter(listener: ObjectShape) -> None:
     assert parse_conditions(listener, ["bind=[::]:25"]) == {"bind": "[::]:25"}
 
 
+def test_conditions_are_sent_as_the_server_spells_them(listener: ObjectShape) -> None:
+    network = PropertyShape("network", "string", "ipNetwork")
+    blocked = ObjectShape("BlockedIp", is_singleton=False, properties={"network": network})
+    assert parse_conditions(listener, ["bind=[0:0::0]:25"]) == {"bind": "[::]:25"}
+    assert parse_conditions(blocked, ["network=192.0.2.7/24"]) == {"network": "192.0.2.0/24"}
+    assert parse_conditions(blocked, ["network=2001:DB8:0::/32"]) == {"network": "2001:db8::/32"}
+    assert parse_conditions(blocked, ["network=192.0."]) == {"network": "192.0."}
+
+
 def test_two_conditions_on_one_property_must_both_hold(listener: ObjectShape) -> None:
     assert parse_conditions(listener, ["bind=[::]:25", "bind=[::]:26"]) == {
         "operator": "AND",

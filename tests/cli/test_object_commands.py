@@ -145,6 +145,16 @@ def test_where_that_matches_nothing_is_an_error(gatepost: Run) -> None:
     assert (result.exit_code, result.stderr) == (1, "error: no NetworkListener has name=none\n")
 
 
+def test_what_comes_near_is_told_where_nothing_matches_exactly(gatepost: Run, server: FakeServer) -> None:
+    refused = gatepost("delete", "NetworkListener", "--where", "name=ima")
+    assert refused.stderr == "error: no NetworkListener has name=ima; what comes near: imap, imaps\n"
+    assert len(server.objects["NetworkListener"]) == 3
+    assert gatepost("query", "NetworkListener", "-w", "name=ima").stdout == (
+        "nothing matches; what comes near: imap, imaps\n"
+    )
+    assert gatepost("query", "NetworkListener", "-w", "name=ima", "--json").json == []
+
+
 def test_delete_of_several_reports_what_was_done_and_what_was_refused(gatepost: Run, server: FakeServer) -> None:
     server.refusals["i2"] = {"type": "objectIsLinked", "linkedObjects": [{"object": "x:Account", "id": "a1"}]}
     result = gatepost("delete", "NetworkListener", "imap", "imaps")

@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 from tests.free_port import free_port
+from tests.integration.command_line import Result, gatepost
 from tests.integration.running_server import ADMIN, PASSWORDS, RunningServer, running_server
-
-from gatepost.cli.main import main
-
-
-@dataclass(frozen=True)
-class Result:
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-def gatepost(server: RunningServer, *arguments: str, text: str = "") -> Result:
-    """Run a command in this process; `text` is its standard input."""
-    user, password = ADMIN
-    environment = {"URL": str(server.http.base_url), "USER": user, "PASSWORD": password}
-    printed, told = StringIO(), StringIO()
-    with (
-        patch.dict(os.environ, {f"GATEPOST_{name}": value for name, value in environment.items()}),
-        patch.object(sys, "stdin", StringIO(text)),
-        redirect_stdout(printed),
-        redirect_stderr(told),
-        pytest.raises(SystemExit) as ended,
-    ):
-        main(arguments)
-    assert isinstance(ended.value.code, int)
-    return Result(ended.value.code, printed.getvalue(), told.getvalue())
 
 
 def snapshot(server: RunningServer, *options: str) -> str:

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from gatepost.registry.ip_network import BLOCKED_IP, BlockedIp
+from gatepost.values.ip_mask import IpMask
+
 Api = Any
 GET, QUERY = "x:NetworkListener/get", "x:NetworkListener/query"
 
@@ -100,6 +103,62 @@ async def test_filters(condition: object, found: list[str], api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("bind", "found"),
+    [
+        ("127.0.0.1:8080", ["web"]),
+        ("127.0.0.1:808", []),  # a whole address
+        ("127.0.0.1:80", []),
+        ("127.0.0.1", ["web"]),
+        ("::ffff:127.0.0.1", ["web"]),
+        ("27.0.0.1", []),
+        ("127.0.0.", ["web"]),  # none: a part of the text
+        ("[0::0]:25", ["mx"]),
+        ("[::]", ["webs", "mx"]),
+        ("0:0::0", ["webs", "mx"]),
+        (":25", ["mx"]),
+        (":443", []),
+        ("443", ["webs"]),
+        (None, []),
+        (25, []),
+    ],
+)
+async def test_addresses_are_found_as_addresses(bind: object, found: list[str], api: Api) -> None:
+    assert await ids(api, {"bind": bind}) == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("10.0.0.1", ["host", "ten"]),
+        ("10.0.0.10", ["ten", "tens"]),
+        ("10.9.0.0/16", ["ten"]),
+        ("10.1.2.3/8", ["ten"]),
+        ("110.0.0.1", []),
+        ("0.0.0.0/0", []),
+        ("::ffff:10.0.0.1", ["host", "ten"]),
+        ("2001:DB8:0:0::7", ["six"]),
+        ("10.0.", ["host", "ten", "tens"]),
+        ("2001:db8", ["six"]),
+        (None, []),
+    ],
+)
+async def test_networks_are_found_by_what_lies_in_them(wanted: object, found: list[str], api: Api) -> None:
+    networks = {"host": "10.0.0.1", "ten": "10.0.0.0/8", "tens": "10.0.0.10", "six": "2001:db8::/32"}
+    for name, network in networks.items():
+        api.store.put(BLOCKED_IP, name, BlockedIp(network=IpMask.parse(network)))
+    answer = await api.call("x:BlockedIp/query", filter={"network": wanted})
+    assert sorted(answer["ids"]) == sorted(found)
+
+
+async def test_a_network_in_a_set_is_found_by_what_lies_in_it(api: Api) -> None:
+    await api.call("x:NetworkListener/set", update={"mx": {"overrideProxyTrustedNetworks": ["192.0.2.0/24"]}})
+    found = {"192.0.2.7": ["mx"], "192.0.3.7": [], "192.0.2": ["mx"]}
+    for wanted, expected in found.items():
+        assert await ids(api, {"overrideProxyTrustedNetworks": wanted}) == expected
+    assert await ids(api, {"overrideProxyTrustedNetworks": None}) == ["web", "webs"]
+
+
+@pytest.mark.parametrize(
     ("condition", "kind"),
     [
         ({"color": "red"}, "unsupportedFilter"),
@@ -108,6 +167,7 @@ async def test_filters(condition: object, found: list[str], api: Api) -> None:
         ({"operator": "AND"}, "invalidArguments"),
         ({"operator": "AND", "conditions": [None]}, "invalidArguments"),
         ({"name": {}}, "invalidArguments"),
+        ({"bind": ["[::]:25"]}, "invalidArguments"),
         ({"text": 5}, "invalidArguments"),
     ],
 )

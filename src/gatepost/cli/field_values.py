@@ -52,10 +52,8 @@ def parse_conditions(shape: ObjectShape, conditions: Sequence[str]) -> dict[str,
         if separator and key == "id":
             raise usage_error("--where id: give the id as an argument instead")
         declared = _property(shape, condition, "--where", key)
-        if declared.is_set:
-            found.append({declared.name: canonical_text(declared, text)})
-        else:
-            found.append({declared.name: _typed(declared, text, "--where")})
+        value = text if declared.is_set else _typed(declared, text, "--where")
+        found.append({declared.name: canonical_text(declared, value) if isinstance(value, str) else value})
     if len({name for item in found for name in item}) < len(found):
         return {"operator": "AND", "conditions": found}
     return {name: value for item in found for name, value in item.items()}

@@ -14,6 +14,8 @@ from gatepost.values.ids import is_id
 if TYPE_CHECKING:
     from gatepost.cli.jmap_client import JmapClient
 
+_NEAR = 5  # objects that are named where none is meant exactly
+
 
 def find_shape(client: JmapClient, name: str) -> ObjectShape:
     """The object type of that name. Raises CommandError with the names that there are."""
@@ -85,8 +87,20 @@ def selected(
         return [find_object(client, shape, name) for name in named]
     found = find_matching(client, shape, conditions(client, shape, where))
     if not found:
-        raise CommandError(f"no {shape.name} has {' and '.join(where)}")
+        raise CommandError(f"no {shape.name} has {' and '.join(where)}{what_comes_near(client, shape, where)}")
     return found
+
+
+def what_comes_near(client: JmapClient, shape: ObjectShape, where: Sequence[str]) -> str:
+    """Where nothing has exactly these values: what has them as a part of its own, or is a network that they lie in."""
+    if not where:
+        return ""
+    try:
+        ids = client.query(shape, conditions(client, shape, where), limit=_NEAR)
+    except MethodError:
+        return ""
+    names = [str(each.get(shape.label_property or "id")) for each in client.get(shape, ids)]
+    return f"; what comes near: {', '.join(names)}" if names else ""
 
 
 def conditions(client: JmapClient, shape: ObjectShape, where: Sequence[str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from gatepost.cli.named_objects import (
     label_of,
     reference_labels,
     selected,
+    what_comes_near,
     with_reference_ids,
 )
 from gatepost.cli.output import Output, object_rows, value_text
@@ -53,7 +54,12 @@ Fields = Annotated[
 ]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", "-w", metavar="KEY=VALUE", help="Objects with that value; may be repeated."),
+    typer.Option(
+        "--where",
+        "-w",
+        metavar="KEY=VALUE",
+        help="Objects with exactly that value, in any spelling of it, or in their set; may be repeated.",
+    ),
 ]
 Columns = Annotated[str | None, typer.Option("--columns", metavar="NAME,...", help="Properties to show.")]
 Sort = Annotated[str | None, typer.Option("--sort", metavar="NAME", help="Property to sort by; -NAME: descending.")]
@@ -91,6 +97,9 @@ def query(
         found = find_matching(invocation.client, shape, filter_, comparator)[:limit]
     else:
         found = invocation.client.get(shape, invocation.client.query(shape, None, comparator, limit))
+    if where and not found and not invocation.output.is_json:
+        invocation.output.line(f"nothing matches{what_comes_near(invocation.client, shape, where)}")
+        return
     _print_list(invocation, shape, found, names)
 
 

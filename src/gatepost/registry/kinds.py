@@ -232,7 +232,7 @@ class Choice(Kind[E]):
 
 
 @dataclass(frozen=True, slots=True)
-class _ParsedText(Kind[T]):
+class ParsedText(Kind[T]):
     """Text that a value type parses; the text of the value is its canonical form."""
 
     read: Callable[[str], T]
@@ -262,12 +262,12 @@ class _ParsedText(Kind[T]):
 
 def socket_address_kind() -> Kind[SocketAddress]:
     """`192.0.2.1:25`, `[::]:25`; the canonical form is stored."""
-    return _ParsedText(SocketAddress.parse, "socketAddress")
+    return ParsedText(SocketAddress.parse, "socketAddress")
 
 
 def ip_mask_kind() -> Kind[IpMask]:
     """`192.0.2.1`, `192.0.2.0/24`; host bits are cleared."""
-    return _ParsedText(IpMask.parse, "ipNetwork", IpMask.parse("0.0.0.0"))  # no client has that address
+    return ParsedText(IpMask.parse, "ipNetwork", IpMask.parse("0.0.0.0"))  # no client has that address
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Filters of a query (RFC 8620 section 5.5): AND, OR, NOT over conditions on properties. Pure.
 
 A condition is an object of properties and what is looked for: text is contained, whatever its case; an enum, a number, a
-boolean, an id equals; of a set, one of the members does. `text` is contained in any of the columns of the list.
+boolean, an id equals; networks and addresses are compared as such (`address_filter`); of a set, one of the members does.
+`text` is contained in any of the columns of the list.
 """
 
 from __future__ import annotations

@@ -12,14 +12,17 @@ from typing import Any
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
+from gatepost.management.methods.address_filter import network_test, socket_address_test
 from gatepost.management.methods.filter import Predicate, compile_filter
 from gatepost.management.methods.reading import TypeReader, WireObjects
 from gatepost.management.methods.sort import Comparator, parse_sort, sorted_ids
 from gatepost.registry.declaration import ObjectType
-from gatepost.registry.kinds import Choice, Kind, ObjectId, SetOf
+from gatepost.registry.kinds import Choice, Kind, ObjectId, ParsedText, SetOf
 from gatepost.registry.permissions import Scope, Verb
 from gatepost.store.interface import ObjectChanges
 from gatepost.values.ids import Id
+
+_ADDRESS_TESTS = {"ipNetwork": network_test, "socketAddress": socket_address_test}  # by format
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +71,22 @@ def read_window(arguments: Arguments) -> Window:
 def read_selection(arguments: Arguments, object_type: ObjectType[Any]) -> Selection:
     """Filter and sort over all properties that can be read."""
     readable = {name: each for name, each in object_type.properties.items() if not each.is_secret}
-    exact = [name for name, each in readable.items() if _is_exact(each.kind)]
+    kinds = {name: _innermost(each.kind) for name, each in readable.items()}
+    exact = [name for name, kind in kinds.items() if isinstance(kind, Choice | ObjectId)]
+    tests = {
+        name: _ADDRESS_TESTS[kind.format]
+        for name, kind in kinds.items()
+        if isinstance(kind, ParsedText) and kind.format in _ADDRESS_TESTS
+    }
     columns = object_type.list_view.columns
     return Selection(
-        compile_filter(arguments.anything("filter"), readable, exact, columns),
+        compile_filter(arguments.anything("filter"), readable, exact, columns, value_tests=tests),
         parse_sort(arguments.anything("sort"), readable),
     )
 
 
-def _is_exact(kind: Kind[Any]) -> bool:
-    innermost = kind.member if isinstance(kind, SetOf) else kind
-    return isinstance(innermost, Choice | ObjectId)
+def _innermost(kind: Kind[Any]) -> Kind[Any]:
+    return kind.member if isinstance(kind, SetOf) else kind
 
 
 async def query(reader: TypeReader, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
