@@ -26,6 +26,7 @@ def test_a_template_fills_the_form_keeps_what_was_typed_and_says_what_makes_no_s
     page.get_by_text("Begin with a usual one").click()
     page.get_by_role("link", name="Mailboxes behind HAProxy").click()
     expect(page.get_by_text("send-proxy-v2")).to_be_visible()
+    page.get_by_text("Begin with a usual one: Mailboxes behind HAProxy").click()
     page.get_by_role("link", name="Mailboxes IMAP").click()
     expect(pages.field("Name")).to_have_value("imaps-2")  # there is an imaps already
     expect(pages.field("Protocol")).to_have_value("imap")
@@ -84,7 +85,7 @@ def test_the_kernel_stands_beside_the_settings_and_each_tab_has_an_address(pages
     newest = page.get_by_role("list", name="Changes").locator("> li").first
     newest.locator("summary").click()
     newest.get_by_role("button", name="Take back …").click()
-    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    page.get_by_role("dialog").get_by_role("button", name="Take it back").click()
     expect(newest).to_contain_text("takes back an earlier change")
     assert pages.server.listener("looked-at")["socketTtl"] is None
 

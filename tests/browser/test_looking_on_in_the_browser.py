@@ -44,6 +44,9 @@ def test_connections_are_found_by_network_and_ended_with_a_farewell(pages: Pages
         assert "network=127.0.7.0" in pages.page.url
         row.get_by_role("checkbox").check()
         pages.button("End 1 …").click()
+        dialog = pages.page.get_by_role("dialog", name="End 1 connection?")
+        expect(dialog).to_contain_text(f"127.0.7.7:{far.getsockname()[1]}, pop3")
+        expect(dialog).to_contain_text("POP3 clients are told at their next command, or cut off.")
         pages.button("End it").click()
         assert b"".join(iter(lambda: far.recv(4096), b"")) is not None
         expect(pages.page.get_by_text("Nobody who matches is connected.")).to_be_visible()
@@ -59,14 +62,16 @@ def test_a_change_made_elsewhere_appears_in_the_history_and_is_taken_back(pages:
     pages.server.update_listener(listener["id"], maxConnections=most)
     newest = pages.page.get_by_role("list", name="Changes").locator("> li").first
     expect(newest).to_contain_text(f"{most} connections")
-    expect(newest).to_contain_text("admin changed listener pop3")
+    expect(newest.locator("summary")).to_contain_text("admin changed listener pop3")
+    expect(newest.locator("summary")).to_contain_text("Connections at most")
     newest.locator("summary").click()
     expect(newest.locator("del")).to_have_text("8,192 connections")
     expect(newest.locator("ins")).to_have_text(f"{most} connections")
     newest.get_by_role("button", name="Take back …").click()
     preview = pages.page.get_by_role("dialog")
-    expect(preview).to_contain_text("maxConnections")
-    preview.get_by_role("button", name="Save").click()
+    expect(preview).to_contain_text("pop3: Connections at most")
+    expect(preview).to_contain_text("The listener pop3 gets back what this change has replaced.")
+    preview.get_by_role("button", name="Take it back").click()
     expect(newest).to_contain_text("takes back an earlier change")
     assert pages.server.listener("pop3")["maxConnections"] == listener["maxConnections"]
 

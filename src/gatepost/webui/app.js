@@ -5,7 +5,7 @@ import { ConfirmDialog } from "./parts/dialog.js";
 import { html, render, useEffect, useMemo, useRef, useState } from "./parts/html.js";
 import { Notices } from "./parts/notices.js";
 import { confirmLeaving, navigate, useRoute } from "./parts/router.js";
-import { Failure, PageHead } from "./parts/small.js";
+import { Failure, PageHead, useTitle } from "./parts/small.js";
 import { isOwnAccount, pagesFor, PAGES } from "./pages.js";
 import { Live } from "./server/live.js";
 import { Schema } from "./server/schema.js";
@@ -121,19 +121,21 @@ function Page({ route }) {
   const { session, schema } = useApplication();
   const [name, wantedId] = route.segments;
   const pages = pagesFor(session, schema);
-  const page = pages.find((each) => each.path === `/${name}`) ?? pages[0];
-  if (!page || PAGES.some((each) => each.path === `/${name}` && each.path !== page.path)) return html`<${NotForThisAccount} home=${page} />`;
+  const page = name === "" ? pages[0] : pages.find((each) => each.path === `/${name}`);
+  if (!page) return html`<${NoPage} isKnown=${name === "" || PAGES.some((each) => each.path === `/${name}`)} home=${pages[0]} />`;
   const views = VIEWS[page.path] ?? { list: ObjectsView, object: ObjectView };
   const id = isOwnAccount(page, session) ? session.ownId : wantedId;
   if (id && views.object) return html`<${views.object} page=${page} id=${id} />`;
   return html`<${views.list} page=${page} />`;
 }
 
-/** @param {{home: import("./pages.js").Page | undefined}} properties `home`: a page that it may see */
-function NotForThisAccount({ home }) {
+/** @param {{isKnown: boolean, home: import("./pages.js").Page | undefined}} properties `home`: a page that the account may see */
+function NoPage({ isKnown, home }) {
+  const title = isKnown ? "Not for this account" : "There is no such page";
+  useTitle(title);
   return html`
-    <${PageHead} title="Not for this account"><//>
-    <p>Your account may not see this page. An administrator can give it a role that may.</p>
+    <${PageHead} title=${title}><//>
+    <p>${isKnown ? "Your account may not see this page. An administrator can give it a role that may." : "The address is wrong, or from another version."}</p>
     ${home && html`<p><a href=${`#${home.path}`}>${home.name}</a></p>`}
   `;
 }

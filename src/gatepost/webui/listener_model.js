@@ -80,5 +80,6 @@ export function summary(entries) {
 
 /** What becomes of those who are connected when listeners go. @param {number} open */
 export function departureWords(open) {
+  if (open === 0) return "Nobody is connected now. No new connections are accepted.";
   return `${counted(open, "open connection keeps", "open connections keep")} running, no new ones are accepted.`;
 }

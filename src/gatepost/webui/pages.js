@@ -1,8 +1,9 @@
 // The pages there are, in the order of the menu. `app.js` says which view stands behind each. Pure data.
 
 /**
- * @typedef {{path: string, name: string, group: string, type: string | null, permission: string}} Page
- *   `type`: the object type whose objects are behind `path/id`; `permission`: without it the page is not in the menu
+ * @typedef {{path: string, name: string, group: string, type: string | null, permission: string, purpose?: string}} Page
+ *   `type`: the object type whose objects are behind `path/id`; `permission`: without it the page is not in the menu; `purpose`:
+ *   what the objects are good for, said while there is none
  */
 
 /** @type {Page[]} */
@@ -11,13 +12,55 @@ export const PAGES = [
   { path: "/connections", name: "Connections", group: "", type: null, permission: "sysConnectionGet" },
   { path: "/history", name: "History", group: "", type: null, permission: "sysChangeGet" },
   { path: "/listeners", name: "Listeners", group: "Network", type: "x:NetworkListener", permission: "sysNetworkListenerGet" },
-  { path: "/certificates", name: "Certificates", group: "Network", type: "x:Certificate", permission: "sysCertificateGet" },
-  { path: "/blocked", name: "Blocked networks", group: "Network", type: "x:BlockedIp", permission: "sysBlockedIpGet" },
-  { path: "/allowed", name: "Allowed networks", group: "Network", type: "x:AllowedIp", permission: "sysAllowedIpGet" },
+  {
+    path: "/certificates",
+    name: "Certificates",
+    group: "Network",
+    type: "x:Certificate",
+    permission: "sysCertificateGet",
+    purpose: "Without one no listener can offer TLS. Upload what your certificate authority gave you, or name the files that it keeps renewed.",
+  },
+  {
+    path: "/blocked",
+    name: "Blocked networks",
+    group: "Network",
+    type: "x:BlockedIp",
+    permission: "sysBlockedIpGet",
+    purpose: "Clients of a blocked network are refused as soon as they connect, at every listener, for an hour or for good: those who guess passwords, or come too often.",
+  },
+  {
+    path: "/allowed",
+    name: "Allowed networks",
+    group: "Network",
+    type: "x:AllowedIp",
+    permission: "sysAllowedIpGet",
+    purpose: "What is listed here is served even where it lies in a blocked network: your office, your monitoring.",
+  },
   { path: "/general", name: "General", group: "Network", type: "x:SystemSettings", permission: "sysSystemSettingsGet" },
-  { path: "/domains", name: "Domains", group: "Directory", type: "x:Domain", permission: "sysDomainGet" },
-  { path: "/accounts", name: "Accounts", group: "Directory", type: "x:Account", permission: "sysAccountGet" },
-  { path: "/api-keys", name: "API keys", group: "Directory", type: "x:ApiKey", permission: "sysApiKeyGet" },
+  {
+    path: "/domains",
+    name: "Domains",
+    group: "Directory",
+    type: "x:Domain",
+    permission: "sysDomainGet",
+    purpose: "A domain is what stands behind the @ of an address. Accounts are made in one, and mail for it is taken: begin here.",
+  },
+  {
+    path: "/accounts",
+    name: "Accounts",
+    group: "Directory",
+    type: "x:Account",
+    permission: "sysAccountGet",
+    purpose: "Whoever has a mailbox, or signs in here, has an account.",
+  },
+  {
+    path: "/api-keys",
+    name: "API keys",
+    group: "Directory",
+    type: "x:ApiKey",
+    permission: "sysApiKeyGet",
+    purpose: "A program signs in with a key of its own in place of somebody's password. A key can be limited to what the program does and to where it runs, and be withdrawn alone.",
+  },
 ];
 
 /**

@@ -2,6 +2,7 @@
 
 import { useApplication } from "./application.js";
 import { html } from "./html.js";
+import { LinkedName } from "./object_choice.js";
 import { valueText } from "./object_form.js";
 
 /** @import {Clash, Editing} from "./editing.js" */
@@ -17,11 +18,13 @@ export function ClashNotice({ editing, type }) {
       <ul>
         ${editing.clashes.map((clash) => {
           const property = /** @type {Property} */ (type.properties.get(clash.name));
+          const words = (/** @type {any} */ value) =>
+            property.type.type === "objectId" ? html`<${LinkedName} property=${property} id=${value} />` : valueText(property, schema, value);
           return html`
             <li key=${clash.name}>
               <strong>${property.label}</strong>
-              <span>theirs: <code>${valueText(property, schema, clash.theirs)}</code></span>
-              <span>yours: <code>${valueText(property, schema, clash.mine)}</code></span>
+              <span>theirs: <code>${words(clash.theirs)}</code></span>
+              <span>yours: <code>${words(clash.mine)}</code></span>
               <button type="button" onClick=${() => editing.settle(clash.name, clash.theirs)}>Take theirs</button>
               <button type="button" onClick=${() => editing.settle(clash.name, clash.mine)}>Keep mine</button>
               ${property.type.type === "set" &&

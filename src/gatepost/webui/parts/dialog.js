@@ -44,7 +44,7 @@ export function ConfirmDialog({ question, onAnswer }) {
     <${Dialog} title=${question.title} onClose=${() => onAnswer(false)}>
       <div class="dialog-body">${question.words}</div>
       <footer class="dialog-foot">
-        <button type="button" onClick=${() => onAnswer(false)}>Cancel</button>
+        <button type="button" autofocus onClick=${() => onAnswer(false)}>Cancel</button>
         <button type="button" class=${question.tone === "bad" ? "danger" : "primary"} onClick=${() => onAnswer(true)}>
           ${question.action}
         </button>

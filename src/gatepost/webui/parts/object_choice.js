@@ -4,6 +4,7 @@ import { useApplication, useCollection } from "./application.js";
 import { html } from "./html.js";
 
 /** @import {InputProperties} from "./inputs.js" */
+/** @import {Property} from "../server/schema.js" */
 
 /** @param {InputProperties} properties */
 export function ObjectChoice({ id, property, value, isReadOnly, describedBy, isInvalid, onChange }) {
@@ -26,6 +27,14 @@ export function ObjectChoice({ id, property, value, isReadOnly, describedBy, isI
       ${(objects ?? []).map((object) => html`<option key=${object.id} value=${object.id}>${type.labelOf(object)}</option>`)}
     </select>
   `;
+}
+
+/** The name of a linked object; its id where there is none any more. @param {{property: Property, id: string | null}} properties */
+export function LinkedName({ property, id }) {
+  const { schema } = useApplication();
+  const type = schema.type(property.type.objectName ?? "");
+  const found = useCollection(type.name).objects?.find((object) => object.id === id);
+  return found ? type.labelOf(found) : (id ?? "not set");
 }
 
 /** The name of a linked object, as a link to its page. @param {{objectName: string, id: string | null, path: string}} properties */

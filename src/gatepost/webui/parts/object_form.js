@@ -1,10 +1,11 @@
 // A form for any object type, made from the schema: its sections, and for each property label, help, unit, default, what a
 // change does, and what is wrong with the value.
 
-import { counted, durationText, EFFECTS, exactSizeText, numberText } from "../words.js";
+import { counted, durationText, EFFECTS, exactSizeText, exactText, numberText } from "../words.js";
 import { useApplication } from "./application.js";
 import { html, useEffect } from "./html.js";
 import { Input } from "./inputs.js";
+import { Time } from "./small.js";
 
 /** @import {Children} from "./html.js" */
 /** @import {Obj, ObjectType, Property, Schema} from "../server/schema.js" */
@@ -54,12 +55,13 @@ function isUnknown(property, isNew) {
 }
 
 /** @param {FormProperties & {property: Property}} properties */
-export function Field({ property, type, schema, value, isNew, isReadOnly, writable, problems, changed, onChange, onProblem, noteOf }) {
+export function Field({ property, schema, value, isNew, isReadOnly, writable, problems, changed, onChange, onProblem, noteOf }) {
+  if (property.update === "serverSet") return html`<${Reading} property=${property} schema=${schema} value=${value[property.name]} />`;
   const { name } = property;
   const id = `field-${name}`;
   const problem = problems[name] ?? null;
   const isForbidden = isReadOnly || (writable != null && !writable.has(name));
-  const isFixed = isForbidden || property.update === "serverSet" || (property.update === "immutable" && !isNew);
+  const isFixed = isForbidden || (property.update === "immutable" && !isNew);
   const isGroup = property.type.type === "set" && property.type.class?.type === "enum";
   return html`
     <div class="field" data-property=${name} data-changed=${changed.has(name) ? "true" : undefined}>
@@ -79,8 +81,23 @@ export function Field({ property, type, schema, value, isNew, isReadOnly, writab
         onProblem=${(/** @type {string | null} */ words) => onProblem(name, words)}
       />
       <p id=${`${id}-problem`} class="error" aria-live="polite">${problem}</p>
-      <p id=${`${id}-help`} class="help">${property.help} ${defaultWords(property, schema, type)}</p>
+      <p id=${`${id}-help`} class="help">${property.help} ${defaultWords(property, schema)}</p>
       ${noteOf?.(name)}
+    </div>
+  `;
+}
+
+/** What nobody but the server sets. @param {{property: Property, schema: Schema, value: any}} properties */
+function Reading({ property, schema, value }) {
+  const id = `field-${property.name}`;
+  const isTime = property.type.type === "utcDateTime" && value != null;
+  return html`
+    <div class="field" data-property=${property.name}>
+      <label for=${id}>${property.label}</label>
+      <output id=${id} class="reading" aria-describedby=${`${id}-help`}>
+        ${isTime ? html`<${Time} at=${value} /> <span class="quiet">(${exactText(new Date(value))})</span>` : valueText(property, schema, value)}
+      </output>
+      <p id=${`${id}-help`} class="help">${property.help}</p>
     </div>
   `;
 }
@@ -91,8 +108,8 @@ function EffectTag({ property }) {
   return effect && html`<span class="tag effect" data-effect=${property.effect} title=${effect.help}>${effect.word}</span>`;
 }
 
-/** @param {Property} property @param {Schema} schema @param {ObjectType} _type */
-function defaultWords(property, schema, _type) {
+/** @param {Property} property @param {Schema} schema */
+function defaultWords(property, schema) {
   const value = property.default;
   if (value === undefined || value === null || value === "") return "";
   return html`<span class="default">Default: ${valueText(property, schema, value)}.</span>`;

@@ -16,7 +16,16 @@ let isGoingBack = false;
 function read() {
   const [path, query = ""] = location.hash.replace(/^#/, "").split("?", 2);
   const clean = path.startsWith("/") ? path : "/";
-  return { path: clean, segments: clean.split("/").slice(1).map(decodeURIComponent), query: new URLSearchParams(query) };
+  return { path: clean, segments: clean.split("/").slice(1).map(decoded), query: new URLSearchParams(query) };
+}
+
+/** @param {string} segment of a path, which somebody may have typed */
+function decoded(segment) {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 /**

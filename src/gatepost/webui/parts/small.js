@@ -68,6 +68,11 @@ export function Empty({ title, children }) {
   return html`<div class="empty"><p class="empty-title">${title}</p>${children}</div>`;
 }
 
+/** Where a filter leaves nothing of what there is. @param {{title: string, onShowAll: () => void}} properties */
+export function NothingFound({ title, onShowAll }) {
+  return html`<${Empty} title=${title}><button type="button" onClick=${onShowAll}>Show all</button><//>`;
+}
+
 /**
  * The head of a page. It takes the focus when the page appears, so that the keyboard goes on there and screen readers say where
  * one has come to.

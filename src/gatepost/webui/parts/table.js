@@ -70,7 +70,7 @@ function SortChoice({ columns, sort, onSort }) {
     .filter((column) => column.isSortable !== false)
     .flatMap(({ name, label }) => [
       { key: sortText({ name, isAscending: true }), label },
-      { key: sortText({ name, isAscending: false }), label: `${label}, the other way round` },
+      { key: sortText({ name, isAscending: false }), label: `${label}, descending` },
     ]);
   return html`
     <select

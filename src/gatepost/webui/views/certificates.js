@@ -5,11 +5,11 @@ import { useApplication, useCollection } from "../parts/application.js";
 import { destroySelected } from "../parts/destroying.js";
 import { html, useState } from "../parts/html.js";
 import { withQuery } from "../parts/router.js";
-import { Empty, Failure, PageHead, State, Time, useTitle } from "../parts/small.js";
+import { Failure, NothingFound, PageHead, State, Time, useTitle } from "../parts/small.js";
 import { parseSort, sorted, sortText, Table } from "../parts/table.js";
 import { pathOfObject } from "../pages.js";
 import { counted } from "../words.js";
-import { Toolbar } from "./objects.js";
+import { NothingYet, Toolbar } from "./objects.js";
 
 /** @import {Page} from "../pages.js" */
 /** @import {Column, Sort} from "../parts/table.js" */
@@ -51,6 +51,8 @@ export function CertificatesView({ page }) {
   const chosen = found.filter((row) => selected.has(row.id)).map((row) => row.certificate);
   useTitle("Certificates");
 
+  const onFilter = (/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true });
+
   async function destroy() {
     const words = html`<p>From the next TLS handshake on, others are served in their place. Open connections keep running.</p>`;
     if (await destroySelected(application, type, chosen, words)) setSelected(new Set());
@@ -64,13 +66,13 @@ export function CertificatesView({ page }) {
     <${Toolbar}
       filter=${filter}
       label="Filter certificates"
-      onFilter=${(/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true })}
+      onFilter=${onFilter}
       counts=${collection.objects && counted(found.length, "certificate", "certificates")}
       selectedCount=${chosen.length}
       onDestroy=${session.may(type.permission("Destroy")) ? destroy : null}
     />
-    ${collection.objects?.length === 0 && html`<${Empty} title="There are no certificates."><p class="quiet">Without one no listener can offer TLS.</p><//>`}
-    ${rows.length > 0 && found.length === 0 && html`<${Empty} title="No certificate has these words." />`}
+    ${collection.objects?.length === 0 && html`<${NothingYet} page=${page} type=${type} />`}
+    ${rows.length > 0 && found.length === 0 && html`<${NothingFound} title="No certificate has these words." onShowAll=${() => onFilter("")} />`}
     ${found.length > 0 &&
     html`<${Table}
       label="Certificates"

@@ -8,13 +8,17 @@ import { Empty, Failure, PageHead, Time, useTitle } from "../parts/small.js";
 import { parseSort, sortText, Table } from "../parts/table.js";
 import { checkNetwork } from "../checks.js";
 import { destroyObjects } from "../server/changes.js";
+import { readObjects } from "../server/reading.js";
 import { counted, numberText, sizeText } from "../words.js";
 
 /** @import {Column, Sort} from "../parts/table.js" */
+/** @import {Question} from "../parts/dialog.js" */
 /** @import {Obj} from "../server/schema.js" */
+/** @import {Session} from "../server/session.js" */
 
 const TYPE = "x:Connection";
 const EVERY_MS = 3_000;
+const NAMES_SHOWN = 5;
 
 /** @type {Record<string, string>} by protocol */
 const FAREWELLS = {
@@ -54,7 +58,7 @@ function Tls({ connection }) {
 export function ConnectionsView() {
   useTitle("Connections");
   return html`
-    <${PageHead} title="Connections" subtitle="Who is connected to this server now, over all listeners and workers."><//>
+    <${PageHead} title="Connections" subtitle="Who is connected to this server now, over all listeners and workers"><//>
     <${ConnectionTable} listenerId=${null} />
   `;
 }
@@ -80,7 +84,7 @@ export function ConnectionTable({ listenerId }) {
       <${EndButton} selected=${selected} onEnded=${() => (setSelected(new Set()), found.refresh())} />
     <//>
     ${found.error && html`<${Failure} words=${found.error.message} onRetry=${found.refresh} />`}
-    ${found.isLoaded && found.total === 0 && html`<${Empty} title=${filter ? "Nobody who matches is connected." : "Nobody is connected."} />`}
+    ${found.isLoaded && found.total === 0 && html`<${Empty} title=${filter ? "Nobody who matches is connected." : "Nobody is connected."}><p class="quiet">Who connects stands here within seconds.</p><//>`}
     ${found.total > 0 &&
     html`<${Table}
       label="Connections"
@@ -145,6 +149,26 @@ function Filters({ query, hasListeners, problem, onChange, children }) {
   `;
 }
 
+/** Says whom it concerns, and what they hear. @param {Session} session @param {string[]} ids @returns {Promise<Question>} */
+async function endQuestion(session, ids) {
+  const found = await readObjects(session, TYPE, ids);
+  const more = found.length - NAMES_SHOWN;
+  const farewells = [...new Set(found.map((each) => FAREWELLS[each.protocol]))];
+  return {
+    title: `End ${counted(ids.length, "connection", "connections")}?`,
+    words: html`
+      <ul class="names">
+        ${found.slice(0, NAMES_SHOWN).map((each) => html`<li key=${each.id}>${[each.source, each.listener, each.account].filter(Boolean).join(", ")}</li>`)}
+        ${more > 0 && html`<li>and ${numberText(more)} more</li>`}
+      </ul>
+      ${farewells.map((words) => html`<p key=${words}>${words}.</p>`)}
+      <p>Who stays is cut off after ten seconds.</p>
+    `,
+    action: ids.length === 1 ? "End it" : "End them",
+    tone: "bad",
+  };
+}
+
 /** @param {{selected: Set<string>, onEnded: () => void}} properties */
 function EndButton({ selected, onEnded }) {
   const { session, confirm, notify } = useApplication();
@@ -152,17 +176,8 @@ function EndButton({ selected, onEnded }) {
   if (ids.length === 0) return null;
 
   async function end() {
-    const isSure = await confirm({
-      title: `End ${counted(ids.length, "connection", "connections")}?`,
-      words: html`
-        <p>Each client is told in its protocol; one that stays is cut off after ten seconds.</p>
-        <ul class="names">${Object.values(FAREWELLS).map((words) => html`<li key=${words}>${words}.</li>`)}</ul>
-      `,
-      action: ids.length === 1 ? "End it" : "End them",
-      tone: "bad",
-    });
-    if (!isSure) return;
     try {
+      if (!(await confirm(await endQuestion(session, ids)))) return;
       const outcomes = Object.values(await destroyObjects(session, TYPE, ids));
       const ended = outcomes.filter((outcome) => outcome.isDone).length;
       notify(`${counted(ended, "connection has", "connections have")} been told to end.`);

@@ -1,7 +1,7 @@
 // What was changed, by whom and when; what each change did; and taking one back.
 
 import { useApplication } from "../parts/application.js";
-import { Diff } from "../parts/diff.js";
+import { changedLabels, Diff } from "../parts/diff.js";
 import { html, useEffect, useState } from "../parts/html.js";
 import { askToInsist } from "../parts/lock_out.js";
 import { PreviewDialog } from "../parts/preview_dialog.js";
@@ -18,9 +18,16 @@ import { counted } from "../words.js";
 const TYPE = "x:Change";
 const EVERY_MS = 10_000;
 const AT_ONCE = 50;
+const LABELS_SHOWN = 3;
 
 /** @type {Record<string, string>} */
 const KINDS = { created: "created", updated: "changed", destroyed: "deleted" };
+/** @type {Record<string, (what: string) => string>} what becomes of the object when a change is taken back */
+const OPPOSITES = {
+  created: (what) => `The ${what} is deleted.`,
+  updated: (what) => `The ${what} gets back what this change has replaced.`,
+  destroyed: (what) => `The ${what} is made again as it was.`,
+};
 
 export function HistoryView() {
   const { route, navigate, schema } = useApplication();
@@ -31,7 +38,7 @@ export function HistoryView() {
   /** @param {Record<string, string>} changes */
   const show = (changes) => navigate(withQuery(route, changes), { replace: true });
   return html`
-    <${PageHead} title="History" subtitle="Every change of the configuration: who, when, from where, before and after."><//>
+    <${PageHead} title="History" subtitle="Every change of the configuration: who, when, from where, before and after"><//>
     <div class="toolbar">
       <input type="search" aria-label="Filter changes" placeholder="Filter" value=${text} onInput=${(/** @type {any} */ event) => show({ filter: event.target.value })} />
       <select class="compact" aria-label="Kind of object" value=${type} onChange=${(/** @type {any} */ event) => show({ type: event.target.value })}>
@@ -56,7 +63,7 @@ export function ChangeList({ filter, hasObject, most }) {
   const shown = Array.from({ length: Math.min(length, found.total) }, (_, position) => found.rows.at(position));
   return html`
     ${found.error && html`<${Failure} words=${found.error.message} onRetry=${found.refresh} />`}
-    ${found.isLoaded && found.total === 0 && html`<${Empty} title="Nothing has been changed here yet." />`}
+    ${found.isLoaded && found.total === 0 && html`<${Empty} title=${filter && hasObject ? "No change has these words." : "Nothing has been changed here yet."} />`}
     <ol class="changes" aria-label="Changes">
       ${shown.filter((each) => each !== undefined).map((each) => html`<${Change} key=${each.id} change=${each} hasObject=${hasObject} onReverted=${found.refresh} />`)}
     </ol>
@@ -86,6 +93,7 @@ function Change({ change, hasObject, onReverted }) {
         <summary>
           <${Time} at=${change.at} />
           <span><strong>${authorOf(change, schema)}</strong> ${KINDS[change.kind]} ${hasObject ? html`<strong>${what}</strong>` : "it"}</span>
+          ${change.kind === "updated" && html`<span class="quiet">${changedWords(changedLabels(type, schema, change))}</span>`}
           ${change.revertOf && html`<span class="tag">takes back an earlier change</span>`}
         </summary>
         <div class="change-body">
@@ -99,6 +107,12 @@ function Change({ change, hasObject, onReverted }) {
       </details>
     </li>
   `;
+}
+
+/** @param {string[]} labels */
+function changedWords(labels) {
+  const more = labels.length - LABELS_SHOWN;
+  return more > 1 ? `${labels.slice(0, LABELS_SHOWN).join(", ")} and ${more} more` : labels.join(", ");
 }
 
 /** @param {Obj} change @param {Schema} schema */
@@ -154,7 +168,7 @@ function RevertButton({ change, what, onReverted }) {
 
   return html`
     <button type="button" disabled=${isBusy} onClick=${look}>Take back …</button>
-    ${preview && html`<${PreviewDialog} outcome=${preview.outcome} onSave=${save} onClose=${() => setPreview(null)} />`}
+    ${preview && html`<${PreviewDialog} outcome=${preview.outcome} words=${OPPOSITES[change.kind](what)} action="Take it back" onSave=${save} onClose=${() => setPreview(null)} />`}
   `;
 }
 

@@ -5,7 +5,7 @@ import { useApplication, useCollection, usePolled } from "../parts/application.j
 import { destroySelected } from "../parts/destroying.js";
 import { html, useState } from "../parts/html.js";
 import { withQuery } from "../parts/router.js";
-import { Empty, Failure, Members, Meter, PageHead, State, useTitle } from "../parts/small.js";
+import { Empty, Failure, Members, Meter, NothingFound, PageHead, State, useTitle } from "../parts/small.js";
 import { parseSort, sorted, sortText, Table } from "../parts/table.js";
 import { readObjects } from "../server/reading.js";
 import { counted } from "../words.js";
@@ -61,6 +61,8 @@ export function ListenersView({ page }) {
   const chosen = found.filter((entry) => selected.has(entry.id));
   const mayCreate = session.may(type.permission("Create"));
 
+  const onFilter = (/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true });
+
   async function destroy() {
     const objects = chosen.flatMap((entry) => collection.find(entry.id) ?? []);
     const open = chosen.reduce((sum, entry) => sum + entry.connections, 0);
@@ -75,7 +77,7 @@ export function ListenersView({ page }) {
     <${Toolbar}
       filter=${route.query.get("filter") ?? ""}
       label="Filter listeners"
-      onFilter=${(/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true })}
+      onFilter=${onFilter}
       counts=${filter && counted(found.length, "listener", "listeners")}
       selectedCount=${chosen.length}
       onDestroy=${session.may(type.permission("Destroy")) ? destroy : null}
@@ -86,7 +88,7 @@ export function ListenersView({ page }) {
       <p class="quiet">${type.description} ${mayCreate ? "Begin with a usual one:" : ""}</p>
       ${mayCreate && html`<${TemplateLinks} />`}
     <//>`}
-    ${entries.length > 0 && found.length === 0 && html`<${Empty} title="No listener has these words." />`}
+    ${entries.length > 0 && found.length === 0 && html`<${NothingFound} title="No listener has these words." onShowAll=${() => onFilter("")} />`}
     ${isLoaded &&
     rows.length > 0 &&
     html`<${Table}

@@ -10,6 +10,7 @@ import { PreviewDialog } from "../parts/preview_dialog.js";
 import { useGuard } from "../parts/router.js";
 import { Failure, PageHead, useTitle } from "../parts/small.js";
 import { pathOfObject } from "../pages.js";
+import { counted } from "../words.js";
 
 /** @import {Page} from "../pages.js" */
 /** @import {Editing} from "../parts/editing.js" */
@@ -151,7 +152,7 @@ function FormFoot({ editing, mayWrite, isDirty, type, hidden, onPreview }) {
           ${editing.isNew ? `Create ${type.list.singular}` : "Save"}
         </button>
         <button type="button" disabled=${editing.isBusy || (!editing.isNew && !isDirty)} onClick=${onPreview}>Preview</button>
-        ${!editing.isNew && count > 0 && html`<button type="button" class="plain" onClick=${editing.reset}>Undo ${count}</button>`}
+        ${!editing.isNew && count > 0 && html`<button type="button" class="plain" onClick=${editing.reset}>Undo ${counted(count, "change", "changes")}</button>`}
         ${editing.isBusy && html`<span class="quiet" role="status">Asking all workers …</span>`}
       </div>
     </div>

@@ -6,7 +6,7 @@ import { html, useState } from "../parts/html.js";
 import { valueText } from "../parts/object_form.js";
 import { ObjectName } from "../parts/object_choice.js";
 import { withQuery } from "../parts/router.js";
-import { Empty, Failure, Members, PageHead, Time, useTitle } from "../parts/small.js";
+import { Empty, Failure, Members, NothingFound, PageHead, Time, useTitle } from "../parts/small.js";
 import { parseSort, sorted, sortText, Table } from "../parts/table.js";
 import { pathOfObject, pathOfType } from "../pages.js";
 import { counted } from "../words.js";
@@ -32,6 +32,8 @@ export function ObjectsView({ page }) {
   const chosen = found.filter((object) => selected.has(object.id)); // what is not shown is not deleted
   const canDestroy = session.may(type.permission("Destroy"));
 
+  const onFilter = (/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true });
+
   async function destroy() {
     if (await destroySelected(application, type, chosen)) setSelected(new Set());
   }
@@ -45,13 +47,13 @@ export function ObjectsView({ page }) {
     <${Toolbar}
       filter=${filter}
       label=${`Filter ${type.list.plural}`}
-      onFilter=${(/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true })}
+      onFilter=${onFilter}
       counts=${collection.objects && `${counted(found.length, type.list.singular, type.list.plural)}`}
       selectedCount=${chosen.length}
       onDestroy=${canDestroy ? destroy : null}
     />
-    ${collection.objects?.length === 0 &&
-    html`<${Empty} title=${`There are no ${type.list.plural}.`}><p class="quiet">${type.description}</p><//>`}
+    ${collection.objects?.length === 0 && html`<${NothingYet} page=${page} type=${type} />`}
+    ${collection.objects?.length && rows.length === 0 ? html`<${NothingFound} title=${`No ${type.list.singular} has these words.`} onShowAll=${() => onFilter("")} />` : null}
     ${rows.length > 0 &&
     html`<${Table}
       label=${type.list.title}
@@ -65,6 +67,17 @@ export function ObjectsView({ page }) {
       onSelect=${canDestroy ? setSelected : undefined}
       isOutdated=${collection.error !== null}
     />`}
+  `;
+}
+
+/** What they would be good for, and the way to the first. @param {{page: Page, type: ObjectType}} properties */
+export function NothingYet({ page, type }) {
+  const mayCreate = useApplication().session.may(type.permission("Create"));
+  return html`
+    <${Empty} title=${`There are no ${type.list.plural}.`}>
+      <p class="quiet">${page.purpose ?? type.description}</p>
+      ${mayCreate && html`<a class="button" href=${`#${page.path}/new`}>Make the first ${type.list.singular}</a>`}
+    <//>
   `;
 }
 

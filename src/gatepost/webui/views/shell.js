@@ -32,10 +32,11 @@ export function Shell({ onSignOut, children }) {
         <img src="icon.svg" alt="" width="28" height="28" />
         <span class="product">gatepost</span>
         <button type="button" class="plain" aria-keyshortcuts="Control+K" onClick=${() => setPaletteOpen(true)}>Go to <kbd>Ctrl K</kbd></button>
-        <span class="user" >${session.userName}</span>
-        <button type="button" title=${`Signed in as ${session.userName}`} onClick=${onSignOut}>Sign out</button>
+        <span class="user" title=${`Signed in as ${session.userName}`}>${session.userName}</span>
+        <button type="button" onClick=${onSignOut}>Sign out</button>
       </header>
       <nav id="menu" class="menu" aria-label="Pages" data-open=${isOpen ? "true" : undefined}>
+        <p class="menu-user quiet">Signed in as ${session.userName}</p>
         ${groups.map(
           (group) => html`
             <section key=${group}>

@@ -1,17 +1,24 @@
 // What a new listener can begin with, as links: the address holds the choice, and what was typed stays.
 
 import { TEMPLATES } from "../listener_templates.js";
-import { html } from "../parts/html.js";
+import { html, useEffect, useRef } from "../parts/html.js";
 
 /** @param {{chosen: string | null}} properties */
 export function TemplateChoice({ chosen }) {
-  const next = TEMPLATES.find((template) => template.key === chosen)?.next;
+  const template = TEMPLATES.find((each) => each.key === chosen);
+  const summary = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    const details = /** @type {HTMLDetailsElement | null | undefined} */ (summary.current?.parentElement);
+    if (!details?.open) return;
+    details.open = false; // what it has filled in stands below
+    summary.current?.focus();
+  }, [chosen]);
   return html`
-    <details class="templates" open=${chosen !== null}>
-      <summary>Begin with a usual one</summary>
+    <details class="templates">
+      <summary ref=${summary}>Begin with a usual one${template && `: ${template.label}`}</summary>
       <${TemplateLinks} chosen=${chosen} />
     </details>
-    ${next && html`<p class="remark">${next}</p>`}
+    ${template?.next && html`<p class="remark">${template.next}</p>`}
   `;
 }
 
