@@ -2,6 +2,7 @@
 
 import { ApplicationProvider, useApplication } from "./parts/application.js";
 import { ConfirmDialog } from "./parts/dialog.js";
+import { later } from "./parts/later.js";
 import { html, render, useEffect, useMemo, useRef, useState } from "./parts/html.js";
 import { Notices } from "./parts/notices.js";
 import { confirmLeaving, navigate, useRoute } from "./parts/router.js";
@@ -10,16 +11,7 @@ import { isOwnAccount, pagesFor, PAGES } from "./pages.js";
 import { Live } from "./server/live.js";
 import { Schema } from "./server/schema.js";
 import { Session } from "./server/session.js";
-import { ApiKeyView } from "./views/api_key.js";
-import { CertificateView } from "./views/certificate.js";
-import { CertificatesView } from "./views/certificates.js";
-import { ConnectionsView } from "./views/connections.js";
-import { GeneralView } from "./views/general.js";
 import { HistoryView } from "./views/history.js";
-import { ListenerView } from "./views/listener.js";
-import { ListenersView } from "./views/listeners.js";
-import { ObjectView } from "./views/object.js";
-import { ObjectsView } from "./views/objects.js";
 import { OverviewView } from "./views/overview.js";
 import { Shell } from "./views/shell.js";
 import { SignInAgain, SignInView } from "./views/sign_in.js";
@@ -30,6 +22,18 @@ import { SignInAgain, SignInView } from "./views/sign_in.js";
 /** @import {Route} from "./parts/router.js" */
 
 const NOTICE_MS = 8_000;
+const AFTER_FIRST_PAGE_MS = 500;
+
+const ApiKeyView = later(async () => (await import("./views/api_key.js")).ApiKeyView);
+const CertificateView = later(async () => (await import("./views/certificate.js")).CertificateView);
+const CertificatesView = later(async () => (await import("./views/certificates.js")).CertificatesView);
+const ConnectionsView = later(async () => (await import("./views/connections.js")).ConnectionsView);
+const GeneralView = later(async () => (await import("./views/general.js")).GeneralView);
+const ListenerView = later(async () => (await import("./views/listener.js")).ListenerView);
+const ListenersView = later(async () => (await import("./views/listeners.js")).ListenersView);
+const ObjectView = later(async () => (await import("./views/object.js")).ObjectView);
+const ObjectsView = later(async () => (await import("./views/objects.js")).ObjectsView);
+const LATER = [ListenersView, ConnectionsView, ListenerView, ObjectsView, ObjectView, CertificatesView, CertificateView, GeneralView, ApiKeyView];
 
 /** What is shown at a path, and at `path/id`. All others are the general ones. @type {Record<string, {list: any, object?: any}>} */
 const VIEWS = {
@@ -48,15 +52,15 @@ function Application({ session }) {
   const [words, setWords] = useState(/** @type {string | null} */ (null));
   const [schema, setSchema] = useState(/** @type {Schema | null} */ (null));
 
-  async function enter() {
-    setSchema(new Schema(await session.schema()));
+  function enter() {
+    setSchema(new Schema(session.schema));
     setStage("pages");
   }
 
   async function begin() {
     setStage("loading");
     try {
-      if (await session.resume()) await enter();
+      if (await session.resume()) enter();
       else setStage("signIn");
     } catch (error) {
       const failure = /** @type {ApiError} */ (error);
@@ -89,6 +93,7 @@ function Pages({ session, schema, onSignOut }) {
   const [renewal, setRenewal] = useState(/** @type {{done: () => void} | null} */ (null));
   useEffect(() => {
     live.start();
+    setTimeout(() => LATER.forEach((view) => view.fetchIt()), AFTER_FIRST_PAGE_MS);
     session.onExpired = () => new Promise((resolve) => setRenewal({ done: () => resolve() }));
     return () => live.stop();
   }, []);

@@ -3,7 +3,7 @@
 import { useApplication } from "./application.js";
 import { html } from "./html.js";
 import { LinkedName } from "./object_choice.js";
-import { valueText } from "./object_form.js";
+import { valueText } from "./value_text.js";
 
 /** @import {Children} from "./html.js" */
 /** @import {Obj, ObjectType, Property} from "../server/schema.js" */

@@ -1,11 +1,12 @@
 // A form for any object type, made from the schema: its sections, and for each property label, help, unit, default, what a
 // change does, and what is wrong with the value.
 
-import { counted, durationText, EFFECTS, exactSizeText, exactText, numberText } from "../words.js";
+import { EFFECTS, exactText } from "../words.js";
 import { useApplication } from "./application.js";
 import { html, useEffect } from "./html.js";
 import { Input } from "./inputs.js";
 import { Time } from "./small.js";
+import { valueText } from "./value_text.js";
 
 /** @import {Children} from "./html.js" */
 /** @import {Obj, ObjectType, Property, Schema} from "../server/schema.js" */
@@ -113,27 +114,4 @@ function defaultWords(property, schema) {
   const value = property.default;
   if (value === undefined || value === null || value === "") return "";
   return html`<span class="default">Default: ${valueText(property, schema, value)}.</span>`;
-}
-
-/**
- * A value in words, as a table or a comparison shows it.
- * @param {Property} property
- * @param {Schema} schema
- * @param {any} value
- * @returns {string}
- */
-export function valueText(property, schema, value) {
-  const { type } = property;
-  if (value === null || value === undefined) return "not set";
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (type.type === "enum") return schema.labelOf(type.enumName, value);
-  if (type.type === "number" && type.format === "duration") return durationText(value);
-  if (type.type === "number" && type.format === "size") return exactSizeText(value);
-  if (typeof value === "number") return [numberText(value), property.unit].filter(Boolean).join(" ");
-  if (type.type === "set") {
-    const members = Object.keys(value).map((member) => schema.labelOf(type.class?.enumName, member));
-    if (members.length > 12) return counted(members.length, "entry", "entries");
-    return members.join(", ") || "none";
-  }
-  return String(value);
 }

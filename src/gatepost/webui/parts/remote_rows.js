@@ -13,11 +13,12 @@ const BESIDE = 40; // rows that are loaded before and behind those in sight
  * @param {string} type with `x:`
  * @param {{filter: Obj | null, sort: Obj[]}} query as RFC 8620 section 5.5 wants them
  * @param {number} everyMs
+ * @param {number} [first] how many are looked at to begin with
  * @returns {{rows: Rows, isLoaded: boolean, total: number, error: Error | null, refresh: () => void, onVisible: (first: number, last: number) => void}}
  */
-export function useRemoteRows(type, query, everyMs) {
+export function useRemoteRows(type, query, everyMs, first = 100) {
   const { session } = useApplication();
-  const [range, setRange] = useState({ first: 0, last: 100 });
+  const [range, setRange] = useState({ first: 0, last: first });
   const key = JSON.stringify([type, query, range]);
 
   async function load() {

@@ -17,6 +17,8 @@ export class Session {
   #resource = null;
   /** @type {AccountDocument} */
   #account = { permissions: [] };
+  /** @type {any} */
+  #schema = null;
   /** @type {Promise<void> | null} */
   #renewal = null;
 
@@ -29,6 +31,11 @@ export class Session {
   /** The name to show, as it was typed at sign-in or as the server gives it. */
   get userName() {
     return this.#resource?.username || sessionStorage.getItem(STORED_USER) || "";
+  }
+
+  /** The schema document, as it was when the session began here. */
+  get schema() {
+    return this.#schema;
   }
 
   get accountId() {
@@ -64,12 +71,11 @@ export class Session {
   /** Take up the session that a reload or another tab left behind. Gives whether there is one. */
   async resume() {
     try {
-      const account = await api.account();
-      this.#csrfToken = account.csrfToken ?? sessionStorage.getItem(STORED_TOKEN);
-      if (!this.#csrfToken) return false;
-      this.#account = account;
-      this.#resource = await api.sessionResource();
-      return true;
+      const account = api.account();
+      if (sessionStorage.getItem(STORED_TOKEN) === null) await account; // hardly signed in: ask no more than that
+      await this.#enter(account);
+      this.#csrfToken = this.#account.csrfToken ?? sessionStorage.getItem(STORED_TOKEN);
+      return this.#csrfToken !== null;
     } catch (error) {
       if (error instanceof api.ApiError && error.kind === "unauthenticated") return false;
       throw error;
@@ -85,7 +91,12 @@ export class Session {
     this.#csrfToken = await api.signIn(user, password);
     sessionStorage.setItem(STORED_TOKEN, this.#csrfToken);
     sessionStorage.setItem(STORED_USER, user);
-    [this.#account, this.#resource] = await Promise.all([api.account(), api.sessionResource()]);
+    await this.#enter(api.account());
+  }
+
+  /** Ask all at once for what the pages are made from. @param {Promise<AccountDocument>} account */
+  async #enter(account) {
+    [this.#account, this.#resource, this.#schema] = await Promise.all([account, api.sessionResource(), api.schema()]);
   }
 
   /** Forgets the session here even if the server cannot be told. */
@@ -108,11 +119,6 @@ export class Session {
    */
   async call(calls) {
     return this.#signedIn(() => api.jmap(/** @type {SessionResource} */ (this.#resource), this.#csrfToken, calls));
-  }
-
-  /** The schema document. */
-  async schema() {
-    return this.#signedIn(api.schema);
   }
 
   /**

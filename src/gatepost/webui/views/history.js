@@ -58,7 +58,7 @@ export function HistoryView() {
 export function ChangeList({ filter, hasObject, most }) {
   const [length, setLength] = useState(most ?? AT_ONCE);
   const { live } = useApplication();
-  const found = useRemoteRows(TYPE, { filter, sort: [{ property: "at", isAscending: false }] }, EVERY_MS);
+  const found = useRemoteRows(TYPE, { filter, sort: [{ property: "at", isAscending: false }] }, EVERY_MS, most);
   useEffect(() => live.follow(found.refresh), [found.refresh]);
   const shown = Array.from({ length: Math.min(length, found.total) }, (_, position) => found.rows.at(position));
   return html`

@@ -3,11 +3,11 @@
 import { useApplication, useCollection } from "../parts/application.js";
 import { destroySelected } from "../parts/destroying.js";
 import { html, useState } from "../parts/html.js";
-import { valueText } from "../parts/object_form.js";
 import { ObjectName } from "../parts/object_choice.js";
 import { withQuery } from "../parts/router.js";
 import { Empty, Failure, Members, NothingFound, PageHead, Time, useTitle } from "../parts/small.js";
 import { parseSort, sorted, sortText, Table } from "../parts/table.js";
+import { valueText } from "../parts/value_text.js";
 import { pathOfObject, pathOfType } from "../pages.js";
 import { counted } from "../words.js";
 

@@ -6,7 +6,7 @@ import { useTitle } from "../parts/small.js";
 
 /** @import {Session} from "../server/session.js" */
 
-/** @param {{session: Session, words: string | null, onSignedIn: () => Promise<void>}} properties */
+/** @param {{session: Session, words: string | null, onSignedIn: () => void}} properties */
 export function SignInView({ session, words, onSignedIn }) {
   useTitle("Sign in");
   return html`
@@ -30,7 +30,7 @@ export function SignInAgain({ session, onSignedIn, onGiveUp }) {
   `;
 }
 
-/** @param {{session: Session, words: string | null, user?: string, onSignedIn: () => any}} properties */
+/** @param {{session: Session, words: string | null, user?: string, onSignedIn: () => void}} properties */
 function SignInForm({ session, words, user = "", onSignedIn }) {
   const [problem, setProblem] = useState(words);
   const [isBusy, setBusy] = useState(false);
@@ -48,7 +48,7 @@ function SignInForm({ session, words, user = "", onSignedIn }) {
     setProblem(null);
     try {
       await session.signIn(String(fields.get("user")), String(fields.get("password")));
-      await onSignedIn();
+      onSignedIn();
     } catch (error) {
       setProblem(/** @type {Error} */ (error).message);
       setBusy(false);
