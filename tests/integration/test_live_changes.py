@@ -7,6 +7,7 @@ import re
 import smtplib
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.free_port import free_port
@@ -143,6 +144,36 @@ def test_listeners_that_share_an_address_come_and_go_without_a_gap_and_count_eac
     assert load.errors == []
     server.destroy_listener(third)
     assert _is_refused(port)
+
+
+def test_addresses_that_come_and_go_leave_no_socket_in_any_process(server: RunningServer) -> None:
+    before = None
+    for number in range(8):
+        listener_id = server.create_listener(
+            name="edge",
+            protocol="smtp",
+            bind=[f"127.0.0.1:{free_port()}", f"[::1]:{free_port()}"],
+            socketReusePort=bool(number % 2),
+        )
+        server.update_listener(listener_id, socketReusePort=not number % 2)
+        server.destroy_listener(listener_id)
+        if number == 1:
+            before = _sockets(server)
+    assert _sockets(server) == before
+
+
+def _sockets(server: RunningServer) -> list[int]:
+    """How many each process has open."""
+    return [
+        sum(map(_is_socket, Path(f"/proc/{pid}/fd").iterdir())) for pid in (server.process.pid, *server.worker_pids())
+    ]
+
+
+def _is_socket(entry: Path) -> bool:
+    try:
+        return str(entry.readlink()).startswith("socket:")
+    except FileNotFoundError:
+        return False  # closed since
 
 
 def test_a_wildcard_replaces_a_specific_address_of_the_same_port_without_a_gap(server: RunningServer) -> None:

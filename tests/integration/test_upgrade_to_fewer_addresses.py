@@ -3,7 +3,10 @@ as by a change of the configuration: nobody who comes meanwhile is reset, and no
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -11,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from tests.free_port import free_port
-from tests.integration.running_server import RunningServer, eventually, running_server
+from tests.integration.fault_injection import sabotaged_server
+from tests.integration.running_server import RunningServer, children_of, eventually, running_server
 from tests.integration.upgrades import Upgrades
 from tests.integration.visitors import GREETED, REFUSED, Target, visitors_at
 
@@ -70,6 +75,19 @@ class Server:
             value["bind"] = {_bind(patch["bind"], self.ports[name]): True}
         store.execute(f"UPDATE configuration_object SET value = ? {where}", (json.dumps(value), name))
 
+    def session(self, name: str) -> socket.socket:
+        """A client that has been greeted."""
+        sock = socket.create_connection(("127.0.0.1", self.ports[name]), timeout=20)
+        self.upgrades.connections.callback(sock.close)
+        assert sock.recv(4096)
+        return sock
+
+    def is_refused(self, name: str) -> bool:
+        """Whether nobody listens there."""
+        with socket.socket() as sock:
+            sock.settimeout(20)
+            return sock.connect_ex(("127.0.0.1", self.ports[name])) == errno.ECONNREFUSED
+
 
 def _bind(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -85,9 +103,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_nobody_is_reset_at_an_address_that_the_new_server_does_not_want(server: Server) -> None:
-    session = socket.create_connection(("127.0.0.1", server.ports["gone"]), timeout=20)
-    server.upgrades.connections.callback(session.close)
-    assert session.recv(4096)
+    session = server.session("gone")
     server.change_the_store_alone()
     with visitors_at(server.targets(), clients=6) as visitors:
         server.upgrades.succeed()
@@ -100,6 +116,28 @@ def test_nobody_is_reset_at_an_address_that_the_new_server_does_not_want(server:
     eventually(partial(_nobody_listens_on, [server.ports[name] for name in LISTENERS if name.startswith("gone")]))
     assert _listening_sockets(server.ports["gathered"]) == 1
     assert _listening_sockets(server.ports["stays"]) == 2
+
+
+def test_between_the_last_accept_and_the_end_of_a_socket_nobody_gets_in(tmp_path: Path) -> None:
+    with sabotaged_server(tmp_path) as saboteur:
+        server = Server(saboteur.server)
+        server.session(
+            "gone"
+        )  # the old server lives: when the last of a group's parents ends, the kernel wakes the group
+        server.change_the_store_alone()
+        before = children_of(server.upgrades.pid)
+        upgrading = Thread(target=server.upgrades.run)
+        upgrading.start()
+        (successor,) = eventually(lambda: children_of(server.upgrades.pid) - before)
+        saboteur.order(successor, "receives SocketsAreYours", "stop")
+        eventually(lambda: saboteur.has_struck(successor))
+        for name in ("gone", "gone-shared", "gone-any"):
+            with pytest.raises(TimeoutError):
+                socket.create_connection(("127.0.0.1", server.ports[name]), timeout=0.3)
+        os.kill(successor, signal.SIGCONT)
+        upgrading.join(60)
+        eventually(lambda: server.is_refused("gone"))
+        server.upgrades.end()
 
 
 def _nobody_listens_on(ports: list[int]) -> bool:

@@ -17,25 +17,26 @@ _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 _SYN_RECV = 1 << 3  # 1 << TCP_SYN_RECV
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence number, port
 _REQUEST = struct.Struct("=BBBxI")  # inet_diag_req_v2: family, protocol, extensions, states; then the inet_diag_sockid:
-_PORTS_AND_REST = struct.Struct("!HH44x")  # source and destination port, addresses, interface, cookie: 0 is any
+_ANY_SOCKET = bytes(48)  # ports, addresses, interface, cookie
 _ENDS = slice(_HEADER.size + 4, _HEADER.size + 40)  # of a message with inet_diag_msg: both ports, both addresses
 
 
 def handshakes_under_way(ports: Collection[int]) -> frozenset[bytes]:
     """At these ports of this machine, whatever the address; each by its ends. None where the kernel does not tell."""
+    wanted = {port.to_bytes(2, "big") for port in ports}
     found: set[bytes] = set()
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as diagnosis:
             for family in (socket.AF_INET, socket.AF_INET6):
-                for port in ports:
-                    found |= _at(diagnosis, family, port)
+                found |= {ends for ends in _of_family(diagnosis, family) if ends[:2] in wanted}
     except OSError:
         pass
     return frozenset(found)
 
 
-def _at(diagnosis: socket.socket, family: int, port: int) -> set[bytes]:
-    body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, _SYN_RECV) + _PORTS_AND_REST.pack(port, 0)
+def _of_family(diagnosis: socket.socket, family: int) -> set[bytes]:
+    """At all ports: the kernel walks through every connection of the machine for each question, some milliseconds long."""
+    body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, _SYN_RECV) + _ANY_SOCKET
     diagnosis.send(_HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 0, 0) + body)
     found: set[bytes] = set()
     while True:

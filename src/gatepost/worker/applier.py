@@ -28,7 +28,8 @@ from gatepost.worker.listener_statuses import node_status
 
 _TURN_DEADLINE = 60.0  # seconds
 _ANSWER_DEADLINE = 45.0  # seconds
-# The supervisor itself waits up to three times 30 s for workers, and a moment for sockets to be empty.
+# The supervisor itself waits up to three times 30 s for workers, and a moment for sockets to be empty; for longer only where
+# workers die or hang one after the other over sockets that clients wait in.
 _ACTIVATION_DEADLINE = 105.0  # seconds
 _GONE = "the supervisor is gone"
 _OUT_OF_TURN = "the supervisor answered out of turn"
