@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from tests.management.conftest import USING
 from gatepost.management.web_session import LIFETIME
 
 Api = Any
+API_PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 JSON = {"content-type": "application/json"}
 ECHO = b'{"using":["urn:ietf:params:jmap:core"],"methodCalls":[["Core/echo",{},"c"]]}'
 AUTH = {"authorization": "Basic YWRtaW46c2VjcmV0"}  # admin:secret
@@ -106,6 +108,7 @@ async def test_a_browser_signs_in_works_and_signs_out(api: Api) -> None:
         token = signed_in.json()["csrfToken"]
         account = (await client.get("/api/account")).json()
         assert (account["csrfToken"], account["name"], account["role"]) == (token, "admin", "admin")
+        assert [name for name in account if f"`{name}`" not in API_PAGE] == []
         headers = {**JSON, "x-csrf-token": token}
         assert (await client.post("/jmap/", content=ECHO, headers=headers)).status_code == 200
         signed_out = await client.post("/api/logout", headers={"x-csrf-token": token})
