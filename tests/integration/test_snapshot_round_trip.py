@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 from tests.free_port import free_port
@@ -76,8 +77,23 @@ def test_a_snapshot_is_what_runs_and_says_what_it_lacks(original: RunningServer)
     assert "Account alice@example.org: password" in taken.stderr
     assert "Certificate as text: privateKey" in taken.stderr
     assert "in files" not in taken.stderr
+    remark = (
+        "# password of alice@example.org is not in here: no server gives it back. What exists keeps its own; to create "
+    )
+    assert f"{remark}the Account, add it to the line below." in taken.stdout.splitlines()
     assert PASSWORDS["alice"] not in taken.stdout
     assert "PRIVATE KEY" not in taken.stdout
+
+
+def test_a_snapshot_applied_where_it_was_taken_changes_nothing_and_every_secret_stays(original: RunningServer) -> None:
+    changes = original.call("x:Change/query", calculateTotal=True)["total"]
+    applied = gatepost(original, "apply", "-", text=snapshot(original))
+    assert applied.exit_code == 0, applied.stderr
+    assert ", 0 updated, 0 destroyed, " in applied.stdout.splitlines()[-1]
+    assert original.call("x:Change/query", calculateTotal=True)["total"] == changes
+    for name, password in PASSWORDS.items():
+        url = str(original.http.base_url.join("/api/account"))
+        assert httpx.get(url, auth=(name, password), timeout=60, trust_env=False).status_code == 200
 
 
 def test_a_text_may_have_any_line_separator(original: RunningServer) -> None:

@@ -187,10 +187,10 @@ def _remarks(shape: ObjectShape, entry: _Entry) -> list[str]:
         return []
     names = ", ".join(entry.missing)
     if all(shape.properties[name].is_written for name in entry.missing):
-        words = f"Add it where the {shape.name} is to be created."
+        words = f"to create the {shape.name}, add it to the line below"
     else:
-        words = "Another server makes a new one."
-    return [f"# {names} of {entry.label}: the server does not give it back. {words}"]
+        words = f"where the {shape.name} is created, the server makes a new one and shows it once"
+    return [f"# {names} of {entry.label} is not in here: no server gives it back. What exists keeps its own; {words}."]
 
 
 def _titled(shape: ObjectShape, entry: _Entry) -> str:
