@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 
-.PHONY: run test check format manual bench bench-full soak vendor screenshots lock clean
+.PHONY: run test check format manual bench bench-full soak fuzz vendor screenshots lock clean
 
 run: $(VENV)/runtime-installed ## start the demonstration on loopback
 	$(BIN)/gatepost serve --demo

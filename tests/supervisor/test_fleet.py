@@ -230,7 +230,7 @@ async def test_drained_workers_are_not_replaced(world: World) -> None:
     world.fleet.drain(5)
     await asyncio.wait_for(world.fleet.is_empty.wait(), 30)
     assert len(world.notes("drain")) == WORKERS
-    assert world.deaths == []
+    assert not world.fleet.living
 
 
 async def test_workers_that_do_not_end_are_killed(world: World) -> None:
@@ -279,6 +279,13 @@ async def test_more_workers_are_ready_before_they_get_sockets_and_fewer_leave_af
     world.fleet.retire_surplus()
     await until(lambda: len(world.notes("retire")) == 3 and len(world.fleet.living) == 1)
     assert [seat.row for seat in world.fleet.seats.taken] == [0]
+
+
+async def test_the_end_of_a_worker_is_told_behind_a_hand_over_too(world: World) -> None:
+    await world.start("obedient")
+    await world.fleet.hand_over()
+    await until(lambda: world.has_deaths(WORKERS))  # who waits for their answers waits no more
+    assert world.fleet.is_empty.is_set()
 
 
 async def test_workers_are_told_of_all_others_and_of_those_that_leave(world: World) -> None:

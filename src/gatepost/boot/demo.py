@@ -9,6 +9,7 @@ import secrets
 import string
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 
 DOMAIN = "example.org"
@@ -51,18 +52,18 @@ def messages() -> list[DemoMessage]:
 
 
 def _message(sender: str, recipient: str, subject: str, text: str) -> bytes:
-    message = EmailMessage()
+    message = EmailMessage(policy=SMTP)
     message["From"] = f"{sender.title()} <{sender}@{DOMAIN}>"
     message["To"] = f"{recipient.title()} <{recipient}@{DOMAIN}>"
     message["Subject"] = subject
     message["Date"] = "Mon, 02 Nov 2026 09:00:00 +0000"
     message["Message-ID"] = f"<{sender}.{recipient}.{len(subject)}@{DOMAIN}>"
     message.set_content(text)
-    return message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return message.as_bytes()
 
 
 def _greeting_in_two_forms() -> bytes:
-    message = EmailMessage()
+    message = EmailMessage(policy=SMTP)
     message["From"] = f"gatepost <postmaster@{DOMAIN}>"
     message["To"] = f"Alice <alice@{DOMAIN}>"
     message["Subject"] = "Welcome to gatepost \N{EN DASH} grüß dich"
@@ -73,4 +74,4 @@ def _greeting_in_two_forms() -> bytes:
         "<p>This message has a <b>text</b> part, an HTML part and an attachment.</p>", subtype="html"
     )
     message.add_attachment("name,port\nimap,10143\n", filename="listeners.csv", subtype="csv")
-    return message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return message.as_bytes()

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from gatepost.boot.self_signed import make_self_signed
 from gatepost.embedding.listener import objection
-from gatepost.embedding.refused import Objection, Refused
+from gatepost.embedding.refused import Objection, Refused, name_taken
 from gatepost.registry.certificate import CERTIFICATE, Certificate, complete_certificate
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.declaration import SINGLETON_ID
@@ -75,9 +75,7 @@ def refusal(before: Configuration, after: Configuration, names: Iterable[str]) -
         return None
     return Refused(
         *(
-            objection(each.ref.id, each.problem)
-            if isinstance(each, Unfit)
-            else Objection(each.ref.id, "name", "there is a listener of this name")
+            objection(each.ref.id, each.problem) if isinstance(each, Unfit) else name_taken(each.ref.id)
             for each in found
         )
     )

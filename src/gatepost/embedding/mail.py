@@ -30,7 +30,7 @@ from gatepost.embedding.listener import (
 )
 from gatepost.embedding.log import events_to_logging
 from gatepost.embedding.one_process import OneProcess
-from gatepost.embedding.refused import Objection, Refused
+from gatepost.embedding.refused import Objection, Refused, name_taken
 from gatepost.embedding.server import DRAIN_TIMEOUT, with_ports
 from gatepost.embedding.smtp_handler import Address
 from gatepost.embedding.temporary_store import temporary_store, writes_of
@@ -105,7 +105,7 @@ class MailServer:
         """More listeners. Raises Refused, with those that could not be added; the others are there."""
         names = [listener.name for listener in listeners]
         if double := {name for name in names if name in self._listeners or names.count(name) > 1}:
-            raise Refused(*(Objection(name, "name", "there is a listener of this name") for name in sorted(double)))
+            raise Refused(*(name_taken(name) for name in sorted(double)))
         try:
             wanted = {each.name: with_ports(self._process.node.table, new_listener(each)) for each in listeners}
             creates = {f"l{number}": _wire(listener) for number, listener in enumerate(wanted.values())}

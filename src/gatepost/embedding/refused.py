@@ -19,6 +19,11 @@ class Objection:
         return f"{self.name}.{self.field}: {self.description}"
 
 
+def name_taken(name: str) -> Objection:
+    """There cannot be two of them."""
+    return Objection(name, "name", "there is a listener of this name")
+
+
 class Refused(ValueError):
     """The listeners cannot be as they were asked for. All objections at once; nothing has changed, nothing is bound."""
 

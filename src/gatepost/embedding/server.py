@@ -35,7 +35,7 @@ from gatepost.embedding.listener import (
 )
 from gatepost.embedding.log import events_to_logging
 from gatepost.embedding.one_process import OneProcess
-from gatepost.embedding.refused import Objection, Refused
+from gatepost.embedding.refused import Objection, Refused, name_taken
 from gatepost.embedding.smtp_handler import Address, Authenticate, CallbackHandler, MessageCallback, SmtpHandler
 from gatepost.management.applying import ApplyFailure, ListenerStatus
 from gatepost.plan.derive import derive, socket_plan
@@ -108,7 +108,7 @@ class Server:
         async with self._lock:
             taken = {each.casefold() for each in self.names}
             if double := [name for name in names if name.casefold() in taken or names.count(name) > 1]:
-                raise Refused(*(Objection(name, "name", "there is a listener of this name") for name in double))
+                raise Refused(*(name_taken(name) for name in double))
             await self._change({listener.name: new_listener(listener) for listener in listeners})
 
     async def update(

@@ -22,7 +22,7 @@ _ENDS = slice(_HEADER.size + 4, _HEADER.size + 40)  # of a message with inet_dia
 
 
 def handshakes_under_way(ports: Collection[int]) -> frozenset[bytes]:
-    """At these ports of this machine, whatever the address; each by its ends. None where the kernel does not tell."""
+    """At these ports of this machine, whatever the address; each by its ends. Empty where the kernel does not tell."""
     wanted = {port.to_bytes(2, "big") for port in ports}
     found: set[bytes] = set()
     try:

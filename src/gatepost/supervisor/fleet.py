@@ -56,7 +56,7 @@ class Fleet:
         slots: CounterSlots,
         table: SocketTable,
         on_request: Callable[[WorkerProcess, FromWorker], None],
-        on_death: Callable[[WorkerProcess], None],
+        on_end: Callable[[WorkerProcess], None],
     ) -> None:
         self._starter = starter
         self._default_worker_count = worker_count
@@ -66,7 +66,7 @@ class Fleet:
         self._slots = slots
         self._table = table
         self._on_request = on_request
-        self._on_death = on_death
+        self._on_end = on_end
         self._workers: dict[int, WorkerProcess] = {}
         self._surplus: set[WorkerProcess] = set()  # more than the plan asks for: they stay until their connections end
         self._seat_of: dict[int, Seat] = {}
@@ -349,7 +349,7 @@ class Fleet:
         self._early_deaths = self._early_deaths + 1 if lived < _LONG_LIFE else 0
         delay = 0.0 if self._early_deaths <= 1 else min(0.1 * 2**self._early_deaths, _LONGEST_DELAY)
         asyncio.get_running_loop().call_later(delay, self._start_worker, worker.index)
-        self._on_death(worker)
+        self._on_end(worker)
         if self._reconciling is worker:
             self.reconcile()  # it may not have come to it
 
@@ -360,7 +360,7 @@ class Fleet:
         if not self.is_stopping:
             events.info(Event.WORKER_RETIRED, worker=worker.index + 1, pid=worker.pid)
             self._vacate(worker.seat)
-            self._on_death(worker)
+        self._on_end(worker)
         self._note_if_empty()
 
     def _note_if_empty(self) -> None:

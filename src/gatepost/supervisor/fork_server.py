@@ -65,7 +65,7 @@ class ForkServer:
         except (ConnectionError, TimeoutError):
             self.close()  # an answer that comes late must not be taken for the next one
         except OSError:
-            pass
+            pass  # it does not know the worker: one that was made by the fork server before this one
         return None
 
     def kill(self, ended: int) -> None:

@@ -45,13 +45,14 @@ class Node:
         self.slots = CounterSlots(page)
         self.table = SocketTable(worker_count, passed)
         self.changes = Changes(plan, self.table, self.slots)
-        self.fleet = Fleet(starter, worker_count, page, self.slots, self.table, self._request, self._worker_died)
+        self.fleet = Fleet(starter, worker_count, page, self.slots, self.table, self._request, self._worker_ended)
         self.connections = ConnectionRounds(lambda: self.fleet.living)
         self.changes.attach(self.fleet)
 
-    def _worker_died(self, worker: WorkerProcess) -> None:
+    def _worker_ended(self, worker: WorkerProcess) -> None:
         self.connections.worker_died(worker)
-        self.changes.worker_died(worker)
+        if not self.fleet.is_stopping:  # else nothing is changed here any more
+            self.changes.worker_died(worker)
 
     def _request(self, worker: WorkerProcess, message: FromWorker) -> None:
         match message:

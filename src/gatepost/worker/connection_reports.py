@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -37,12 +37,12 @@ class ConnectionReports:
         wanted = iter(self._wanted(question))
         while some := list(islice(wanted, _AT_ONCE)):
             reports = [self._report(connection) for connection in some if not connection.transport.is_closing()]
-            self._send(self._part(question, reports))
+            self._send(_part(question, reports))
             if question.is_to_end:
                 for connection in some:
                     connection.end_by_operator()
             await asyncio.sleep(0)
-        self._send(self._part(question, (), is_last=True))
+        self._send(_part(question, (), is_last=True))
 
     def _wanted(self, question: ReportConnections) -> list[Connection]:
         if question.ids is None:
@@ -57,13 +57,6 @@ class ConnectionReports:
             for connection in listener.connections:
                 if not connection.is_refused:
                     yield connection
-
-    def _part(
-        self, question: ReportConnections, reports: Iterable[ConnectionReport], *, is_last: bool = False
-    ) -> ConnectionsReported:
-        return ConnectionsReported(
-            number=question.number, reports=msgspec.msgpack.encode(list(reports)), is_last=is_last
-        )
 
     def _report(self, connection: Connection) -> ConnectionReport:
         transport, plan, session = connection.transport, connection.policy.plan, connection.session
@@ -89,6 +82,12 @@ class ConnectionReports:
             login_name=None if session is None else session.login_name,
             worker=os.getpid(),
         )
+
+
+def _part(
+    question: ReportConnections, reports: Sequence[ConnectionReport], *, is_last: bool = False
+) -> ConnectionsReported:
+    return ConnectionsReported(number=question.number, reports=msgspec.msgpack.encode(reports), is_last=is_last)
 
 
 def _is_ours(connection_id: str) -> bool:
