@@ -326,6 +326,17 @@ async def test_a_change_that_fails_half_way_is_not_told_as_done_and_the_turn_goe
     assert (await world.change(plan(), revision=3)).errors == ()
 
 
+async def test_what_a_change_gives_up_is_released_and_closed_though_it_fails_half_way(world: World) -> None:
+    address = local_address()
+    await world.change(plan(listener("a", address)))
+    before = world.fleet.releases
+    world.fleet.failure = OSError(24, "Too many open files")
+    with capture_logs():
+        assert (await world.change(plan(), revision=3)).errors
+    assert world.fleet.releases == before + 1
+    assert is_free(address)
+
+
 # --- time -----------------------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from tests.worker.worker_world import CERTIFICATES, WorkerWorld, rest_of
 
 from gatepost.control.messages import Drain, EmptySockets, GrantedSocket
 from gatepost.plan.plan import ListenerPlan, Plan
-from gatepost.sockets import minimum_ttl
 from gatepost.transport.counter_page import Cell
 
 
@@ -84,18 +82,11 @@ async def test_where_the_listener_is_there_yet_it_serves_as_it_does_now(world: W
 
 async def test_who_came_in_when_new_ones_were_kept_out_already_is_heard(world: WorkerWorld) -> None:
     address = world.listen()
-    _, listening = world.listening[address]
-    minimum_ttl.drop_new_connections(listening)
-    host, _, port = address.rpartition(":")
-    with socket.socket() as client:
-        client.settimeout(15)
-        client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
-        client.connect((host, int(port)))
-        client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 64)  # as if the handshake had been under way
-        await give_up(world, listener("a", address))
-        assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
-        client.sendall(b"quit\n")
-        assert await rest_of(client)
+    client = await world.connect_late(address)
+    await give_up(world, listener("a", address))
+    assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
+    client.sendall(b"quit\n")
+    assert await rest_of(client)
 
 
 async def test_its_connections_end_at_the_drain_timeout(world: WorkerWorld) -> None:

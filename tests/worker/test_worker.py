@@ -46,6 +46,26 @@ async def test_what_waits_in_a_socket_that_is_given_up_is_served(world: WorkerWo
     assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
 
 
+async def test_who_waits_in_a_socket_that_goes_came_before_the_change(world: WorkerWorld) -> None:
+    goes, stays = world.listen(), world.listen()
+    await world.apply(listener("a", goes, stays))
+    client = world.connect(goes)
+    await world.apply(listener("a", stays, tls=TLS, is_tls_implicit=True), revision=2, certificates=CERTIFICATES)
+    await world.release(goes)
+    assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
+
+
+async def test_sockets_that_go_are_emptied_though_the_plan_cannot_be_followed(world: WorkerWorld) -> None:
+    goes = world.listen()
+    await world.apply(listener("a", goes))
+    with capture_logs():
+        assert (await world.apply_plan(plan(listener("b")))).error  # no counter slot was given out for it
+    client = await world.connect_late(goes)
+    assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
+    client.sendall(b"quit\n")
+    assert await rest_of(client)
+
+
 async def test_who_comes_to_a_listener_that_is_leaving_is_told_when_the_server_goes_down(world: WorkerWorld) -> None:
     address = world.listen()
     await world.apply(listener("a", address))

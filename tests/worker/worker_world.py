@@ -22,6 +22,7 @@ from gatepost.plan.plan import ListenerPlan, Plan
 from gatepost.session.conversation import Conversation
 from gatepost.session.link import Link
 from gatepost.session.reactions import Opening, ProtocolParts
+from gatepost.sockets import minimum_ttl
 from gatepost.supervisor.counter_slots import CounterSlots
 from gatepost.telemetry.access_log import ClosedConnection
 from gatepost.transport.counter_page import SERVER_SLOT, Cell, CounterPage
@@ -164,6 +165,18 @@ class WorkerWorld:
     async def greeted(self, address: str) -> socket.socket:
         client = self.connect(address)
         assert await asyncio.to_thread(client.recv, 100) == b"hello\n"
+        return client
+
+    async def connect_late(self, address: str) -> socket.socket:
+        """Have new connections kept out of the socket; a client whose handshake was under way then."""
+        _, listening = self.listening[address]
+        minimum_ttl.drop_new_connections(listening)
+        client = socket.socket()
+        self.clients.append(client)
+        client.settimeout(15)
+        client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)  # so that it gets in
+        await asyncio.to_thread(client.connect, listening.getsockname())
+        client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 64)
         return client
 
     def count(self, name: str, cell: Cell = Cell.CONNECTIONS) -> int:

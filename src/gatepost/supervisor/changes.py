@@ -209,8 +209,10 @@ class Changes:
         retirement = self._table.activate(prepared)
         self._slots.follow(plan)
         before, self.running_plan = self.running_plan, plan
-        errors += await self._workers.apply(plan)
-        await self._retire(retirement, before)
+        try:
+            errors += await self._workers.apply(plan)
+        finally:  # the table has forgotten these sockets
+            await self._retire(retirement, before)
         events.info(Event.PLAN_APPLIED, revision=plan.revision, listeners=len(plan.listeners), errors=errors)
         return errors
 

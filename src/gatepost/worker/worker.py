@@ -155,6 +155,7 @@ class Worker:
 
     def _follow(self, message: ApplyPlan, descriptors: list[int]) -> None:
         before, plan = self.plan, message.plan
+        self._empty_what_goes(message)
         self.plan = plan
         self._follow_listeners(plan, message.counter_slots)
         self.blocks.follow(plan)
@@ -164,6 +165,14 @@ class Worker:
                 listener.count_addresses()
         if before is not None and plan.drain_timeout is not None:
             self._end_what_was_removed_later(before, plan)
+
+    def _empty_what_goes(self, message: ApplyPlan) -> None:
+        """Before anything that may fail: the supervisor keeps new connections out of these in any case. Who waits came before the
+        change."""
+        wanted = {granted.number for granted in message.sockets}
+        for number, loop in self._loops.items():
+            if number not in wanted:
+                loop.empty()
 
     def _follow_listeners(self, plan: Plan, slots: dict[Id, int]) -> None:
         contexts = self._tls.run(plan)
@@ -187,18 +196,13 @@ class Worker:
         )
 
     def _follow_sockets(self, message: ApplyPlan, descriptors: list[int]) -> None:
-        wanted = set()
         for granted in message.sockets:
-            wanted.add(granted.number)
             listener = self._listeners[granted.listener_id]
             if granted.is_attached:
                 self._accept_from(descriptors.pop(0), granted, listener)
             else:
                 self._loops[granted.number].hand_to(listener.accepted_at(granted.address), batch=_batch(listener))
                 self._accepting[granted.number] = listener
-        for number, loop in self._loops.items():
-            if number not in wanted:
-                loop.empty()
 
     def _accept_from(self, descriptor: int, granted: GrantedSocket, listener: Listener) -> AcceptLoop:
         loop = self._loops[granted.number] = AcceptLoop(
