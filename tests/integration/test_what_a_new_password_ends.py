@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import socket
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import httpx
@@ -51,6 +52,15 @@ class Browser(AbstractContextManager["Browser"]):
             return "".join(chunks)
 
 
+def logged_in(server: RunningServer, name: str, password: str) -> socket.socket:
+    """An IMAP client."""
+    client = socket.create_connection(server.address("imap-clear"), timeout=30)
+    assert client.recv(4096).startswith(b"* OK")
+    client.sendall(f'a LOGIN {name} "{password}"\r\n'.encode())
+    assert client.recv(4096).startswith(b"a OK")
+    return client
+
+
 def statuses(server: RunningServer, tries: int, **how: Any) -> set[int]:
     url = f"{server.http.base_url}/api/account"
     return {httpx.get(url, timeout=60, trust_env=False, **how).status_code for _ in range(tries)}
@@ -71,7 +81,14 @@ def test_what_ends_with_a_password_and_what_with_the_account(server: RunningServ
 
         server.set("Account", update={alice["id"]: {"password": NEW}})
         assert hers.statuses() == {200}  # the password that it has
-        server.set("Account", destroy=[alice["id"]])
+        with ExitStack() as stack:
+            mail = [stack.enter_context(logged_in(server, "alice", NEW)) for _ in range(TRIES)]
+            others = stack.enter_context(logged_in(server, "bob", PASSWORDS["bob"]))
+            server.set("Account", destroy=[alice["id"]])
+            for client in mail:
+                assert client.makefile("rb").read().startswith(b"* BYE ")  # and the end
+            others.sendall(b"b CREATE still-here\r\n")
+            assert others.recv(4096).startswith(b"b OK")
         assert hers.statuses(REFUSALS) == {401}
         assert statuses(server, REFUSALS, headers=bearer) == {401}
         assert statuses(server, REFUSALS, auth=("alice", NEW)) == {401}

@@ -348,6 +348,23 @@ async def test_the_mail_of_a_destroyed_account_goes_with_it(api: Api) -> None:
     assert api.deleted_mail == ["id-alice"]
 
 
+async def test_whoever_is_logged_in_as_an_account_that_is_removed_has_to_leave_before_its_mail_goes(api: Api) -> None:
+    for connection_id, account_id in (("w1-1", "id-alice"), ("w1-2", "id-olga"), ("w1-3", None), ("w1-4", "id-alice")):
+        api.connections.add(connection_id, account_id=account_id)
+    await api.call("x:Account/set", update={"id-alice": {"description": "leaves"}})
+    await api.call("x:Account/set", destroy=["id-alice"], dryRun=True)
+    assert api.connections.ended == []
+    await api.call("x:Account/set", destroy=["id-alice"])
+    assert api.connections.ended == ["w1-1", "w1-4"]
+
+
+async def test_the_mail_goes_even_where_a_session_could_not_be_ended(api: Api) -> None:
+    api.connections.failure = ApplyError("a worker did not answer")
+    assert await api.error("x:Account/set", destroy=["id-alice"]) == "serverPartialFail"
+    assert api.deleted_mail == ["id-alice"]
+    assert await api.store.read_objects("Account", ["id-alice"]) == []
+
+
 async def test_an_operator_changes_listeners_but_not_accounts(api: Api) -> None:
     assert (await api.call(SET, "olga", create={"i": IMAP}))["created"]
     assert await api.error("x:Account/set", "olga", create={"x": {}}) == "forbidden"

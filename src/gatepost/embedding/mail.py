@@ -226,7 +226,8 @@ async def mail_server(
         process.serve(sessions)
         stack.push_async_callback(asyncio.to_thread, authenticator.close)
         applier, delete_mail = process.worker.applier, store.mail.delete_account
-        calls = LocalCalls(store.configuration, applier, delete_mail, hash_password, ChangeCause.PROGRAM)
+        cause, connections = ChangeCause.PROGRAM, process.worker.connections
+        calls = LocalCalls(store.configuration, applier, delete_mail, hash_password, cause, connections=connections)
         server = MailServer(process, store, calls, directory)
         await server.add(*listeners)
         yield server

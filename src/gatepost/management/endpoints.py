@@ -53,6 +53,7 @@ class Endpoints:
             applier=parts.applier,
             hash_to_store=parts.hash_to_store,
             delete_account_mail=parts.delete_account_mail,
+            connections=parts.connections,
             make_id=parts.make_id,
             now=parts.now,
             random_octets=parts.random_octets,

@@ -16,7 +16,7 @@ from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.methods.set_flow import SetParts
 from gatepost.management.methods.table import method_table
-from gatepost.management.open_connections import NoConnections
+from gatepost.management.open_connections import NoConnections, OpenConnections
 from gatepost.registry.account import Role
 from gatepost.registry.change import ChangeCause
 from gatepost.session.password_hash import HashToStore, hash_to_store
@@ -35,7 +35,10 @@ class LocalCalls:
         delete_account_mail: Callable[[Id], Awaitable[None]],
         hash_password: HashToStore = hash_to_store,
         cause: ChangeCause = ChangeCause.PLAN_FILE,
+        *,
+        connections: OpenConnections | None = None,
     ) -> None:
+        open_ones = connections or NoConnections()
         parts = SetParts(
             store=store,
             applier=applier,
@@ -43,10 +46,11 @@ class LocalCalls:
             delete_account_mail=delete_account_mail,
             make_id=new_id,
             now=lambda: datetime.now(UTC),
+            connections=open_ones,
             cause=cause,
             random_octets=secrets.token_bytes,
         )
-        self._table = method_table(parts, NoConnections())
+        self._table = method_table(parts, open_ones)
         self._context = MethodContext(
             caller=Caller(account_id=Id("local"), login_name="local", role=Role.ADMIN),
             using=frozenset({CONFIGURATION, GATEPOST}),

@@ -6,7 +6,7 @@ turn → what is stored → candidates and rules → derived plan → prepare (d
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,9 @@ from gatepost.management.methods.set_work import (
     plan_of,
     settle,
 )
+from gatepost.management.open_connections import NoConnections, OpenConnections
 from gatepost.management.recording import author_of, object_write, retention_of
+from gatepost.management.sessions_of_accounts import end_sessions_of
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.plan.difference import difference
 from gatepost.plan.plan import Plan
@@ -64,6 +66,7 @@ class SetParts:
     make_id: Callable[[], Id]
     now: Callable[[], datetime]
     random_octets: Callable[[int], bytes]
+    connections: OpenConnections = field(default_factory=NoConnections)
     # Of a change that does not come from an account: what stands in the history instead.
     cause: ChangeCause = ChangeCause.API
 
@@ -101,7 +104,7 @@ class SetMethod:
         outcome = await self._attempt(values, context, revert)
         if not outcome.request.is_dry_run:
             _note_created(outcome.request, context)
-            await self._delete_mail(outcome.proposal)
+            await self._clear_up(outcome.proposal)
         return _answer(outcome, context)
 
     async def _attempt(self, values: Mapping[str, Any], context: MethodContext, revert: Revert | None) -> Outcome:
@@ -225,14 +228,25 @@ class SetMethod:
         properties = self._reader.object_type.properties.values()
         return next((each for each in properties if isinstance(each.kind, SecretText) and each.kind.is_issued), None)
 
-    async def _delete_mail(self, proposal: Proposal) -> None:
-        for ref in proposal.touched:
-            if ref.object_type == ACCOUNT.name and proposal.after.find(ref) is None:
-                try:
-                    await self._parts.delete_account_mail(ref.id)
-                except StoreError as error:
-                    words = "the account is gone, but its mail could not be removed"
-                    raise MethodError("serverPartialFail", words) from error
+    async def _clear_up(self, proposal: Proposal) -> None:
+        """What accounts that are gone have left: first their sessions, so that none stores anything more."""
+        gone = [
+            ref.id for ref in proposal.touched if ref.object_type == ACCOUNT.name and proposal.after.find(ref) is None
+        ]
+        if not gone:
+            return
+        try:
+            try:
+                await end_sessions_of(self._parts.connections, gone)
+            finally:
+                for account_id in gone:
+                    await self._parts.delete_account_mail(account_id)
+        except ApplyError as error:
+            words = f"the account is gone, but sessions of it may be open: {error}"
+            raise MethodError("serverPartialFail", words) from error
+        except StoreError as error:
+            words = "the account is gone, but its mail could not be removed"
+            raise MethodError("serverPartialFail", words) from error
 
 
 def _is_hashed(kind: object) -> bool:
