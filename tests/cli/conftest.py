@@ -166,7 +166,10 @@ class FakeServer:
 
 def _contains(item: Mapping[str, Any], filter_: Mapping[str, Any]) -> bool:
     """Texts match by a part of them, as a server may do it."""
-    return all(str(wanted) in str(item.get(name)) for name, wanted in filter_.items())
+    if "operator" in filter_:
+        return all(_contains(item, condition) for condition in filter_["conditions"])
+    words = {**item, "text": " ".join(str(value) for value in item.values())}
+    return all(str(wanted) in str(words.get(name)) for name, wanted in filter_.items())
 
 
 def _without_secrets(value: Mapping[str, Any]) -> dict[str, Any]:

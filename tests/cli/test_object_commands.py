@@ -46,6 +46,16 @@ def test_query_shows_the_columns_of_the_list_and_the_id(gatepost: Run) -> None:
     assert len(lines) == 3
 
 
+def test_query_takes_words_that_are_a_part_of_what_it_shows(gatepost: Run) -> None:
+    def found(*options: str) -> list[str]:
+        return [item["name"] for item in gatepost("query", "NetworkListener", "--json", *options).json]
+
+    assert found("--text", "imap") == ["imap", "imaps"]
+    assert found("--text", ":993") == ["imaps"]
+    assert found("--text", "imap", "--where", "name=imap") == ["imap"]
+    assert found("--text", "smtp", "--where", "name=imap") == []
+
+
 def test_query_takes_columns(gatepost: Run) -> None:
     result = gatepost("query", "NetworkListener", "--columns", "useTls", "--where", "protocol=smtp", "--json")
     assert result.json == [{"id": "i3", "useTls": True}]
@@ -68,6 +78,12 @@ def test_a_wrong_object_type_is_wrong_usage_with_a_hint(gatepost: Run) -> None:
     result = gatepost("get", "NetworkListner", "imap")
     assert result.exit_code == 2
     assert "did you mean 'NetworkListener'?" in result.stderr
+
+
+@pytest.mark.parametrize(("name", "command"), [("ListenerStatus", "status"), ("x:connection", "connections")])
+def test_what_runs_has_commands_of_its_own(gatepost: Run, name: str, command: str) -> None:
+    result = gatepost("query", name)
+    assert (result.exit_code, result.stderr.endswith(f"; `gatepost {command}` shows what runs\n")) == (2, True)
 
 
 def test_create_sends_typed_values_and_shows_what_came_of_them(gatepost: Run, server: FakeServer) -> None:

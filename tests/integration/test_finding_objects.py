@@ -54,6 +54,16 @@ def test_the_api_finds_the_networks_that_an_address_lies_in(blocking: RunningSer
         assert len(blocking.call("x:BlockedIp/query", filter={"network": wanted})["ids"]) == expected
 
 
+def test_words_are_found_as_a_part_of_any_column(blocking: RunningServer) -> None:
+    def found(object_type: str, *options: str) -> list[str]:
+        listed = json.loads(gatepost(blocking, "query", object_type, "--json", *options).stdout)
+        return sorted(each.get("network") or each["name"] for each in listed)
+
+    assert found("BlockedIp", "--text", "113.1") == ["203.0.113.1", "203.0.113.10"]
+    assert found("BlockedIp", "--text", "113.1", "--where", "network=203.0.113.1") == ["203.0.113.1"]
+    assert found("NetworkListener", "--text", "SUBMISS") == ["submission", "submissions"]
+
+
 def test_a_port_is_no_part_of_another(shared_server: RunningServer) -> None:
     port = shared_server.ports["smtp"]
     for wanted in (f"127.0.0.1:{port}", f"[::ffff:127.0.0.1]:{port}"):

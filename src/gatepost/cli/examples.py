@@ -12,6 +12,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {  # command → (command 
     ),
     "query": (
         ("gatepost query NetworkListener --where protocol=imap", "the listeners of one protocol"),
+        ("gatepost query Account --text smith", "whose row has that in it, anywhere"),
         ("gatepost query Account --where domainId=example.org --sort -name --limit 20", "the last twenty of a domain"),
         ("gatepost query NetworkListener --columns name,bind,tlsTimeout", "other columns"),
     ),

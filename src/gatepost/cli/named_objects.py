@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from gatepost.cli.failure import CommandError, MethodError, usage_error
 from gatepost.cli.field_values import parse_conditions, reference_properties
-from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, UnknownObjectTypeError
+from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, UnknownObjectTypeError, bare_type_name
 from gatepost.config.wire_values import canonical_value, matches_filter
 from gatepost.values.ids import is_id
 
 if TYPE_CHECKING:
     from gatepost.cli.jmap_client import JmapClient
 
+_SHOWN_BY = {"listenerstatus": "status", "connection": "connections"}  # of the server, and no configuration
 _NEAR = 5  # objects that are named where none is meant exactly
 
 
@@ -22,7 +23,9 @@ def find_shape(client: JmapClient, name: str) -> ObjectShape:
     try:
         return client.shapes.find(name)
     except UnknownObjectTypeError as error:
-        raise usage_error(f"OBJECT: {error}") from None
+        command = _SHOWN_BY.get(bare_type_name(name).casefold())
+        hint = f"; `gatepost {command}` shows what runs" if command else ""
+        raise usage_error(f"OBJECT: {error}{hint}") from None
 
 
 def find_object(client: JmapClient, shape: ObjectShape, named: str) -> dict[str, Any]:
@@ -58,16 +61,22 @@ def _of_domain(client: JmapClient, shape: ObjectShape, named: str) -> list[dict[
 
 
 def find_matching(
-    client: JmapClient, shape: ObjectShape, filter_: dict[str, Any], sort: Sequence[dict[str, Any]] = ()
+    client: JmapClient,
+    shape: ObjectShape,
+    filter_: dict[str, Any],
+    sort: Sequence[dict[str, Any]] = (),
+    *,
+    text: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The objects that the filter matches exactly.
+    """The objects that the filter matches exactly, and that have the text as a part of what lists show of them.
 
     A server may match texts by a part of them; nobody who deletes `imap` means `imaps` too.
     """
+    wanted = {"operator": "AND", "conditions": [filter_, {"text": text}]} if text else filter_
     try:
-        found = client.get(shape, client.query(shape, filter_, sort))
+        found = client.get(shape, client.query(shape, wanted, sort))
     except MethodError as error:
-        if error.type != "unsupportedFilter":
+        if error.type != "unsupportedFilter" or text:
             raise
         found = client.get_all(shape)
     return [item for item in found if matches_filter(shape.properties, filter_, _canonical(shape, item))]

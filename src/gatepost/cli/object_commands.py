@@ -61,6 +61,10 @@ Where = Annotated[
         help="Objects with exactly that value, in any spelling of it, or in their set; may be repeated.",
     ),
 ]
+WithText = Annotated[
+    str | None,
+    typer.Option("--text", metavar="WORDS", help="Objects with these words as a part of any column of the list."),
+]
 Columns = Annotated[str | None, typer.Option("--columns", metavar="NAME,...", help="Properties to show.")]
 Sort = Annotated[str | None, typer.Option("--sort", metavar="NAME", help="Property to sort by; -NAME: descending.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many objects.")]
@@ -82,6 +86,7 @@ def query(
     object_name: ObjectName,
     *,
     where: Where = None,
+    text: WithText = None,
     columns: Columns = None,
     sort: Sort = None,
     limit: Limit = None,
@@ -94,9 +99,10 @@ def query(
     comparator = [_comparator(shape, sort)] if sort else []
     filter_ = conditions(invocation.client, shape, where or ())
     if filter_:
-        found = find_matching(invocation.client, shape, filter_, comparator)[:limit]
+        found = find_matching(invocation.client, shape, filter_, comparator, text=text)[:limit]
     else:
-        found = invocation.client.get(shape, invocation.client.query(shape, None, comparator, limit))
+        wanted = {"text": text} if text else None
+        found = invocation.client.get(shape, invocation.client.query(shape, wanted, comparator, limit))
     if where and not found and not invocation.output.is_json:
         invocation.output.line(f"nothing matches{what_comes_near(invocation.client, shape, where)}")
         return
