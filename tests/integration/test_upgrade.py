@@ -36,6 +36,15 @@ from gatepost.supervisor import control_socket
 _OVERLAY = "import os, sys, time\nif {condition}: {statement}\n"
 _IN_NEW_SERVER = "'GATEPOST_HANDOVER' in os.environ"
 _IN_FORK_SERVER = "'GATEPOST_FORK_SERVER' in os.environ"
+_WORKERS_CANNOT_FOLLOW = (
+    "from gatepost.worker.worker import PlanApplied, Worker; "
+    "error = lambda message: 'not understood' if {} else None; "
+    "Worker._apply = lambda self, message, _: PlanApplied(number=message.number, error=error(message))"
+)
+_WORKERS_HAVE_NO_TLS = (
+    "from gatepost.transport import tls_contexts; from unittest.mock import Mock; "
+    "tls_contexts._build = Mock(side_effect=tls_contexts.UnusableTls('not in this library'))"
+)
 
 
 @contextmanager
@@ -249,8 +258,20 @@ def _overlay(upgrades: Upgrades, condition: str, statement: str) -> None:
         ("'GATEPOST_BOOT' in os.environ", "os._exit(3)", "status 1"),
         (_IN_FORK_SERVER, "os.register_at_fork(after_in_child=lambda: os._exit(3))", "die as they start"),
         (_IN_FORK_SERVER, "os._exit(3)", "die as they start"),
+        (_IN_FORK_SERVER, _WORKERS_CANNOT_FOLLOW.format("True"), "die as they start"),
+        (_IN_FORK_SERVER, _WORKERS_CANNOT_FOLLOW.format("message.sockets"), "worker 1: not understood"),
+        (_IN_FORK_SERVER, _WORKERS_HAVE_NO_TLS, "imaps: not in this library"),
     ],
-    ids=["exits", "cannot be imported", "cannot use the store", "has no workers", "cannot make workers"],
+    ids=[
+        "exits",
+        "cannot be imported",
+        "cannot use the store",
+        "has no workers",
+        "cannot make workers",
+        "cannot follow the plan",
+        "cannot use the sockets",
+        "has no TLS for a listener",
+    ],
 )
 def test_a_new_server_that_does_not_come_up_changes_nothing(
     upgrades: Upgrades, condition: str, statement: str, reason: str

@@ -35,8 +35,9 @@ from gatepost.control.worker_start import WorkerStart
 
 
 class ScriptedWorker:
-    """Scripts: `obedient`; `mute` (never answers a plan behind the first); `dies-at-start`; `refuses`; `garbage` (behind
-    the first plan); `dies-when-prepared` (asks for the turn, prepares the plan it has, and dies)."""
+    """Scripts: `obedient`; `mute` (never answers a plan behind the first); `dies-at-start`; `refuses` (plans behind the first);
+    `cannot` (not even the first); `garbage` (behind the first plan); `dies-when-prepared` (asks for the turn, prepares the plan
+    it has, and dies)."""
 
     def __init__(self, start: WorkerStart) -> None:
         self.script = str(start.settings["script"])
@@ -100,7 +101,8 @@ class ScriptedWorker:
             return
         if self.script == "dies-when-prepared" and not is_first:
             self.channel.send(BeginChange(number=1))
-        error = "no room" if self.script == "refuses" and not is_first else None
+        is_refused = self.script == "cannot" or (self.script == "refuses" and not is_first)
+        error = "no room" if is_refused else None
         self.channel.send(PlanApplied(number=message.number, error=error))
 
 

@@ -180,6 +180,17 @@ async def test_workers_that_die_as_they_start_are_counted_and_tried_again_more_a
     assert world.fleet.deaths_before_ready == 0
 
 
+async def test_a_worker_that_cannot_follow_its_first_plan_is_not_ready_and_is_replaced(world: World) -> None:
+    world.settings["script"] = "cannot"
+    with capture_logs() as logs:
+        world.fleet.start(plan())
+        await until(lambda: world.fleet.deaths_before_ready >= 4)
+        assert world.fleet.running == 0
+        world.settings["script"] = "obedient"
+        await asyncio.wait_for(world.fleet.is_ready.wait(), 30)
+    assert {entry["reason"] for entry in logs if entry["event"] == "plan.not_applied"} == {"no room"}
+
+
 async def test_a_worker_that_cannot_be_started_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet_module, "_LONGEST_DELAY", 0.1)
     failures = 3

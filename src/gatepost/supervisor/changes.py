@@ -28,6 +28,10 @@ _RETRY_INTERVAL = 5.0  # seconds between attempts to bind addresses that failed
 _TURN_IS_OVER = BindFailure(listener_id=Id(""), address="", errno_name="", text="the turn is over")
 
 
+class PlanCannotRun(Exception):
+    """The workers of this server cannot run what those of the other one do; the words say why."""
+
+
 @dataclass(slots=True)
 class _Turn:
     """Who may change what runs. `worker=None`: the supervisor itself."""
@@ -229,9 +233,12 @@ class Changes:
 
     async def take_over(self, prepared: PreparedPlan, accepting: Callable[[Collection[int]], Awaitable[None]]) -> None:
         """Bring the first plan into force on sockets that another server still accepts from. `accepting` gets the cookies of
-        those that the plan does not need, for the other server to give up, and returns when it has, and accepts no more."""
+        those that the plan does not need, for the other server to give up, and returns when it has, and accepts no more. Raises
+        PlanCannotRun."""
         retirement = self._table.activate(prepared)
-        await self._workers.apply(self.running_plan)
+        errors = await self._workers.apply(self.running_plan)
+        if errors:
+            raise PlanCannotRun("; ".join(errors))
         await accepting(retirement.cookies)
         retirement.close()
 

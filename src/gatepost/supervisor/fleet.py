@@ -297,15 +297,8 @@ class Fleet:
 
     def _received(self, worker: WorkerProcess, message: FromWorker) -> None:
         match message:
-            case PlanApplied(number=number, error=error, tls_failures=failures):
-                self._is_now_ready(worker)
-                failed_before, worker.tls_failures = worker.tls_failures, failures
-                if failures and not failed_before:
-                    asyncio.get_running_loop().call_later(_TLS_AGAIN, self._apply_again, worker)
-                if number in self._rounds:
-                    self._rounds[number].answered(worker, error)
-                elif error is not None and (not failures or failures != failed_before):
-                    events.error(Event.PLAN_NOT_APPLIED, worker=worker.index + 1, reason=error)
+            case PlanApplied():
+                self._plan_applied(worker, message)
             case TlsTried(number=number, failures=failures):
                 if number in self._rounds:
                     self._rounds[number].tls_failures += failures
@@ -315,6 +308,21 @@ class Fleet:
                     self._rounds[number].answered(worker)
             case _:
                 self._on_request(worker, message)
+
+    def _plan_applied(self, worker: WorkerProcess, message: PlanApplied) -> None:
+        number, error, failures = message.number, message.error, message.tls_failures
+        if error is not None and not failures and not worker.is_ready:  # it serves nothing, nor would it ever
+            events.error(Event.PLAN_NOT_APPLIED, worker=worker.index + 1, reason=error)
+            worker.kill()
+            return
+        self._is_now_ready(worker)
+        failed_before, worker.tls_failures = worker.tls_failures, failures
+        if failures and not failed_before:
+            asyncio.get_running_loop().call_later(_TLS_AGAIN, self._apply_again, worker)
+        if number in self._rounds:
+            self._rounds[number].answered(worker, error)
+        elif error is not None and (not failures or failures != failed_before):
+            events.error(Event.PLAN_NOT_APPLIED, worker=worker.index + 1, reason=error)
 
     def _apply_again(self, worker: WorkerProcess) -> None:
         if worker.tls_failures and worker in self.living and not self.is_stopping and not worker.is_retired:
@@ -386,10 +394,14 @@ class Fleet:
 
     def kill(self) -> None:
         """End all workers now."""
+        self.kill_own()
+        self.seats.signal_earlier(signal.SIGKILL)
+
+    def kill_own(self) -> None:
+        """End those that this server has started: it does not take over, so those of earlier ones are not its own."""
         self.is_stopping = True
         for worker in self.living:
             worker.kill()
-        self.seats.signal_earlier(signal.SIGKILL)
 
     def close(self) -> None:
         """No worker is left."""

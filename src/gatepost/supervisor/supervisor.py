@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gatepost.control.messages import TlsFailure
 from gatepost.plan.plan import Plan
+from gatepost.supervisor.changes import PlanCannotRun
 from gatepost.supervisor.control_socket import DONE, FAILED, ControlSocket
 from gatepost.supervisor.early_signals import FOLLOWED
 from gatepost.supervisor.fork_server import ForkServer
@@ -85,7 +87,7 @@ class Supervisor:
             is_ready = await (self._start() if self._predecessor is None else self._take_over(self._predecessor))
         except PredecessorGone as error:
             sys.stderr.write(f"gatepost: {error}\n")
-            self._fleet.kill()
+            self._fleet.kill_own()
             return _RUN_TIME_FAILURE
         if not is_ready:
             return 0 if self._stop.is_set() else _RUN_TIME_FAILURE
@@ -109,7 +111,8 @@ class Supervisor:
         return await self._until_ready()
 
     async def _take_over(self, predecessor: Predecessor) -> bool:
-        """The workers are ready before they accept; both servers accept before the other one stops."""
+        """The workers are ready before they accept; both servers accept before the other one stops. What these workers cannot
+        run, the other server's can."""
         plan = self._changes.running_plan
         prepared = self._table.prepare(plan)
         self._slots.follow(plan)
@@ -117,14 +120,24 @@ class Supervisor:
         if not await self._until_ready():
             predecessor.refuse("the workers of the new server die as they start; the reason is in the log")
             return False
+        if self._fleet.tls_failures:
+            return self._refuse(predecessor, _words_of(self._fleet.tls_failures, plan))
         ours = [(seat.row, seat.sending) for seat in self._fleet.seats.taken]
         self._fleet.seats.watch(await predecessor.take_over(ours))
         self._fleet.tell_earlier_servers = predecessor.send
         if self._openings.legacy is not None and self._openings.legacy.tells_connections:
             predecessor.answers_for_connections()
-        await self._changes.take_over(prepared, predecessor.accepts)
+        try:
+            await self._changes.take_over(prepared, predecessor.accepts)
+        except PlanCannotRun as error:
+            return self._refuse(predecessor, str(error))
         self._log_failures()
         return True
+
+    def _refuse(self, predecessor: Predecessor, reason: str) -> bool:
+        predecessor.refuse(f"the workers of the new server cannot run the configuration: {reason}")
+        self._fleet.kill_own()
+        return False
 
     def _log_failures(self) -> None:
         for failure in self._table.failures:
@@ -212,6 +225,11 @@ class Supervisor:
         now.cancel()
         self._fleet.close()
         events.info(Event.SERVER_STOPPED)
+
+
+def _words_of(failures: Collection[TlsFailure], plan: Plan) -> str:
+    names = {listener.id: listener.name for listener in plan.listeners}
+    return "; ".join(f"{names[failure.listener_id]}: {failure.text}" for failure in failures)
 
 
 async def _first_of(*happenings: asyncio.Event) -> None:
