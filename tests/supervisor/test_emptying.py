@@ -35,6 +35,7 @@ class StandIn:
         self.told: list[EmptySockets] = []
         self.hangs = False
         self.accepted: list[socket.socket] = []
+        self.is_open = True
         self.channel = self
 
     def send(self, message: msgspec.Struct, descriptors: Sequence[int]) -> None:
@@ -145,6 +146,14 @@ async def test_a_worker_that_has_the_socket_is_not_told_and_nobody_else_is_while
     assert len(other.accepted) == CLIENTS
 
 
+async def test_a_worker_that_does_not_hear_us_any_more_does_not_count(world: World) -> None:
+    owner, other = world.worker(is_serving=False), world.worker()
+    owner.sockets.add(world.retirement.sockets[0].kept.number)
+    owner.is_open = False
+    await asyncio.wait_for(world.begin(), 15)
+    assert len(other.accepted) == CLIENTS
+
+
 async def test_what_a_worker_leaves_in_it_is_given_to_another_before_it_is_closed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +166,18 @@ async def test_what_a_worker_leaves_in_it_is_given_to_another_before_it_is_close
     second = world.worker()
     await asyncio.wait_for(emptying, 15)
     assert len(second.accepted) == CLIENTS
+    assert world.is_closed
+
+
+async def test_a_worker_that_lives_and_does_not_accept_is_not_asked_again_and_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emptying_module, "_LONGEST_WAIT", 0.1)
+    workers = [world.worker() for _ in range(3)]
+    workers[0].hangs = workers[1].hangs = True
+    await asyncio.wait_for(world.begin(), 15)
+    assert len(workers[2].accepted) == CLIENTS
+    assert world.fleet.releases <= 3
     assert world.is_closed
 
 

@@ -32,6 +32,7 @@ class Emptying:
         self._came_under = came_under
         self._fleet = fleet
         self._slots = slots
+        self._attempt = 0  # another worker each time: one may drain, hang, or have no descriptor
 
     async def run(self) -> None:
         """Returns when the sockets are closed."""
@@ -44,11 +45,12 @@ class Emptying:
         self._retirement.close()
 
     async def _empty_again(self) -> None:
-        """All have released them, and still somebody waits: the worker died or was short of descriptors, or a neighbour came in
-        the last moment (see `shorten_queues`)."""
+        """All have released them, and still somebody waits: the worker died or could not accept, or a neighbour came in the last
+        moment (see `shorten_queues`)."""
         loop = asyncio.get_running_loop()
         end = loop.time() + _LONGEST_WAIT_FOR_A_WORKER
         while self._retirement.with_clients() and loop.time() < end and not self._fleet.is_stopping:
+            self._attempt += 1
             await self._until_empty(0)
             await self._fleet.release_ungranted()
 
@@ -70,11 +72,14 @@ class Emptying:
 
     def _attend(self, sockets: Sequence[PlacedSocket]) -> bool:
         """Where no worker lives that has the socket, give it to another. False: there is none that could; there may be later."""
-        attended = {number for worker in self._fleet.living for number in worker.sockets}
+        living = [worker for worker in self._fleet.living if worker.channel.is_open]
+        attended = {number for worker in living for number in worker.sockets}
         orphans = [each for each in sockets if each.kept.number not in attended]
         workers = self._fleet.serving
-        for position, worker in enumerate(workers[: len(orphans)]):
-            self._have_emptied(worker, orphans[position :: len(workers)])
+        for position, worker in enumerate(workers):
+            share = [each for each in orphans if (each.kept.number + self._attempt) % len(workers) == position]
+            if share:
+                self._have_emptied(worker, share)
         return bool(workers) or not orphans
 
     def _have_emptied(self, worker: WorkerProcess, sockets: Sequence[PlacedSocket]) -> None:
