@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,31 @@ def test_without_alternative_names_the_common_name_counts(pair: MakePair, now: d
     chain, key = pair(names=())
     certificate = complete_certificate(Certificate(certificate=chain, private_key=Secret(key)), now)
     assert certificate.subject_alternative_names == ("mail.example.org",)
+
+
+@pytest.mark.parametrize(
+    ("made", "names"),
+    [
+        ({"names": (f"{'a' * 300}.example.org", "", "bell\a.example.org", "b.example.org")}, ("b.example.org",)),
+        ({"common_name": "two\nlines", "names": ()}, ()),
+        ({"common_name": "two\nlines", "names": ("a.example.org",)}, ("a.example.org",)),
+    ],
+)
+def test_whatever_a_certificate_says_can_be_stored_and_read_back(
+    made: dict[str, Any], names: tuple[str, ...], pair: MakePair, now: datetime
+) -> None:
+    """Names that no client can ask for are left out, and the issuer's name is made one line."""
+    chain, key = pair(**made)
+    candidate = candidate_of_create(CERTIFICATE, {"certificate": chain, "privateKey": key}, now)
+    assert candidate.problems == ()
+    assert candidate.object.subject_alternative_names == names
+    assert CERTIFICATE.from_stored(CERTIFICATE.to_stored(candidate.object)) == candidate.object
+
+
+def test_a_certificate_of_more_names_than_a_list_may_have_is_refused(pair: MakePair, now: datetime) -> None:
+    names = tuple(f"{number}.example.org" for number in range(1025))
+    assert problems_of(*pair(names=names[:1024]), now) == []
+    assert problems_of(*pair(names=names), now) == ["certificate"]
 
 
 @pytest.mark.parametrize("kind", ["ecdsa", "rsa", "ed25519"])

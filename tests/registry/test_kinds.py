@@ -57,6 +57,12 @@ def test_whatever_is_sent_is_taken_or_refused_with_reasons(wire: object) -> None
             assert kind.parse(kind.to_wire(value)) == value
 
 
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_a_time_of_any_year_can_be_read_back(moment: datetime) -> None:
+    wire = UtcDateTime().to_wire(moment)
+    assert UtcDateTime().parse(wire) == moment.replace(microsecond=0)
+
+
 @pytest.mark.parametrize("wire", [1024.0, "1024", True, None, [], float("nan")])
 def test_an_unsigned_int_is_an_integer_and_nothing_like_it(wire: object) -> None:
     assert fault_of(UnsignedInt(1), wire)[0] is ProblemType.INVALID

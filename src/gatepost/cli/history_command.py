@@ -213,7 +213,7 @@ def _moment(option: str, text: str | None) -> str | None:
     except (ValueError, OverflowError):
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError:
+            moment = (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
+        except (ValueError, OverflowError):
             raise usage_error(f"{option}: {text!r} is neither a time that has gone by (2h, 7d) nor a date") from None
-        moment = (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"

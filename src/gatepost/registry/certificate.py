@@ -11,7 +11,15 @@ from typing import Annotated
 
 import msgspec
 
-from gatepost.registry.certificate_pair import PairError, PairFacts, pair_in_files, read_pair
+from gatepost.registry.certificate_pair import (
+    LONGEST_ISSUER,
+    LONGEST_NAME,
+    MOST_NAMES,
+    PairError,
+    PairFacts,
+    pair_in_files,
+    read_pair,
+)
 from gatepost.registry.declaration import (
     Effect,
     FormSection,
@@ -79,7 +87,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     subject_alternative_names: Annotated[
         tuple[str, ...],
         Property(
-            kind=SetOf(Text(1, 255)),
+            kind=SetOf(Text(1, LONGEST_NAME), max_items=MOST_NAMES),
             label="Names",
             help="The host names and addresses that it is for.",
             update=Update.SERVER_SET,
@@ -87,7 +95,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ] = ()
     issuer: Annotated[
         str | None,
-        Property(kind=Text(0, 4096), label="Issuer", help="Who signed it.", update=Update.SERVER_SET),
+        Property(kind=Text(0, LONGEST_ISSUER), label="Issuer", help="Who signed it.", update=Update.SERVER_SET),
     ] = None
     not_valid_before: Annotated[
         datetime | None,

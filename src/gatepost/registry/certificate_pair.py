@@ -5,6 +5,7 @@ Called by the examination of a Certificate; the TLS library has its own word whe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -19,6 +20,9 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from gatepost.registry.file_path import FileTexts, Unreadable
 from gatepost.registry.tls import KeyType
 
+LONGEST_NAME = 255  # characters; of a host name, 253 (RFC 1035 section 2.3.4)
+MOST_NAMES = 1024
+LONGEST_ISSUER = 4096  # characters
 _MIN_RSA_BITS = 2048
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
@@ -45,7 +49,8 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PairFacts:
-    """What the first certificate of the chain says. `names` are lower-case; times are in UTC."""
+    """What the first certificate of the chain says. `names` are lower-case, and such as a client may ask for; `issuer` is one
+    line; times are in UTC."""
 
     names: tuple[str, ...]
     issuer: str
@@ -61,8 +66,8 @@ def read_pair(chain_pem: str, private_key_pem: str) -> PairFacts:
     if _octets(_public_key_of(private_key_pem)) != _octets(leaf.public_key()):
         raise PairError("privateKey", "the private key does not belong to the first certificate of the chain")
     return PairFacts(
-        names=_names_of(leaf),
-        issuer=leaf.issuer.rfc4514_string(),
+        names=_askable(_names_of(leaf)),
+        issuer=_in_one_line(leaf.issuer.rfc4514_string())[:LONGEST_ISSUER],
         not_valid_before=leaf.not_valid_before_utc,
         not_valid_after=leaf.not_valid_after_utc,
         key_type=key_type,
@@ -135,7 +140,20 @@ def _key_type(leaf: x509.Certificate) -> KeyType:
     raise PairError("certificate", words)
 
 
-def _names_of(leaf: x509.Certificate) -> tuple[str, ...]:
+def _in_one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _askable(names: Iterable[str]) -> tuple[str, ...]:
+    """Without those that no client can ask for: whoever signed the certificate may have written anything into it."""
+    lower = dict.fromkeys(name.lower() for name in names)
+    askable = tuple(name for name in lower if name.isprintable() and 1 <= len(name) <= LONGEST_NAME)
+    if len(askable) > MOST_NAMES:
+        raise PairError("certificate", f"is for {len(askable)} names, which is more than {MOST_NAMES}")
+    return askable
+
+
+def _names_of(leaf: x509.Certificate) -> list[str]:
     try:
         extension = leaf.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
     except x509.ExtensionNotFound:
@@ -145,6 +163,6 @@ def _names_of(leaf: x509.Certificate) -> tuple[str, ...]:
     if isinstance(extension, x509.SubjectAlternativeName):
         dns_names = extension.get_values_for_type(x509.DNSName)
         addresses = [str(address) for address in extension.get_values_for_type(x509.IPAddress)]
-        return tuple(dict.fromkeys(name.lower() for name in [*dns_names, *addresses]))
+        return [*dns_names, *addresses]
     common_names = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return tuple(str(attribute.value).lower() for attribute in common_names)
+    return [str(attribute.value) for attribute in common_names]

@@ -311,7 +311,8 @@ class UtcDateTime(Kind[datetime]):
             raise invalid("must be a date and time in UTC, like 2030-01-31T12:00:00Z", wire) from None
 
     def to_wire(self, value: datetime) -> object:
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        without_zone = value.replace(tzinfo=None)
+        return f"{without_zone.isoformat(timespec='seconds')}Z"  # strftime(3) would write the year 999 in three digits
 
     def schema(self) -> dict[str, object]:
         return {"type": "utcDateTime"}

@@ -34,7 +34,7 @@ def origin_kind() -> Text:
     words = "must be an origin like https://admin.example.org:8443: no path, and no port where it is the usual one"
     host = rf"(?:{_DOMAIN}|\[[0-9A-Fa-f:.]+\])"
     port = r"(?::(?!0)\d{1,5})?"
-    pattern = re.compile(rf"(?!https:.*:443\Z|http:.*:80\Z)https?://{host}{port}", re.IGNORECASE)
+    pattern = re.compile(rf"(?!https:.*:443\Z|http:.*:80\Z)https?://{host}{port}", re.IGNORECASE | re.ASCII)
     return Text(8, 300, pattern, words, "uri", fold=True)
 
 
