@@ -78,7 +78,7 @@ def _watch(page: Page, origin: str, complaints: list[str]) -> None:
 
 @pytest.fixture
 def pages(open_pages: Callable[..., Pages], viewport: tuple[int, int]) -> Pages:
-    """Signed in as administrator; once in a wide window and once in a narrow one."""
-    opened = open_pages(width=viewport[0], height=viewport[1])
+    """Signed in as administrator; once in a wide window and once in a narrow one, which is dark."""
+    opened = open_pages(width=viewport[0], height=viewport[1], dark=viewport[0] < 500)
     opened.sign_in()
     return opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 from tests.browser.pages import Pages
 from tests.cannot_run import cannot_run
+from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 from tests.free_port import free_port
 
 pytestmark = pytest.mark.browser
@@ -81,6 +83,62 @@ def test_axe_finds_nothing_serious_on_any_page_in_either_theme(pages: Pages) -> 
     assert found == []
 
 
+def test_axe_finds_nothing_serious_in_dialogs_and_where_something_is_wrong(open_pages: Callable[..., Pages]) -> None:
+    pages = open_pages()
+    page, server, found = pages.page, pages.server, list[str]()
+
+    def look(where: str) -> None:
+        found.extend(complaints(pages, where))
+
+    page.goto("/")
+    page.evaluate(axe())
+    page.get_by_label("User name").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("The user name or the password is not right.")
+    look("sign-in")
+    page.get_by_label("User name").fill(server.admin[0])
+    page.get_by_label("Password").fill(server.admin[1])
+    page.keyboard.press("Enter")
+    expect(pages.button("Sign out")).to_be_visible()
+    listener_id = server.create_listener(name="looked-into", protocol="pop3", bind=[f"127.0.0.1:{free_port()}"])
+
+    pages.walk_to(f"/listeners/{listener_id}")
+    pages.field("Time to live").fill("41")
+    pages.field("Backlog").fill("many")
+    pages.button("Save").click()
+    expect(page.get_by_role("alert").filter(has_text="Not accepted: Backlog.")).to_be_visible()
+    look("fields that are wrong")
+    pages.field("Backlog").fill("99")
+    pages.button("Preview").click()
+    expect(page.get_by_role("dialog", name="What this change does")).to_be_visible()
+    look("preview")
+    page.keyboard.press("Escape")
+    server.update_listener(listener_id, socketTtl=42)
+    expect(page.get_by_role("alert").filter(has_text="Somebody else has changed this")).to_be_visible()
+    look("a clash")
+    server.destroy_listener(listener_id)
+    expect(page.get_by_role("alert").filter(has_text="Somebody else has deleted this")).to_be_visible()
+    look("what is gone")
+    pages.go_to("/listeners/new")
+    page.get_by_role("dialog", name="Leave without saving?").get_by_role("button", name="Leave").click()
+    page.get_by_text("Begin with a usual one").click()
+    look("templates")
+    pages.walk_to("/nowhere")
+    look("no such page")
+    pages.walk_to("/listeners?filter=nothing-like-it")
+    look("nothing found")
+    pages.walk_to("/history")
+    page.locator("details summary").first.click()
+    look("a change")
+    pages.walk_to("/listeners")
+    pages.row("pop3").get_by_role("checkbox").check()
+    pages.button("Delete 1 …").click()
+    expect(page.get_by_role("dialog", name="Delete 1 listener?")).to_be_visible()
+    look("deleting")
+    assert found == []
+
+
 def test_axe_is_asked_for_what_it_can_find(open_pages: Callable[..., Pages]) -> None:
     page = open_pages().page
     page.goto("/")
@@ -88,6 +146,18 @@ def test_axe_is_asked_for_what_it_can_find(open_pages: Callable[..., Pages]) -> 
     page.evaluate("document.body.append(document.createElement('input'))")
     found: list[Any] = page.evaluate(RUN, None)
     assert [each.partition(":")[0] for each in found] == ["label"]
+
+
+def test_the_theme_is_that_of_the_browser_and_changes_with_it(pages: Pages) -> None:
+    ground = (
+        "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).reduce((sum, each) => sum + Number(each), 0)"
+    )
+    brightness = {}
+    themes: list[Literal["light", "dark"]] = ["light", "dark"]
+    for theme in themes:
+        pages.page.emulate_media(color_scheme=theme)
+        brightness[theme] = pages.page.evaluate(ground)
+    assert brightness["dark"] < 3 * 64 < 3 * 192 < brightness["light"]
 
 
 def tab_to(pages: Pages, wanted: Locator) -> None:
@@ -138,3 +208,65 @@ def test_a_listener_is_created_changed_and_deleted_by_keyboard_alone(pages: Page
     press(pages, page.get_by_role("dialog").get_by_role("button", name="Delete"))
     expect(pages.heading("Listeners")).to_be_focused()
     expect(pages.row("by-keyboard")).to_have_count(0)
+
+
+def test_connections_are_ended_changes_taken_back_and_certificates_uploaded_by_keyboard_alone(
+    open_pages: Callable[..., Pages], tmp_path: Path
+) -> None:
+    pages = open_pages()
+    pages.sign_in()
+    page, keyboard, server = pages.page, pages.page.keyboard, pages.server
+    port = free_port()
+    listener_id = server.create_listener(name="by-key", protocol="pop3", bind=[f"127.0.0.1:{port}"])
+
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        assert client.recv(100).startswith(b"+OK")
+        pages.walk_to(f"/listeners/{listener_id}?tab=connections")
+        press(pages, page.get_by_role("checkbox", name=f"Select 127.0.0.1:{client.getsockname()[1]}"), "Space")
+        press(pages, pages.button("End 1 …"))
+        dialog = page.get_by_role("dialog", name="End 1 connection?")
+        expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+        press(pages, dialog.get_by_role("button", name="End it"))
+        expect(page.get_by_text("Nobody who matches is connected.")).to_be_visible()
+        expect(pages.heading("by-key")).to_be_focused()  # the button is gone
+
+    server.update_listener(listener_id, socketTtl=44)
+    press(pages, page.locator("main").get_by_role("link", name="History"))
+    newest = page.get_by_role("list", name="Changes").locator("> li").first
+    press(pages, newest.locator("summary"))
+    press(pages, newest.get_by_role("button", name="Take back …"))
+    expect(page.get_by_role("dialog").get_by_role("button", name="Back", exact=True)).to_be_focused()
+    keyboard.press("Escape")
+    expect(newest.get_by_role("button", name="Take back …")).to_be_focused()
+    keyboard.press("Enter")
+    press(pages, page.get_by_role("dialog").get_by_role("button", name="Take it back"))
+    expect(newest).to_contain_text("takes back an earlier change")
+    assert server.listener("by-key")["socketTtl"] is None
+    server.destroy_listener(listener_id)
+
+    key, now = new_key(), datetime.now(UTC)
+    valid = (now - timedelta(days=1), now + timedelta(days=90))
+    leaf = new_certificate("by-key.example.org", key, valid, names=("by-key.example.org",))
+    (tmp_path / "both.pem").write_text(certificate_pem(leaf) + key_pem(key))
+    pages.walk_to("/certificates/new")
+    with page.expect_file_chooser() as chooser:
+        press(pages, page.get_by_label("PEM files of chain and key"))
+    chooser.value.set_files(tmp_path / "both.pem")
+    press(pages, pages.button("Create certificate"))
+    expect(pages.heading("by-key.example.org")).to_be_focused()
+    press(pages, pages.button("Delete …"))
+    press(pages, page.get_by_role("dialog").get_by_role("button", name="Delete"))
+    expect(pages.heading("Certificates")).to_be_focused()
+
+
+def test_what_has_the_focus_is_seen_to_have_it(open_pages: Callable[..., Pages]) -> None:
+    pages = open_pages()
+    pages.sign_in()
+    pages.walk_to("/listeners/new")
+    outline = "getComputedStyle(document.activeElement).outlineStyle + document.activeElement.tagName"
+    seen = set[str]()
+    for _ in range(60):
+        pages.page.keyboard.press("Tab")
+        seen.add(str(pages.page.evaluate(outline)))
+    assert {each for each in seen if each.startswith("none") and not each.endswith("BODY")} == set()
+    assert {"solidA", "solidBUTTON", "solidINPUT", "solidSELECT", "solidSUMMARY"} <= seen

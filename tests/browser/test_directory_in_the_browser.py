@@ -33,9 +33,13 @@ def signs_in(server: RunningServer, user: str, password: str) -> bool:
 @pytest.mark.usefixtures("as_it_was")
 def test_an_account_is_made_gets_quota_aliases_and_role_and_a_new_password(pages: Pages) -> None:
     name = f"carol{random.randrange(10**6)}"
+    pages.go_to("/domains/new")
+    pages.field("Name").fill(f"{name}.example")
+    pages.button("Create domain").click()
+    expect(pages.heading(f"{name}.example")).to_be_visible()
     pages.go_to("/accounts/new")
     pages.field("Name").fill(name)
-    pages.field("Domain").select_option("example.org")
+    pages.field("Domain").select_option(f"{name}.example")
     pages.field("Password").fill("first password")
     pages.field("Once more").fill("another")
     expect(pages.page.get_by_text("The two are not the same.")).to_be_visible()
@@ -113,6 +117,22 @@ def test_a_network_is_blocked_for_an_hour_and_one_that_holds_oneself_only_on_pur
     question.get_by_role("button", name="Cancel").click()
     expect(question).to_have_count(0)
     assert len(pages.server.call("x:BlockedIp/get", ids=None)["list"]) == 1
+
+    pages.go_to("/allowed")
+    pages.page.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    expect(pages.page.get_by_text("There are no allowed networks.")).to_be_visible()
+    pages.page.get_by_role("link", name="Make the first allowed network").click()
+    pages.field("Network").fill("192.0.2.7")
+    pages.field("Until").fill("2020-01-01T00:00:00")
+    pages.button("Create allowed network").click()
+    question = pages.page.get_by_role("dialog", name="Is this meant?")
+    expect(question).to_contain_text("it has expired already: nothing comes of it")
+    question.get_by_role("button", name="Cancel").click()
+    pages.button("Never").click()
+    pages.button("Create allowed network").click()
+    expect(pages.button("Delete …")).to_be_visible()
+    [allowed] = pages.server.call("x:AllowedIp/get", ids=None)["list"]
+    assert (allowed["network"], allowed["expiresAt"]) == ("192.0.2.7", None)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -42,6 +42,13 @@ def test_connections_are_found_by_network_and_ended_with_a_farewell(pages: Pages
         expect(row).to_contain_text("pop3")
         expect(pages.page.get_by_role("status").filter(has_text="1 connection")).to_be_visible()
         assert "network=127.0.7.0" in pages.page.url
+        for filtered, words in (("Account", "nobody"), ("Filter connections", "imaps")):
+            pages.field(filtered).fill(words)
+            expect(pages.page.get_by_text("Nobody who matches is connected.")).to_be_visible()
+            pages.field(filtered).fill("")
+        pages.field("Listener").select_option("imap")
+        expect(pages.page.get_by_text("Nobody who matches is connected.")).to_be_visible()
+        pages.field("Listener").select_option("pop3")
         row.get_by_role("checkbox").check()
         pages.button("End 1 …").click()
         dialog = pages.page.get_by_role("dialog", name="End 1 connection?")

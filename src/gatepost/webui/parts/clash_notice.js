@@ -1,6 +1,7 @@
 // Somebody else changed the same properties meanwhile: shows both, and lets the person choose for each.
 
 import { useApplication } from "./application.js";
+import { goToField } from "./object_form.js";
 import { html } from "./html.js";
 import { LinkedName } from "./object_choice.js";
 import { valueText } from "./value_text.js";
@@ -20,15 +21,20 @@ export function ClashNotice({ editing, type }) {
           const property = /** @type {Property} */ (type.properties.get(clash.name));
           const words = (/** @type {any} */ value) =>
             property.type.type === "objectId" ? html`<${LinkedName} property=${property} id=${value} />` : valueText(property, schema, value);
+          /** @param {any} value the focus goes to where it stands */
+          function settle(value) {
+            editing.settle(clash.name, value);
+            goToField(document.querySelector(`[data-property="${clash.name}"]`));
+          }
           return html`
             <li key=${clash.name}>
               <strong>${property.label}</strong>
               <span>theirs: <code>${words(clash.theirs)}</code></span>
               <span>yours: <code>${words(clash.mine)}</code></span>
-              <button type="button" onClick=${() => editing.settle(clash.name, clash.theirs)}>Take theirs</button>
-              <button type="button" onClick=${() => editing.settle(clash.name, clash.mine)}>Keep mine</button>
+              <button type="button" onClick=${() => settle(clash.theirs)}>Take theirs</button>
+              <button type="button" onClick=${() => settle(clash.mine)}>Keep mine</button>
               ${property.type.type === "set" &&
-              html`<button type="button" onClick=${() => editing.settle(clash.name, merged(clash))}>Take both changes</button>`}
+              html`<button type="button" onClick=${() => settle(merged(clash))}>Take both changes</button>`}
             </li>
           `;
         })}

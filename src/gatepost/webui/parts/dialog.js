@@ -1,5 +1,6 @@
 // Dialogs: the browser's own modal element, so that keyboard and screen reader stay inside while it is open.
 
+import { goOnAtHead } from "./focus.js";
 import { html, useEffect, useId, useRef } from "./html.js";
 
 /** @import {Children} from "./html.js" */
@@ -9,6 +10,7 @@ import { html, useEffect, useId, useRef } from "./html.js";
  */
 
 /**
+ * What has `data-begin` has the focus first; afterwards it is where it was before.
  * @param {{title: string, onClose: () => void, children?: Children, class?: string}} properties `onClose`: by Escape or the cross
  */
 export function Dialog({ title, onClose, children, class: name = "" }) {
@@ -17,7 +19,12 @@ export function Dialog({ title, onClose, children, class: name = "" }) {
   useEffect(() => {
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
     element.current?.showModal();
-    return () => before?.focus();
+    /** @type {HTMLElement | null | undefined} */ (element.current?.querySelector("[data-begin]"))?.focus();
+    return () => {
+      if (document.activeElement !== document.body) return; // it has gone on already
+      if (before?.isConnected) before.focus();
+      else setTimeout(goOnAtHead);
+    };
   }, []);
   /** @param {Event} event */
   function cancel(event) {
@@ -44,7 +51,7 @@ export function ConfirmDialog({ question, onAnswer }) {
     <${Dialog} title=${question.title} onClose=${() => onAnswer(false)}>
       <div class="dialog-body">${question.words}</div>
       <footer class="dialog-foot">
-        <button type="button" autofocus onClick=${() => onAnswer(false)}>Cancel</button>
+        <button type="button" data-begin onClick=${() => onAnswer(false)}>Cancel</button>
         <button type="button" class=${question.tone === "bad" ? "danger" : "primary"} onClick=${() => onAnswer(true)}>
           ${question.action}
         </button>

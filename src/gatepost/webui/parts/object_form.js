@@ -42,12 +42,17 @@ export function ObjectForm(properties) {
   });
 }
 
-/** Brings the first field that something is wrong with to where it is seen and typed into. @param {HTMLFormElement | null} form */
+/** Goes to the first field that something is wrong with. @param {HTMLFormElement | null} form */
 export function goToProblem(form) {
   const problem = [...(form?.querySelectorAll(".field > .error") ?? [])].find((each) => each.textContent !== "");
-  const field = problem?.closest(".field");
+  goToField(problem?.closest(".field") ?? null);
+}
+
+/** Brings a field to where it is seen, and the focus to it. @param {Element | null} field */
+export function goToField(field) {
   field?.scrollIntoView({ block: "center" });
-  /** @type {HTMLElement | null | undefined} */ (field?.querySelector("input, select, textarea"))?.focus({ preventScroll: true });
+  const control = field?.querySelector("input, select, textarea") ?? field?.querySelector("button");
+  /** @type {HTMLElement | null | undefined} */ (control)?.focus({ preventScroll: true });
 }
 
 /** What the server sets is not there in a new object, and a secret never. @param {Property} property @param {boolean} isNew */

@@ -61,7 +61,7 @@ export function Palette({ onClose }) {
     <${Dialog} title="Go to" onClose=${onClose} class="palette">
       <input
         type="text"
-        autofocus
+        data-begin
         role="combobox"
         aria-label="Find a page, a listener, a field, an account"
         aria-expanded="true"

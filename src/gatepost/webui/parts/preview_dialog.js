@@ -41,7 +41,7 @@ export function PreviewDialog({ outcome, words = "", action = "Save", onSave, on
         <${Warnings} warnings=${outcome.warnings} />
       </div>
       <footer class="dialog-foot">
-        <button type="button" autofocus onClick=${onClose}>Back</button>
+        <button type="button" data-begin onClick=${onClose}>Back</button>
         <button type="button" class="primary" onClick=${onSave}>${action}</button>
       </footer>
     <//>

@@ -42,11 +42,14 @@ const MEMBERS_SHOWN = 4;
 export function Members({ names }) {
   const [isWhole, setWhole] = useState(false);
   if (names.length === 0) return html`<span class="quiet">–</span>`;
-  const shown = isWhole || names.length <= MEMBERS_SHOWN + 1 ? names : names.slice(0, MEMBERS_SHOWN);
-  const more = names.length - shown.length;
+  const isLong = names.length > MEMBERS_SHOWN + 1;
+  const shown = isLong && !isWhole ? names.slice(0, MEMBERS_SHOWN) : names;
   return html`
     ${shown.map((name) => html`<span key=${name} class="address">${name}</span>`)}
-    ${more > 0 && html`<button type="button" class="plain more" onClick=${() => setWhole(true)}>and ${more} more</button>`}
+    ${isLong &&
+    html`<button type="button" class="plain more" aria-expanded=${isWhole ? "true" : "false"} onClick=${() => setWhole(!isWhole)}>
+      ${isWhole ? "show fewer" : `and ${names.length - MEMBERS_SHOWN} more`}
+    </button>`}
   `;
 }
 

@@ -167,7 +167,7 @@ function RevertButton({ change, what, onReverted }) {
   }
 
   return html`
-    <button type="button" disabled=${isBusy} onClick=${look}>Take back …</button>
+    <button type="button" aria-disabled=${isBusy ? "true" : undefined} onClick=${() => isBusy || look()}>Take back …</button>
     ${preview && html`<${PreviewDialog} outcome=${preview.outcome} words=${OPPOSITES[change.kind](what)} action="Take it back" onSave=${save} onClose=${() => setPreview(null)} />`}
   `;
 }

@@ -65,6 +65,7 @@ export function ObjectEditor({ page, type, stored, isGone = false, template, not
   const mayWrite = session.may(permission, stored);
   const writable = session.mayEverywhere(permission) ? null : type.ownersProperties();
   const isDirty = editing.isDirty && !isLeaving;
+  const canSend = !editing.isBusy && (editing.isNew || isDirty);
   const stands = type.isSingleton ? page.name : type.labelOf(editing.before);
   const name = editing.isNew ? `New ${type.list.singular}` : stands;
   useTitle(name);
@@ -100,7 +101,7 @@ export function ObjectEditor({ page, type, stored, isGone = false, template, not
   /** @param {Event} event */
   function submit(event) {
     event.preventDefault();
-    save();
+    if (canSend) save();
   }
 
   if (isGone && !isDirty) return isLeaving ? null : html`<${Gone} page=${page} type=${type} />`;
@@ -123,7 +124,7 @@ export function ObjectEditor({ page, type, stored, isGone = false, template, not
         onChange=${editing.change}
         onProblem=${editing.setProblem}
       />
-      <${FormFoot} ...${{ editing, mayWrite, isDirty, type, hidden }} onPreview=${look} />
+      <${FormFoot} ...${{ editing, mayWrite, canSend, type, hidden }} onPreview=${look} />
     </form>
     ${preview?.isDone && html`<${PreviewDialog} outcome=${preview} onSave=${() => save(true)} onClose=${() => setPreview(null)} />`}
   `;
@@ -139,19 +140,20 @@ function GoneNotice({ type }) {
 }
 
 /**
- * @param {{editing: Editing, mayWrite: boolean, isDirty: boolean, type: ObjectType, hidden?: Set<string>, onPreview: () => void}} properties
+ * What is not possible now keeps the focus: it is only said to be so.
+ * @param {{editing: Editing, mayWrite: boolean, canSend: boolean, type: ObjectType, hidden?: Set<string>, onPreview: () => void}} properties
  */
-function FormFoot({ editing, mayWrite, isDirty, type, hidden, onPreview }) {
+function FormFoot({ editing, mayWrite, canSend, type, hidden, onPreview }) {
   if (!mayWrite) return html`<p class="quiet">Your account may look at this, and not change it.</p>`;
   const count = editing.changed.size;
   return html`
     <div class="form-foot">
       <p class="error" role="alert">${refusalWords(editing, type, hidden)}</p>
       <div class="form-actions">
-        <button type="submit" class="primary" disabled=${editing.isBusy || (!editing.isNew && !isDirty)}>
+        <button type="submit" class="primary" aria-disabled=${canSend ? undefined : "true"}>
           ${editing.isNew ? `Create ${type.list.singular}` : "Save"}
         </button>
-        <button type="button" disabled=${editing.isBusy || (!editing.isNew && !isDirty)} onClick=${onPreview}>Preview</button>
+        <button type="button" aria-disabled=${canSend ? undefined : "true"} onClick=${() => canSend && onPreview()}>Preview</button>
         ${!editing.isNew && count > 0 && html`<button type="button" class="plain" onClick=${editing.reset}>Undo ${counted(count, "change", "changes")}</button>`}
         ${editing.isBusy && html`<span class="quiet" role="status">Asking all workers …</span>`}
       </div>

@@ -1,6 +1,7 @@
 // What stands around every page: the menu, who is signed in, and the way out.
 
 import { useApplication } from "../parts/application.js";
+import { useFocusKept } from "../parts/focus.js";
 import { html, useEffect, useState } from "../parts/html.js";
 import { Palette, usePalette } from "../parts/palette.js";
 import { pagesFor } from "../pages.js";
@@ -14,6 +15,7 @@ export function Shell({ onSignOut, children }) {
   const [isOpen, setOpen] = useState(false);
   const [isPaletteOpen, setPaletteOpen] = usePalette();
   useEffect(() => setOpen(false), [route.path]);
+  useFocusKept();
   const pages = pagesFor(session, schema);
   const groups = [...new Set(pages.map((page) => page.group))];
   return html`
