@@ -197,16 +197,17 @@ async def test_a_silent_client_is_told_and_let_go() -> None:
     await finish(world)
 
 
+async def drip(world: World) -> None:
+    """An octet now and then, until the conversation is ended."""
+    while not world.engine.refused:
+        await world.send(b"x")
+        await asyncio.sleep(0.01)
+
+
 async def test_a_client_that_drips_octets_and_never_logs_in_is_let_go_at_the_deadline_for_that() -> None:
     world = World(login_deadline=0.2)
     world.begin()
-
-    async def drip() -> None:
-        while not world.engine.refused:
-            await world.send(b"x")
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(drip(), 20)
+    await asyncio.wait_for(drip(world), 20)
     assert world.engine.refused == [Refusal.IDLE_TIMEOUT]
     await finish(world)
 
@@ -216,13 +217,7 @@ async def test_a_client_that_drips_a_command_without_end_is_idle() -> None:
     world = World()
     world.engine.idle_timeout = 0.2
     world.begin()
-
-    async def drip() -> None:
-        while not world.engine.refused:
-            await world.send(b"x")
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(drip(), 20)
+    await asyncio.wait_for(drip(world), 20)
     assert world.engine.refused == [Refusal.IDLE_TIMEOUT]
     await finish(world)
 

@@ -1,0 +1,17 @@
+"""Domains, the simplest objects, for tests of what holds for objects of every type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Api = Any
+
+
+async def create(api: Api, *names: str) -> list[str]:
+    created = (await api.call("x:Domain/set", create={name: {"name": name} for name in names}))["created"]
+    return [created[name]["id"] for name in names]
+
+
+async def state_of(api: Api, type_name: str = "x:Domain") -> str:
+    state: str = (await api.call(f"{type_name}/get", ids=[]))["state"]
+    return state
