@@ -38,7 +38,7 @@ _IN_NEW_SERVER = "'GATEPOST_HANDOVER' in os.environ"
 _IN_FORK_SERVER = "'GATEPOST_FORK_SERVER' in os.environ"
 _WORKERS_CANNOT_FOLLOW = (
     "from gatepost.worker.worker import PlanApplied, Worker; "
-    "error = lambda message: 'not understood' if {} else None; "
+    "error = lambda message: 'not understood' if message.sockets else None; "
     "Worker._apply = lambda self, message, _: PlanApplied(number=message.number, error=error(message))"
 )
 _WORKERS_HAVE_NO_TLS = (
@@ -258,8 +258,7 @@ def _overlay(upgrades: Upgrades, condition: str, statement: str) -> None:
         ("'GATEPOST_BOOT' in os.environ", "os._exit(3)", "status 1"),
         (_IN_FORK_SERVER, "os.register_at_fork(after_in_child=lambda: os._exit(3))", "die as they start"),
         (_IN_FORK_SERVER, "os._exit(3)", "die as they start"),
-        (_IN_FORK_SERVER, _WORKERS_CANNOT_FOLLOW.format("True"), "die as they start"),
-        (_IN_FORK_SERVER, _WORKERS_CANNOT_FOLLOW.format("message.sockets"), "worker 1: not understood"),
+        (_IN_FORK_SERVER, _WORKERS_CANNOT_FOLLOW, "worker 1: not understood"),
         (_IN_FORK_SERVER, _WORKERS_HAVE_NO_TLS, "imaps: not in this library"),
     ],
     ids=[
@@ -268,7 +267,6 @@ def _overlay(upgrades: Upgrades, condition: str, statement: str) -> None:
         "cannot use the store",
         "has no workers",
         "cannot make workers",
-        "cannot follow the plan",
         "cannot use the sockets",
         "has no TLS for a listener",
     ],

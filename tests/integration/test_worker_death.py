@@ -44,6 +44,9 @@ def test_only_the_connections_of_a_killed_worker_end(server: RunningServer) -> N
     for sock in held:
         sock.close()
     eventually(lambda: server.status("imap-clear")["connections"] == 0)
+    counts = server.status("imap-clear")
+    assert counts["ended"]["workerDied"] == len(held) - len(alive)
+    assert sum(counts["ended"].values()) == counts["accepted"]
 
 
 def test_a_connection_that_waits_in_the_accept_queue_of_a_dead_worker_is_served_by_its_successor(

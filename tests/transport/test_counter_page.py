@@ -150,6 +150,9 @@ def test_a_worker_that_died_is_counted_out_and_what_has_happened_stays(page: Cou
     page.clear_row(0)
     assert connections(page) == connections(page, SERVER_SLOT) == 2
     assert page.total(SLOT, Cell.ACCEPTED) == 2
+    assert page.total(SLOT, Cell.ENDED_WORKER_DIED) == 5
+    page.clear_row(0)
+    assert page.total(SLOT, Cell.ENDED_WORKER_DIED) == 5
 
 
 def test_a_row_counts_from_the_moment_it_is_used(page: CounterPage) -> None:

@@ -77,6 +77,7 @@ class Cell(IntEnum):
     TLS_FAILED_OTHER = 50
     REFUSED_BLOCKED_NETWORK = 51
     PAUSED_LOOPS = 52  # of the server's slot: accept loops that are out of descriptors or memory now
+    ENDED_WORKER_DIED = 53
 
 
 _HEADER = 8  # numbers before the caps
@@ -178,9 +179,12 @@ class CounterPage:
         return self._numbers
 
     def clear_row(self, row: int) -> None:
-        """The worker of the row died: its connections are gone. Totals of what has happened stay."""
+        """The worker of the row died: its connections have ended with it. Totals of what has happened stay."""
         for slot in range(self._numbers[_SLOTS_IN_USE]):
-            self._numbers[self.index(slot, row, Cell.CONNECTIONS)] = 0
+            first = self.index(slot, row, Cell.CONNECTIONS)
+            if self._numbers[first]:
+                self._numbers[first + Cell.ENDED_WORKER_DIED] += self._numbers[first]
+                self._numbers[first] = 0
         self.note(SERVER_SLOT, row, Cell.PAUSED_LOOPS, 0)
         self.by_key.clear_row(row)
 

@@ -22,3 +22,6 @@ class Ending(StrEnum):
     SHUT_DOWN = "shutDown"  # the server, the worker or the address is going away
     OPERATOR = "operator"  # somebody ended it by the API
     FAULT = "fault"  # of the server
+    WORKER_DIED = (
+        "workerDied"  # no line in the access log: the worker was killed, or crashed, and the supervisor counts them
+    )

@@ -37,6 +37,7 @@ CELL_OF_ENDING: Mapping[Ending, Cell] = {
     Ending.SHUT_DOWN: Cell.ENDED_SHUT_DOWN,
     Ending.OPERATOR: Cell.ENDED_OPERATOR,
     Ending.FAULT: Cell.ENDED_FAULT,
+    Ending.WORKER_DIED: Cell.ENDED_WORKER_DIED,
 }
 
 CELL_OF_TLS_FAILURE: Mapping[TlsFailure, Cell] = {

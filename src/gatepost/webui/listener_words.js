@@ -65,6 +65,7 @@ export const COUNTERS = [
       shutDown: "the server, a worker or the address went away",
       operator: "somebody ended it here or by the API",
       fault: "a fault of the server; the log has it",
+      workerDied: "the worker process was killed or crashed",
     },
   },
 ];
