@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 from tests.browser.pages import Pages
-from tests.integration.running_server import ADMIN
+from tests.integration.running_server import ADMIN, PASSWORDS, RunningServer, eventually
 
 pytestmark = pytest.mark.browser
 
@@ -50,3 +50,28 @@ def test_a_session_that_ends_is_renewed_over_the_page_and_nothing_typed_is_lost(
     expect(dialog).to_have_count(0)
     expect(pages.field("Name")).to_have_value("typed-before")
     expect(pages.page.get_by_role("alert").filter(has_text="Bind addresses")).to_be_visible()
+
+
+def test_who_sets_the_own_password_stays_signed_in_here_and_is_asked_for_it_elsewhere(
+    open_pages: Callable[..., Pages], administered: RunningServer
+) -> None:
+    here, elsewhere = open_pages(), open_pages()
+    for pages in (here, elsewhere):
+        pages.sign_in(PASSWORDS["bob"], "bob@example.org")
+        expect(pages.heading("bob")).to_be_visible()
+    try:
+        here.button("Set a new password …").click()
+        here.field("Password").fill("another password of bob")
+        here.field("Once more").fill("another password of bob")
+        here.button("Save").click()
+        expect(here.button("Set a new password …")).to_be_visible()
+        here.field("Description").fill("still here")
+        here.button("Save").click()
+        eventually(lambda: "still here" in str(administered.call("x:Account/get", ids=None)["list"]))
+        here.page.reload()
+        expect(here.field("Description")).to_have_value("still here")
+        elsewhere.page.reload()
+        expect(elsewhere.heading("Sign in to gatepost")).to_be_visible()
+    finally:
+        bob = next(each["id"] for each in administered.call("x:Account/get", ids=None)["list"] if each["name"] == "bob")
+        administered.set("Account", update={bob: {"password": PASSWORDS["bob"], "description": None}})
