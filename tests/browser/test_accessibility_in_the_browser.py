@@ -54,8 +54,10 @@ def axe() -> str:
 
 
 def complaints(pages: Pages, where: str) -> list[str]:
-    """What axe finds in both themes. The second time only rules that look at colours are asked."""
+    """What axe finds in both themes. The second time only rules that look at colours are asked. And whether it fits."""
     found: list[str] = []
+    if pages.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append(f"{where}: is wider than the window")
     schemes: list[tuple[Literal["light", "dark"], list[str] | None]] = [("light", None), ("dark", OF_COLOURS)]
     for scheme, rules in schemes:
         pages.page.emulate_media(color_scheme=scheme)

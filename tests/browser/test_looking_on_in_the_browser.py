@@ -40,6 +40,7 @@ def test_connections_are_found_by_network_and_ended_with_a_farewell(pages: Pages
         pages.field("Source network").fill("127.0.7.0/24")
         row = pages.row(f"127.0.7.7:{far.getsockname()[1]}")
         expect(row).to_contain_text("pop3")
+        expect(row).to_contain_text("POP3")
         expect(pages.page.get_by_role("status").filter(has_text="1 connection")).to_be_visible()
         assert "network=127.0.7.0" in pages.page.url
         for filtered, words in (("Account", "nobody"), ("Filter connections", "imaps")):

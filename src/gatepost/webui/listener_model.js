@@ -25,6 +25,11 @@ const STATES = {
 /** @type {Record<string, string>} */
 const PROTOCOLS = { smtp: "SMTP", lmtp: "LMTP", http: "HTTP", imap: "IMAP", pop3: "POP3", manageSieve: "ManageSieve" };
 
+/** @param {string} name as the API has it */
+export function protocolName(name) {
+  return PROTOCOLS[name] ?? name;
+}
+
 /** How TLS begins on the listener: none, STARTTLS, or implicit. @param {Obj} listener */
 export function tlsWord(listener) {
   if (!listener.useTls) return "None";
@@ -49,7 +54,7 @@ function entry(listener, status) {
   return {
     id: listener.id,
     name: listener.name,
-    protocol: PROTOCOLS[listener.protocol] ?? listener.protocol,
+    protocol: protocolName(listener.protocol),
     addresses: Object.keys(listener.bind ?? {}),
     tls: tlsWord(listener),
     state: state.word,

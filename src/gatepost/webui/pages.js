@@ -1,9 +1,9 @@
 // The pages there are, in the order of the menu. `app.js` says which view stands behind each. Pure data.
 
 /**
- * @typedef {{path: string, name: string, group: string, type: string | null, permission: string, purpose?: string}} Page
+ * @typedef {{path: string, name: string, group: string, type: string | null, permission: string, purpose?: string, loss?: string}} Page
  *   `type`: the object type whose objects are behind `path/id`; `permission`: without it the page is not in the menu; `purpose`:
- *   what the objects are good for, said while there is none
+ *   what the objects are good for, said while there is none; `loss`: what goes when one is deleted
  */
 
 /** @type {Page[]} */
@@ -27,6 +27,7 @@ export const PAGES = [
     type: "x:BlockedIp",
     permission: "sysBlockedIpGet",
     purpose: "Clients of a blocked network are refused as soon as they connect, at every listener, for an hour or for good: those who guess passwords, or come too often.",
+    loss: "Its clients may connect again at once.",
   },
   {
     path: "/allowed",
@@ -35,6 +36,7 @@ export const PAGES = [
     type: "x:AllowedIp",
     permission: "sysAllowedIpGet",
     purpose: "What is listed here is served even where it lies in a blocked network: your office, your monitoring.",
+    loss: "Blocked networks count for its clients too, from then on.",
   },
   { path: "/general", name: "General", group: "Network", type: "x:SystemSettings", permission: "sysSystemSettingsGet" },
   {
@@ -44,6 +46,7 @@ export const PAGES = [
     type: "x:Domain",
     permission: "sysDomainGet",
     purpose: "A domain is what stands behind the @ of an address. Accounts are made in one, and mail for it is taken: begin here.",
+    loss: "Mail for it is refused from then on. One that accounts or aliases are in is not deleted.",
   },
   {
     path: "/accounts",
@@ -52,6 +55,7 @@ export const PAGES = [
     type: "x:Account",
     permission: "sysAccountGet",
     purpose: "Whoever has a mailbox, or signs in here, has an account.",
+    loss: "Its mail and its API keys are deleted with it; nothing brings the mail back. Whoever is logged in is told to leave.",
   },
   {
     path: "/api-keys",
@@ -60,6 +64,7 @@ export const PAGES = [
     type: "x:ApiKey",
     permission: "sysApiKeyGet",
     purpose: "A program signs in with a key of its own in place of somebody's password. A key can be limited to what the program does and to where it runs, and be withdrawn alone.",
+    loss: "Programs that sign in with it are refused at once.",
   },
 ];
 

@@ -1,5 +1,6 @@
 // Who is connected now: over all listeners or one, live, as many as there are; end one or several politely.
 
+import { protocolName } from "../listener_model.js";
 import { useApplication, useCollection } from "../parts/application.js";
 import { html, useState } from "../parts/html.js";
 import { useRemoteRows } from "../parts/remote_rows.js";
@@ -33,7 +34,7 @@ const FAREWELLS = {
 /** @type {Column[]} */
 const COLUMNS = [
   { name: "source", label: "Source", cell: (each) => html`<span class="address">${each.source}</span>` },
-  { name: "listener", label: "Listener", cell: (each) => html`<a href=${`#/listeners/${encodeURIComponent(each.listenerId)}`}>${each.listener}</a>` },
+  { name: "listener", label: "Listener", cell: (each) => html`<${Way} connection=${each} />` },
   { name: "account", label: "Account", cell: (each) => html`<${LoginName} name=${each.account} />` },
   { name: "state", label: "State", cell: (each) => each.state },
   { name: "tlsVersion", label: "TLS", cell: (each) => html`<${Tls} connection=${each} />` },
@@ -47,6 +48,12 @@ function LoginName({ name }) {
   if (name === null) return html`<span class="quiet">–</span>`;
   const [local, ...domain] = name.split(/(?=@)/);
   return html`<span class="login-name">${local}<wbr />${domain.join("")}</span>`;
+}
+
+/** By which listener it came in, and what it speaks. @param {{connection: Obj}} properties */
+function Way({ connection }) {
+  const path = `#/listeners/${encodeURIComponent(connection.listenerId)}`;
+  return html`<span><a href=${path}>${connection.listener}</a> <span class="detail">${protocolName(connection.protocol)}</span></span>`;
 }
 
 /** @param {{connection: Obj}} properties */

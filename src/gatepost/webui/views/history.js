@@ -26,7 +26,7 @@ const KINDS = { created: "created", updated: "changed", destroyed: "deleted" };
 const OPPOSITES = {
   created: (what) => `The ${what} is deleted.`,
   updated: (what) => `The ${what} gets back what this change has replaced.`,
-  destroyed: (what) => `The ${what} is made again as it was.`,
+  destroyed: (what) => `The ${what} is made again, with the settings that it had.`,
 };
 
 export function HistoryView() {

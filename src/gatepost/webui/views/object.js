@@ -94,7 +94,7 @@ export function ObjectEditor({ page, type, stored, isGone = false, template, not
   async function destroy() {
     if (!stored) return;
     setLeaving(true); // that it goes is no news then
-    if (await destroySelected(application, type, [stored], consequence)) setTimeout(() => navigate(page.path));
+    if (await destroySelected(application, type, [stored], consequence ?? html`<p>${page.loss}</p>`)) setTimeout(() => navigate(page.path));
     else setLeaving(false);
   }
 

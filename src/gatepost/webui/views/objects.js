@@ -35,7 +35,7 @@ export function ObjectsView({ page }) {
   const onFilter = (/** @type {string} */ words) => navigate(withQuery(route, { filter: words }), { replace: true });
 
   async function destroy() {
-    if (await destroySelected(application, type, chosen)) setSelected(new Set());
+    if (await destroySelected(application, type, chosen, page.loss && html`<p>${page.loss}</p>`)) setSelected(new Set());
   }
 
   return html`
