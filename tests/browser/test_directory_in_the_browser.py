@@ -68,6 +68,13 @@ def test_an_account_is_made_gets_quota_aliases_and_role_and_a_new_password(pages
     assert signs_in(pages.server, name, "second password")
     assert not signs_in(pages.server, name, "first password")
 
+    pages.button("Delete …").click()
+    dialog = pages.page.get_by_role("dialog", name="Delete 1 account?")
+    expect(dialog).to_contain_text("nothing brings the mail back")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(pages.heading("Accounts")).to_be_visible()
+    assert not signs_in(pages.server, name, "second password")
+
 
 @pytest.mark.usefixtures("as_it_was")
 def test_the_secret_of_an_api_key_is_shown_once_and_opens_what_was_chosen(pages: Pages) -> None:

@@ -137,10 +137,13 @@ function Page({ route }) {
 /** @param {{isKnown: boolean, home: import("./pages.js").Page | undefined}} properties `home`: a page that the account may see */
 function NoPage({ isKnown, home }) {
   const title = isKnown ? "Not for this account" : "There is no such page";
+  const words = isKnown
+    ? "Your account may not see this page. An administrator can give it a role that may."
+    : "The address is wrong, or from another version.";
   useTitle(title);
   return html`
     <${PageHead} title=${title}><//>
-    <p>${isKnown ? "Your account may not see this page. An administrator can give it a role that may." : "The address is wrong, or from another version."}</p>
+    <p>${words}</p>
     ${home && html`<p><a href=${`#${home.path}`}>${home.name}</a></p>`}
   `;
 }

@@ -47,7 +47,10 @@ function tlsRemarks(listener, defaults) {
 function proxyRemarks(listener) {
   const networks = Object.keys(listener.overrideProxyTrustedNetworks ?? {});
   if (!networks.some((network) => network.endsWith("/0"))) return {};
-  return { overrideProxyTrustedNetworks: "This is everybody: who sends no PROXY header gets no connection here, and who sends one can claim any address." };
+  return {
+    overrideProxyTrustedNetworks:
+      "This is everybody: who sends no PROXY header gets no connection here, and who sends one can claim any address.",
+  };
 }
 
 /** @param {Obj} listener @param {Obj | null} settings @returns {Record<string, string>} */

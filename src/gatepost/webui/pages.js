@@ -26,7 +26,8 @@ export const PAGES = [
     group: "Network",
     type: "x:BlockedIp",
     permission: "sysBlockedIpGet",
-    purpose: "Clients of a blocked network are refused as soon as they connect, at every listener, for an hour or for good: those who guess passwords, or come too often.",
+    purpose:
+      "Its clients are refused as soon as they connect, at every listener, for an hour or for good: those who guess passwords, or come too often.",
     loss: "Its clients may connect again at once.",
   },
   {
@@ -63,7 +64,8 @@ export const PAGES = [
     group: "Directory",
     type: "x:ApiKey",
     permission: "sysApiKeyGet",
-    purpose: "A program signs in with a key of its own in place of somebody's password. A key can be limited to what the program does and to where it runs, and be withdrawn alone.",
+    purpose:
+      "A program signs in with a key in place of somebody's password. A key can be limited to what the program does and where it runs, and be withdrawn alone.",
     loss: "Programs that sign in with it are refused at once.",
   },
 ];

@@ -9,6 +9,11 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/** From nothing to somewhat above the most. @param {any} _chart @param {number} _least @param {number} most @returns {[number, number]} */
+function rangeOf(_chart, _least, most) {
+  return [0, Math.max(1, most * 1.1)];
+}
+
 /**
  * @param {Series} series
  * @param {number} width
@@ -23,7 +28,7 @@ function optionsOf(series, width, height) {
     cursor: { show: false },
     padding: /** @type {[number, number, number, number]} */ ([4, 0, 2, 0]),
     axes: [{ show: false }, { show: false }],
-    scales: { x: { time: true }, y: { range: (/** @type {any} */ _chart, /** @type {number} */ _min, /** @type {number} */ max) => /** @type {[number, number]} */ ([0, Math.max(1, max * 1.1)]) } },
+    scales: { x: { time: true }, y: { range: rangeOf } },
     series: [{}, line("refused", colour("--bad")), line("accepted", colour("--accent"))],
   };
 }

@@ -90,7 +90,14 @@ export function Diff({ typeName, before, after, redacted = null }) {
           </div>
         `,
       )}
-      ${secrets.map((name) => html`<div key=${`secret ${name}`}><dt>${type?.properties.get(name)?.label ?? name}</dt><dd class="quiet">a secret: not kept in the history</dd></div>`)}
+      ${secrets.map(
+        (name) => html`
+          <div key=${`secret ${name}`}>
+            <dt>${type?.properties.get(name)?.label ?? name}</dt>
+            <dd class="quiet">a secret: not kept in the history</dd>
+          </div>
+        `,
+      )}
     </dl>
   `;
 }

@@ -66,9 +66,9 @@ export function useEditing(type, stored, template = {}) {
 
   /** @param {SetOptions} options @param {boolean} [isWarned] */
   async function send(options, isWarned = true) {
-    const isUnreadable = Object.keys(withoutNull(typed)).length > 0;
-    setFailure(clashes.length ? "Decide first what becomes of that which somebody else has changed too." : isUnreadable ? "Not everything that is typed can be read." : null);
-    if (isUnreadable || clashes.length) return null;
+    const obstacle = obstacleOf(clashes, typed);
+    setFailure(obstacle);
+    if (obstacle) return null;
     setBusy(true);
     try {
       if (!isWarned && !(await confirmWarnings(ask, askUnchanged, { confirm, action: isNew ? "Create" : "Save" }))) return null;
@@ -152,6 +152,12 @@ async function updateInState(session, type, collection, base, changes, options) 
     }
   }
   throw new ApiError("refused", "Others keep changing this. Try again.");
+}
+
+/** Why it cannot be sent yet. @param {Clash[]} clashes @param {Record<string, string | null>} typed */
+function obstacleOf(clashes, typed) {
+  if (clashes.length) return "Decide first what becomes of that which somebody else has changed too.";
+  return Object.keys(withoutNull(typed)).length ? "Not everything that is typed can be read." : null;
 }
 
 /** What of an object can be given to a new one; secrets are not known. @param {ObjectType} type @param {Obj} object @returns {Obj} */

@@ -31,7 +31,9 @@ export function ObjectForm(properties) {
     field?.focus();
   }, [wanted]);
   return type.sections.map((section) => {
-    const shown = section.fields.map((name) => /** @type {Property} */ (type.properties.get(name))).filter((each) => !hidden.has(each.name) && !isUnknown(each, isNew));
+    const shown = section.fields
+      .map((name) => /** @type {Property} */ (type.properties.get(name)))
+      .filter((each) => !hidden.has(each.name) && !isUnknown(each, isNew));
     if (shown.length === 0) return null;
     return html`
       <fieldset key=${section.title} class="section">

@@ -31,7 +31,10 @@ export function PasswordInput(properties) {
   }
 
   if (isReadOnly) return html`<span id=${id} class="quiet">Not shown.</span>`;
-  if (!isOpen) return html`<div><button type="button" id=${id} aria-label="Set a new password …" onClick=${() => setOpen(true)}>Set a new password …</button></div>`;
+  if (!isOpen) {
+    const words = "Set a new password …"; // also as a label: else its name would be that of the field
+    return html`<div><button type="button" id=${id} aria-label=${words} onClick=${() => setOpen(true)}>${words}</button></div>`;
+  }
   return html`
     <${TwoFields} ...${properties} />
     ${!isNew && html`<div><button type="button" class="plain" onClick=${keep}>Keep the old one</button></div>`}
@@ -78,15 +81,31 @@ function TwoFields({ id, isNew, describedBy, isInvalid, onChange, onProblem }) {
   };
   return html`
     <div class="password">
-      <input ...${attributes} ref=${fields.first} id=${id} aria-describedby=${describedBy} value=${first} onInput=${(/** @type {any} */ event) => take(event.target.value, second)} />
+      <input
+        ...${attributes}
+        ref=${fields.first}
+        id=${id}
+        aria-describedby=${describedBy}
+        value=${first}
+        onInput=${(/** @type {any} */ event) => take(event.target.value, second)}
+      />
       <label for=${`${id}-again`}>Once more</label>
-      <input ...${attributes} ref=${fields.second} id=${`${id}-again`} value=${second} onInput=${(/** @type {any} */ event) => take(first, event.target.value)} onBlur=${complain} />
+      <input
+        ...${attributes}
+        ref=${fields.second}
+        id=${`${id}-again`}
+        value=${second}
+        onInput=${(/** @type {any} */ event) => take(first, event.target.value)}
+        onBlur=${complain}
+      />
       <div class="form-actions">
         <label class="choice"><input type="checkbox" checked=${isShown} onChange=${() => setShown(!isShown)} /> Show</label>
         <button type="button" class="plain" onClick=${() => ((made) => (setShown(true), take(made, made)))(madePassword())}>Make one</button>
         ${isShown && first && html`<${CopyButton} text=${first} label="Copy the password" />`}
       </div>
-      ${first && first.length < SHORT && html`<p class="help">Short ones are found by trying. Three or four words are easy to remember and hard to find.</p>`}
+      ${first &&
+      first.length < SHORT &&
+      html`<p class="help">Short ones are found by trying. Three or four words are easy to remember and hard to find.</p>`}
     </div>
   `;
 }

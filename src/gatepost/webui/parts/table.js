@@ -64,7 +64,10 @@ function Heading({ column, sort, onSort }) {
   `;
 }
 
-/** Where rows are cards no heading is seen; this stands in for them. @param {{columns: Column[], sort: Sort | null, onSort: (sort: Sort) => void}} properties */
+/**
+ * Where rows are cards no heading is seen; this stands in for them.
+ * @param {{columns: Column[], sort: Sort | null, onSort: (sort: Sort) => void}} properties
+ */
 function SortChoice({ columns, sort, onSort }) {
   const orders = columns
     .filter((column) => column.isSortable !== false)

@@ -39,7 +39,10 @@ function SecretDialog({ secret, onClose }) {
       <div class="dialog-body">
         <p>It is shown this once: the server keeps nothing but a hash of it.</p>
         <code class="secret" aria-label="Secret">${secret}</code>
-        <p class="quiet">Programs send it with each request, as <code>Authorization: Bearer …</code>; the command line reads it from <code>GATEPOST_TOKEN</code>.</p>
+        <p class="quiet">
+          Programs send it with each request, as <code>Authorization: Bearer …</code>; the command line reads it from${" "}
+          <code>GATEPOST_TOKEN</code>.
+        </p>
         <p role="alert" class="error">${isWarned && !isCopied && "It has not been copied. Once this is closed, nobody can show it again."}</p>
       </div>
       <footer class="dialog-foot">

@@ -5,7 +5,7 @@ import { useApplication, useCollection } from "../parts/application.js";
 import { destroySelected } from "../parts/destroying.js";
 import { html, useState } from "../parts/html.js";
 import { withQuery } from "../parts/router.js";
-import { Failure, NothingFound, PageHead, State, Time, useTitle } from "../parts/small.js";
+import { Failure, Members, NothingFound, PageHead, State, Time, useTitle } from "../parts/small.js";
 import { parseSort, sorted, sortText, Table } from "../parts/table.js";
 import { pathOfObject } from "../pages.js";
 import { counted } from "../words.js";
@@ -20,7 +20,7 @@ import { NothingYet, Toolbar } from "./objects.js";
 /** @type {Column[]} */
 const COLUMNS = [
   { name: "label", label: "Name", cell: (row) => html`<a href=${`#${pathOfObject("x:Certificate", row.id)}`}>${row.label}</a>` },
-  { name: "names", label: "Names", class: "hosts", cell: (row) => row.names.map((/** @type {string} */ name) => html`<span key=${name} class="address">${name}</span>`) },
+  { name: "names", label: "Names", class: "hosts", cell: (row) => html`<${Members} names=${row.names} />` },
   { name: "issuer", label: "Issuer", cell: (row) => html`<span title=${row.certificate.issuer}>${row.issuer}</span>` },
   { name: "validity", label: "Valid until", cell: (row) => html`<${Validity} certificate=${row.certificate} />` },
   { name: "keyType", label: "Key", cell: (row) => row.keyType },

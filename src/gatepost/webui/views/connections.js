@@ -91,7 +91,11 @@ export function ConnectionTable({ listenerId }) {
       <${EndButton} selected=${selected} onEnded=${() => (setSelected(new Set()), found.refresh())} />
     <//>
     ${found.error && html`<${Failure} words=${found.error.message} onRetry=${found.refresh} />`}
-    ${found.isLoaded && found.total === 0 && html`<${Empty} title=${filter ? "Nobody who matches is connected." : "Nobody is connected."}><p class="quiet">Who connects stands here within seconds.</p><//>`}
+    ${found.isLoaded &&
+    found.total === 0 &&
+    html`<${Empty} title=${filter ? "Nobody who matches is connected." : "Nobody is connected."}>
+      <p class="quiet">Who connects stands here within seconds.</p>
+    <//>`}
     ${found.total > 0 &&
     html`<${Table}
       label="Connections"
@@ -129,7 +133,12 @@ function filterOf(query, listenerId) {
   return { filter: conditions.length ? { operator: "AND", conditions } : null, problem };
 }
 
-/** @param {{query: URLSearchParams, hasListeners: boolean, problem: string | null, onChange: (changes: Record<string, string>) => void, children?: any}} properties */
+/**
+ * @param {{
+ *   query: URLSearchParams, hasListeners: boolean, problem: string | null, onChange: (changes: Record<string, string>) => void,
+ *   children?: any,
+ * }} properties
+ */
 function Filters({ query, hasListeners, problem, onChange, children }) {
   const listeners = useCollection("x:NetworkListener").objects ?? [];
   const on = (/** @type {string} */ name) => (/** @type {any} */ event) => onChange({ [name]: event.target.value });
@@ -165,7 +174,9 @@ async function endQuestion(session, ids) {
     title: `End ${counted(ids.length, "connection", "connections")}?`,
     words: html`
       <ul class="names">
-        ${found.slice(0, NAMES_SHOWN).map((each) => html`<li key=${each.id}>${[each.source, each.listener, each.account].filter(Boolean).join(", ")}</li>`)}
+        ${found
+          .slice(0, NAMES_SHOWN)
+          .map((each) => html`<li key=${each.id}>${[each.source, each.listener, each.account].filter(Boolean).join(", ")}</li>`)}
         ${more > 0 && html`<li>and ${numberText(more)} more</li>`}
       </ul>
       ${farewells.map((words) => html`<p key=${words}>${words}.</p>`)}

@@ -37,13 +37,20 @@ export function HistoryView() {
   const conditions = [...(text ? [{ text }] : []), ...(type ? [{ objectType: type }] : [])];
   /** @param {Record<string, string>} changes */
   const show = (changes) => navigate(withQuery(route, changes), { replace: true });
+  const types = [...schema.types.values()].filter((each) => each.name !== TYPE);
   return html`
     <${PageHead} title="History" subtitle="Every change of the configuration: who, when, from where, before and after"><//>
     <div class="toolbar">
-      <input type="search" aria-label="Filter changes" placeholder="Filter" value=${text} onInput=${(/** @type {any} */ event) => show({ filter: event.target.value })} />
+      <input
+        type="search"
+        aria-label="Filter changes"
+        placeholder="Filter"
+        value=${text}
+        onInput=${(/** @type {any} */ event) => show({ filter: event.target.value })}
+      />
       <select class="compact" aria-label="Kind of object" value=${type} onChange=${(/** @type {any} */ event) => show({ type: event.target.value })}>
         <option value="">All objects</option>
-        ${[...schema.types.values()].filter((each) => each.name !== TYPE).map((each) => html`<option key=${each.name} value=${each.name}>${each.list.title || each.name.slice(2)}</option>`)}
+        ${types.map((each) => html`<option key=${each.name} value=${each.name}>${each.list.title || each.name.slice(2)}</option>`)}
       </select>
     </div>
     <${ChangeList} filter=${conditions.length ? { operator: "AND", conditions } : null} hasObject=${true} />
@@ -60,12 +67,14 @@ export function ChangeList({ filter, hasObject, most }) {
   const { live } = useApplication();
   const found = useRemoteRows(TYPE, { filter, sort: [{ property: "at", isAscending: false }] }, EVERY_MS, most);
   useEffect(() => live.follow(found.refresh), [found.refresh]);
-  const shown = Array.from({ length: Math.min(length, found.total) }, (_, position) => found.rows.at(position));
+  const shown = Array.from({ length: Math.min(length, found.total) }, (_, position) => found.rows.at(position)).filter(Boolean);
   return html`
     ${found.error && html`<${Failure} words=${found.error.message} onRetry=${found.refresh} />`}
-    ${found.isLoaded && found.total === 0 && html`<${Empty} title=${filter && hasObject ? "No change has these words." : "Nothing has been changed here yet."} />`}
+    ${found.isLoaded &&
+    found.total === 0 &&
+    html`<${Empty} title=${filter && hasObject ? "No change has these words." : "Nothing has been changed here yet."} />`}
     <ol class="changes" aria-label="Changes">
-      ${shown.filter((each) => each !== undefined).map((each) => html`<${Change} key=${each.id} change=${each} hasObject=${hasObject} onReverted=${found.refresh} />`)}
+      ${shown.map((each) => html`<${Change} key=${each.id} change=${each} hasObject=${hasObject} onReverted=${found.refresh} />`)}
     </ol>
     ${found.total > length &&
     most === undefined &&
@@ -168,7 +177,14 @@ function RevertButton({ change, what, onReverted }) {
 
   return html`
     <button type="button" aria-disabled=${isBusy ? "true" : undefined} onClick=${() => isBusy || look()}>Take back …</button>
-    ${preview && html`<${PreviewDialog} outcome=${preview.outcome} words=${OPPOSITES[change.kind](what)} action="Take it back" onSave=${save} onClose=${() => setPreview(null)} />`}
+    ${preview &&
+    html`<${PreviewDialog}
+      outcome=${preview.outcome}
+      words=${OPPOSITES[change.kind](what)}
+      action="Take it back"
+      onSave=${save}
+      onClose=${() => setPreview(null)}
+    />`}
   `;
 }
 

@@ -22,7 +22,9 @@ export function ListenerStatusView({ status }) {
       <h2>Traffic since it was made</h2>
       <dl class="facts">${factsOf(status).map(([label, words]) => html`<div key=${label}><dt>${label}</dt><dd>${words}</dd></div>`)}</dl>
     </section>
-    <div class="protocols">${COUNTERS.map((counters) => html`<${Reasons} key=${counters.property} counters=${counters} counts=${status[counters.property]} />`)}</div>
+    <div class="protocols">
+      ${COUNTERS.map((counters) => html`<${Reasons} key=${counters.property} counters=${counters} counts=${status[counters.property]} />`)}
+    </div>
   `;
 }
 
@@ -32,7 +34,9 @@ function Address({ address }) {
   return html`
     <li>
       <code>${address.address}</code>
-      <span>${problem ? html`<span class="error">${problem}</span>` : counted(address.workersAccepting, "worker accepts here", "workers accept here")}</span>
+      ${problem
+        ? html`<span class="error">${problem}</span>`
+        : html`<span>${counted(address.workersAccepting, "worker accepts here", "workers accept here")}</span>`}
       ${address.note && html`<span class="quiet">${address.note}</span>`}
       ${address.acceptQueues.map(
         (/** @type {Obj} */ queue, /** @type {number} */ position) => html`
@@ -49,7 +53,7 @@ function Address({ address }) {
 /** @param {Obj} status @returns {[string, string][]} */
 function factsOf(status) {
   const versions = Object.entries(status.tlsVersions).filter(([, count]) => count > 0);
-  const isBehind = status.runningRevision !== status.storedRevision;
+  const { runningRevision: running, storedRevision: stored } = status;
   return [
     ["Connections now", `${numberText(status.connections)}, at most ${numberText(status.connectionsPeak)} at once so far`],
     ["Accepted", numberText(status.accepted)],
@@ -57,7 +61,7 @@ function factsOf(status) {
     ["Received", sizeText(status.bytesReceived)],
     ["Sent", sizeText(status.bytesSent)],
     ["Pauses in accepting", status.acceptPauses ? `${numberText(status.acceptPauses)}: the workers were out of descriptors or memory` : "0"],
-    ["Settings", isBehind ? `revision ${status.runningRevision} runs, ${status.storedRevision} is stored: it is being brought about` : `revision ${status.storedRevision} is stored and runs`],
+    ["Settings", running === stored ? `revision ${stored} is stored and runs` : `revision ${running} runs, ${stored} is stored: it is being brought about`],
   ];
 }
 

@@ -50,9 +50,9 @@ function Gone({ page, type }) {
  * @param {{
  *   page: Page, type: ObjectType, stored: Obj | null, isGone?: boolean, template?: Obj, hidden?: Set<string>, noteOf?: (name: string, value: Obj) => any,
  *   consequence?: any, onCreated?: (outcome: Outcome) => void, below?: any, above?: (editing: Editing) => any, isShown?: boolean,
- * }} properties `isGone`: what was changed of it can become a new one; `noteOf`: what is to be said beside a property, `value` being the object as it is typed; `onCreated` takes over where
- *   a new object is shown; `below`: what stands below the head of the page; `above`: what stands above the form; a form that is not
- *   shown keeps what was typed
+ * }} properties `isGone`: what was changed of it can become a new one; `noteOf`: what is to be said beside a property, `value`
+ *   being the object as it is typed; `onCreated` takes over where a new object is shown; `below`: what stands below the head of the
+ *   page; `above`: what stands above the form; a form that is not shown keeps what was typed
  */
 export function ObjectEditor({ page, type, stored, isGone = false, template, noteOf, hidden, consequence, onCreated, below, above, isShown = true }) {
   const application = useApplication();
@@ -154,7 +154,9 @@ function FormFoot({ editing, mayWrite, canSend, type, hidden, onPreview }) {
           ${editing.isNew ? `Create ${type.list.singular}` : "Save"}
         </button>
         <button type="button" aria-disabled=${canSend ? undefined : "true"} onClick=${() => canSend && onPreview()}>Preview</button>
-        ${!editing.isNew && count > 0 && html`<button type="button" class="plain" onClick=${editing.reset}>Undo ${counted(count, "change", "changes")}</button>`}
+        ${!editing.isNew &&
+        count > 0 &&
+        html`<button type="button" class="plain" onClick=${editing.reset}>Undo ${counted(count, "change", "changes")}</button>`}
         ${editing.isBusy && html`<span class="quiet" role="status">Asking all workers …</span>`}
       </div>
     </div>

@@ -53,7 +53,11 @@ export function ObjectsView({ page }) {
       onDestroy=${canDestroy ? destroy : null}
     />
     ${collection.objects?.length === 0 && html`<${NothingYet} page=${page} type=${type} />`}
-    ${collection.objects?.length && rows.length === 0 ? html`<${NothingFound} title=${`No ${type.list.singular} has these words.`} onShowAll=${() => onFilter("")} />` : null}
+    ${filter &&
+    collection.objects !== null &&
+    collection.objects.length > rows.length &&
+    rows.length === 0 &&
+    html`<${NothingFound} title=${`No ${type.list.singular} has these words.`} onShowAll=${() => onFilter("")} />`}
     ${rows.length > 0 &&
     html`<${Table}
       label=${type.list.title}

@@ -130,7 +130,9 @@ function Protocol({ protocol, entries, counts, traffic }) {
       <${RateChart} series=${traffic.of(protocol)} />
       <ul class="listener-lines">
         ${busiest.slice(0, LISTENERS_SHOWN).map(
-          (entry) => html`<${ListenerLine} key=${entry.id} entry=${entry} counts=${counts.get(entry.id)} traffic=${entries.length > 1 ? traffic : null} />`,
+          (entry) => html`
+            <${ListenerLine} key=${entry.id} entry=${entry} counts=${counts.get(entry.id)} traffic=${entries.length > 1 ? traffic : null} />
+          `,
         )}
       </ul>
       ${entries.length > LISTENERS_SHOWN &&
@@ -139,7 +141,10 @@ function Protocol({ protocol, entries, counts, traffic }) {
   `;
 }
 
-/** `traffic` is null where the protocol has this listener alone. @param {{entry: Entry, counts: Counts | undefined, traffic: Traffic | null}} properties */
+/**
+ * `traffic` is null where the protocol has this listener alone.
+ * @param {{entry: Entry, counts: Counts | undefined, traffic: Traffic | null}} properties
+ */
 function ListenerLine({ entry, counts, traffic }) {
   const series = traffic?.of(entry.id);
   return html`

@@ -44,7 +44,9 @@ export function Shell({ onSignOut, children }) {
             <section key=${group}>
               ${group && html`<h2>${group}</h2>`}
               <ul>
-                ${pages.filter((page) => page.group === group).map((page) => html`<${MenuLink} key=${page.path} page=${page} path=${route.path} isFirst=${page === pages[0]} />`)}
+                ${pages
+                  .filter((page) => page.group === group)
+                  .map((page) => html`<${MenuLink} key=${page.path} page=${page} path=${route.path} isFirst=${page === pages[0]} />`)}
               </ul>
             </section>
           `,
