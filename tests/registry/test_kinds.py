@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.kinds import (
     MAX_UNSIGNED_INT,
     Boolean,
@@ -24,7 +25,7 @@ from gatepost.registry.kinds import (
     ip_mask_kind,
     socket_address_kind,
 )
-from gatepost.registry.network_listener import NETWORK_LISTENER, PROTOCOL_LABELS, NetworkListenerProtocol
+from gatepost.registry.network_listener import PROTOCOL_LABELS, NetworkListenerProtocol
 from gatepost.registry.problem import ProblemType, UnfitValueError
 from gatepost.registry.tls import SUITE_ALIASES, SUITE_LABELS, SUITES, TlsCipherSuite
 
@@ -33,11 +34,15 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
-EVERY_KIND: list[Kind[Any]] = [declared.kind for declared in NETWORK_LISTENER.properties.values()] + [
-    ObjectId("Domain"),
-    UtcDateTime(),
-    SecretText(),
+EVERY_KIND: list[Kind[Any]] = [
+    declared.kind for object_type in OBJECT_TYPES.values() for declared in object_type.properties.values()
 ]
+TEXTS = [kind for kind in EVERY_KIND if isinstance(kind, Text) and kind.pattern is not None]
+
+
+def _matching(kind: Text) -> st.SearchStrategy[str]:
+    assert kind.pattern is not None
+    return st.from_regex(kind.pattern, fullmatch=True)
 
 
 def fault_of(kind: Kind[Any], wire: object) -> tuple[ProblemType, int | None]:
@@ -55,6 +60,16 @@ def test_whatever_is_sent_is_taken_or_refused_with_reasons(wire: object) -> None
             assert error.faults
         else:
             assert kind.parse(kind.to_wire(value)) == value
+
+
+@given(st.sampled_from(TEXTS).flatmap(lambda kind: st.tuples(st.just(kind), _matching(kind))))
+def test_a_text_in_other_letters_is_stored_as_one_that_can_be_read_back(given_text: tuple[Text, str]) -> None:
+    kind, text = given_text
+    try:
+        value = kind.parse(text)
+    except UnfitValueError:  # too long: the pattern alone does not say so
+        return
+    assert kind.parse(kind.to_wire(value)) == value
 
 
 @given(st.datetimes(timezones=st.just(UTC)))

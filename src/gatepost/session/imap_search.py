@@ -143,7 +143,7 @@ def _texts(content: ParsedMessage, *, with_header: bool) -> Iterator[str]:
 
 
 def _sent_date(content: ParsedMessage) -> date | None:
-    value = first_values(content.header, (b"date",)).get(b"date")
+    value = first_values(content.header, frozenset((b"date",))).get(b"date")
     if not value:
         return None
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import encodings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,14 @@ def test_encoded_words(value: bytes, text: str) -> None:
 @given(st.binary(max_size=60), st.sampled_from([b"q", b"b"]))
 def test_any_encoded_word_gives_text(text: bytes, encoding: bytes) -> None:
     decoded_header(b"=?" + text[:10] + b"?" + encoding + b"?" + text + b"?=")
+
+
+def test_names_of_charsets_that_mail_makes_up_are_not_kept() -> None:
+    kept: dict[str, object] = encodings._cache  # Python remembers each name that it was asked for
+    before = set(kept)
+    words = b" ".join(b"=?made-up-%d?q?a?=" % number for number in range(100))
+    assert decoded_header(words) == 100 * "a"
+    assert set(kept) <= before | {"utf_8"}
 
 
 def texts(octets: bytes) -> list[str]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gatepost.protocols.message.addresses import Address, parse_addresses
 from gatepost.protocols.message.envelope import envelope_of
+from gatepost.protocols.message.header import fields, first_values
 
 END = Address(None, None, None, None)
 
@@ -97,3 +98,32 @@ def test_names_compare_without_case_and_may_have_space_before_the_colon() -> Non
 
 def test_a_line_that_is_no_field_is_passed_over() -> None:
     assert envelope_of(b"junk\r\n folded: junk\r\nSubject: x\r\n\r\nSubject: body").subject == b"x"
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [
+            b"From: a",
+            b"FROM : b",
+            b"to:\tc",
+            b" folded",
+            b"\tTo: folded",
+            b"no field",
+            b"",
+            b"To",
+            b"X-To: d",
+            b"\rcc: e",
+            b":",
+        ]
+    )
+)
+
+
+@given(LINES, st.sampled_from([b"\n", b"\r\n"]))
+def test_the_first_field_of_a_name_is_found_as_if_all_were_looked_at(lines: list[bytes], end: bytes) -> None:
+    header, names = end.join(lines), frozenset((b"from", b"to", b"cc"))
+    expected: dict[bytes, bytes] = {}
+    for field in fields(header):
+        if field.name in names:
+            expected.setdefault(field.name, field.value)
+    assert first_values(header, names) == expected

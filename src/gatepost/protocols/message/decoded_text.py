@@ -6,16 +6,34 @@ For searching only: what cannot be decoded is replaced, never an error.
 from __future__ import annotations
 
 import binascii
-import codecs
+import encodings
+import pkgutil
 import quopri
 import re
 from collections.abc import Iterator
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from functools import cache
 
 from gatepost.protocols.message.structure import Part
 
 _ENCODED_WORD = re.compile(rb"=\?([^?\s]+)\?([bqBQ])\?([^?\s]*)\?=")
 _BETWEEN_WORDS = re.compile(rb"(=\?[^?\s]+\?[bqBQ]\?[^?\s]*\?=)\s+(?==\?[^?\s]+\?[bqBQ]\?[^?\s]*\?=)")
-_NOT_CHARSETS = frozenset(("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "ascii"))
+_NOT_CHARSETS = frozenset(
+    alias
+    for name in (
+        "idna",
+        "punycode",
+        "unicode_escape",
+        "raw_unicode_escape",
+        "undefined",
+        "ascii",
+        "aliases",
+        "mbcs",
+        "oem",
+    )
+    for alias in (name, *(each for each, of in aliases.items() if of == name))
+)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
@@ -72,8 +90,16 @@ def _base64(text: bytes) -> bytes:
 
 
 def _decoded(octets: bytes, charset: str) -> str:
+    name = normalize_encoding(charset).lower()
     try:
-        name = codecs.lookup(charset).name.replace("-", "_")
-        return octets.decode("utf-8" if name in _NOT_CHARSETS else charset, "replace")
+        return octets.decode(name if name in _charsets() else "utf-8", "replace")
     except (LookupError, ValueError):
         return octets.decode("utf-8", "replace")
+
+
+@cache
+def _charsets() -> frozenset[str]:
+    """The normalised names that Python may be asked for. It looks on the disk for a name that it does not know, and remembers
+    it for good, so that mail with many made-up names would cost a lot of time and memory."""
+    modules = {module.name for module in pkgutil.iter_modules(encodings.__path__)}
+    return frozenset(modules | aliases.keys()) - _NOT_CHARSETS

@@ -7,8 +7,9 @@ is given: a line that is no field stays in the header as a field without a name.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _FIELD = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*)*\n?")
@@ -73,10 +74,19 @@ def fields(octets: bytes, start: int = 0, end: int | None = None) -> Iterator[Fi
         yield Field(name.group(1).lower(), text, name.end()) if name else Field(b"", text, 0)
 
 
-def first_values(header: bytes, names: Collection[bytes]) -> dict[bytes, bytes]:
-    """The unfolded value of the first field of each of the (lower-case) names that is there."""
+def first_values(header: bytes, names: frozenset[bytes]) -> dict[bytes, bytes]:
+    """The unfolded value of the first field of each of the (lower-case) names that is there. Other fields are not looked at one by
+    one: a hostile header has millions of them."""
     values: dict[bytes, bytes] = {}
-    for field in fields(header):
-        if field.name in names and field.name not in values:
-            values[field.name] = field.value
+    for found in _beginning_of(names).finditer(header):
+        name = found.group(1).lower()
+        if name not in values:
+            field = _FIELD.match(header, found.start())
+            values[name] = unfolded(header[found.end() : field.end() if field else len(header)])
     return values
+
+
+@lru_cache(maxsize=16)
+def _beginning_of(names: frozenset[bytes]) -> re.Pattern[bytes]:
+    choices = b"|".join(re.escape(name) for name in sorted(names))
+    return re.compile(rb"^(" + choices + rb")[ \t]*:", re.IGNORECASE | re.MULTILINE)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 _VALUE_LIMIT = 64 * 1024  # octets of a field that are looked at: time stays bounded for hostile mail
 _TYPE = re.compile(rb"([^\s;/()<>@,\\\"\[\]?=]+)(?:\s*/\s*([^\s;/()<>@,\\\"\[\]?=]+))?")
-_PARAMETER_NAME = re.compile(rb"[\s;]*([^\s;=()\"]+)\s*=\s*")
+_SEPARATORS = re.compile(rb"[\s;]*")
+_PARAMETER_NAME = re.compile(rb"([^\s;=()\"]+)\s*=\s*")
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)("|\\?\Z)', re.DOTALL)
 _PLAIN = re.compile(rb"[^;\"(]*")
 _REST = re.compile(rb"[^;]*;?")
@@ -72,10 +73,10 @@ def unquoted(text: bytes) -> bytes:
 
 def _parameters(text: bytes, position: int) -> list[tuple[bytes, bytes]]:
     found_parameters: list[tuple[bytes, bytes]] = []
-    while position < len(text):
+    while (position := _behind(_SEPARATORS, text, position)) < len(text):
         name = _PARAMETER_NAME.match(text, position)
         if name is None:
-            position = _behind_semicolon(text, position)
+            position = _behind(_REST, text, position)  # at least one octet: it is no separator
             continue
         quoted = _QUOTED.match(text, name.end())
         if quoted:
@@ -86,10 +87,10 @@ def _parameters(text: bytes, position: int) -> list[tuple[bytes, bytes]]:
             value = plain.group() if plain else b""
             found_parameters.append((name.group(1), value.strip()))
             position = name.end() + len(value)
-        position = _behind_semicolon(text, position)
+        position = _behind(_REST, text, position)
     return found_parameters
 
 
-def _behind_semicolon(text: bytes, position: int) -> int:
-    rest = _REST.match(text, position)
-    return max(rest.end() if rest else len(text), position + 1)
+def _behind(pattern: re.Pattern[bytes], text: bytes, position: int) -> int:
+    found = pattern.match(text, position)
+    return found.end() if found else position
