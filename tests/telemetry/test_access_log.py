@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -45,8 +49,10 @@ class Written:
         self.writes: list[bytes] = []
         self.failure: OSError | None = None
         self.most = 10**9
+        self.attempts = 0
 
     def __call__(self, data: bytes) -> int:
+        self.attempts += 1
         if self.failure is not None:
             raise self.failure
         self.writes.append(data[: self.most])
@@ -55,6 +61,21 @@ class Written:
     @property
     def lines(self) -> list[str]:
         return b"".join(self.writes).decode().splitlines()
+
+
+@contextmanager
+def pipe_as_standard_error() -> Iterator[int]:
+    """Its reading end. No fixture: what captures output would take its place before the test begins."""
+    reading, writing = os.pipe()
+    standard_error = os.dup(2)
+    os.dup2(writing, 2)
+    os.close(writing)
+    try:
+        yield reading
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+        os.close(reading)
 
 
 def access_log(written: Written, log_format: str = "json") -> LineAccessLog:
@@ -151,10 +172,32 @@ async def test_a_log_that_is_full_for_a_moment_loses_nothing() -> None:
     written.failure = BlockingIOError()
     log = access_log(written)
     log.closed(CLOSED)
-    log.flush()
+    await until(lambda: written.attempts > 1)
     written.failure = None
     log.closed(FULL)
     await until(lambda: len(written.lines) == 2)
+
+
+async def test_a_pipe_that_nobody_reads_holds_nothing_up_and_has_every_line_once_somebody_does() -> None:
+    log = LineAccessLog(log_format="json", process="worker-7")
+    received = b""
+    with pipe_as_standard_error() as reading:
+        for number in range(1000):
+            log.closed(structs.replace(CLOSED, received=number))
+            if number % 100 == 0:
+                log._write_waiting()
+        while received.count(b"\n") < 1000:
+            received += await asyncio.to_thread(os.read, reading, 65536)
+    assert [json.loads(line)["received"] for line in received.splitlines()] == list(range(1000))
+
+
+async def test_the_last_lines_of_a_process_do_not_wait_for_ever() -> None:
+    log = LineAccessLog(log_format="json", process="worker-7")
+    for _ in range(1000):
+        log.closed(CLOSED)
+    with pipe_as_standard_error() as reading:
+        log.flush()
+        assert os.read(reading, 65536)
 
 
 async def test_a_log_that_nobody_reads_is_no_failure() -> None:

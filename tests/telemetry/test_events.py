@@ -100,6 +100,43 @@ def test_a_failed_callback_of_the_loop_is_an_event() -> None:
     assert "ZeroDivisionError" in output
 
 
+def test_a_log_that_nobody_reads_for_a_while_holds_nothing_up_and_has_whole_lines_in_order_afterwards() -> None:
+    program = (
+        "import os, threading\n"
+        "log = os.dup(2)\n"
+        "reading, writing = os.pipe(); os.dup2(writing, 2)\n"
+        "for number in range(1000): events.error(Event.LOGIN, number=number, filler='x' * 300)\n"
+        "def read():\n"
+        "    while octets := os.read(reading, 65536): os.write(log, octets)\n"
+        "reader = threading.Thread(target=read); reader.start()\n"
+        "while not events.standard_error.takes_more(): pass\n"
+        "for number in range(1000, 1400): events.error(Event.LOGIN, number=number)\n"
+        "os.close(writing); os.close(2); reader.join()"
+    )
+    numbers = [json.loads(line)["number"] for line in logged(program, "json").splitlines()]
+    assert numbers[:1000] == list(range(1000))
+    assert numbers == sorted(numbers)
+
+
+def test_what_is_lost_of_a_log_that_nobody_reads_is_whole_lines() -> None:
+    program = (
+        "import os\n"
+        "log = os.dup(2)\n"
+        "reading, writing = os.pipe(); os.dup2(writing, 2)\n"
+        "events._MOST_WAITING = 20_000\n"
+        "for number in range(1000): events.error(Event.LOGIN, number=number, filler='x' * 300)\n"
+        "for number in range(1000, 2000):\n"
+        "    while not events.standard_error.takes_more(): os.write(log, os.read(reading, 65536))\n"
+        "    events.error(Event.LOGIN, number=number)\n"
+        "os.close(writing); os.close(2)\n"
+        "while octets := os.read(reading, 65536): os.write(log, octets)"
+    )
+    numbers = [json.loads(line)["number"] for line in logged(program, "json").splitlines()]
+    assert numbers == sorted(numbers)
+    assert numbers[:150] == list(range(150))
+    assert numbers[-1] == 1999
+
+
 def test_a_log_that_cannot_be_written_is_not_the_servers_problem() -> None:
     program = (
         "import os\n"

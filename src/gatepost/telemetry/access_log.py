@@ -17,12 +17,12 @@ from typing import Protocol
 
 import msgspec
 
+from gatepost.telemetry import standard_error
 from gatepost.telemetry.events import Event
 
 _FLUSH_AFTER = 0.1  # seconds that a line may wait for others
-# Octets: PIPE_BUF of Linux; a longer write to a pipe may be torn by another process's (pipe(7)).
-_MOST_IN_ONE_WRITE = 4096
 _MOST_WAITING = 4_000_000  # octets that are kept for a log that cannot be written to at the moment
+_LAST_WAIT = 1.0  # seconds that who reads the log has for the last lines of a process
 _PLAIN = re.compile(r"[\w.@:+/\[\]-]+", re.ASCII)
 _EVENT = Event.CONNECTION_CLOSED.value
 
@@ -54,7 +54,8 @@ class AccessLog(Protocol):
         """A connection has ended."""
 
     def flush(self) -> None:
-        """Write what waits. Nothing is lost when this is the last call before the process ends."""
+        """Write what waits. Nothing is lost when this is the last call before the process ends and somebody reads the log, who
+        has a second for it."""
 
     @property
     def is_on(self) -> bool:
@@ -105,12 +106,19 @@ class LineAccessLog:
 
     def _flush_later(self) -> None:
         self._timer = None
-        self.flush()
+        self._write_waiting()
         if self._unwritten:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush_later)
 
     def flush(self) -> None:
         """See AccessLog."""
+        end = time.monotonic() + _LAST_WAIT
+        self._write_waiting()
+        while self._unwritten and time.monotonic() < end:
+            time.sleep(_FLUSH_AFTER / 10)
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
         lines, self._waiting = self._waiting, []
         data = self._unwritten + "".join(lines).encode()
         self._unwritten = b""
@@ -127,13 +135,15 @@ class LineAccessLog:
 
 def _end_of_lines(data: bytes, start: int) -> int:
     """Where to cut: behind as many whole lines as one write may hold, at least one."""
-    if len(data) - start <= _MOST_IN_ONE_WRITE:
+    if len(data) - start <= standard_error.MOST_IN_ONE_WRITE:
         return len(data)
-    end = data.rfind(b"\n", start, start + _MOST_IN_ONE_WRITE)
+    end = data.rfind(b"\n", start, start + standard_error.MOST_IN_ONE_WRITE)
     return (end if end >= 0 else data.index(b"\n", start)) + 1
 
 
 def _write_to_standard_error(data: bytes) -> int:
+    if not standard_error.takes_more():
+        raise BlockingIOError
     return os.write(2, data)
 
 

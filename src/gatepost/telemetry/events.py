@@ -10,6 +10,8 @@ from enum import Enum
 from types import ModuleType
 from typing import Any, Protocol, TextIO, cast
 
+from gatepost.telemetry import standard_error
+
 
 class Event(Enum):
     """Everything that gatepost logs."""
@@ -53,6 +55,8 @@ class Event(Enum):
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 LOG_LEVELS = tuple(_LEVELS)
+_MOST_WAITING = 1_000_000  # characters that are kept for a log that cannot be written to at the moment
+_IN_ONE_WRITE = standard_error.MOST_IN_ONE_WRITE // 4  # characters: one has four octets at most
 LOG_FORMATS = ("text", "json")
 
 
@@ -185,11 +189,22 @@ def loop_error(_loop: object, context: dict[str, Any]) -> None:
 
 
 class _StandardError:
-    """Where lines go. A log that nobody reads any more must not keep the server from serving."""
+    """Where lines go. A log that nobody reads any more must not keep the server from serving: what it does not take waits for
+    the next line, and where too much waits, lines are lost."""
+
+    def __init__(self) -> None:
+        self._waiting = ""
 
     def write(self, text: str) -> None:
+        waiting, self._waiting = self._waiting + text, ""
         try:
-            sys.stderr.write(text)
+            while waiting:
+                if not standard_error.takes_more():
+                    self._waiting = waiting if len(waiting) <= _MOST_WAITING else waiting.removesuffix(text)
+                    return
+                sys.stderr.write(waiting[:_IN_ONE_WRITE])
+                sys.stderr.flush()
+                waiting = waiting[_IN_ONE_WRITE:]
         except (OSError, ValueError):  # a broken pipe, a full disk, a closed file
             pass
 
