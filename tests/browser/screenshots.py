@@ -112,9 +112,11 @@ def clients() -> Iterator[None]:
                     person = ("alice", "bob", "carol")[number % 3]
                     client.sendall(f'a LOGIN {person}@example.org "a password"\r\n'.encode())
         thread.start()
-        yield
-        stop.set()
-        thread.join()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
 
 def _come_and_go(stop: threading.Event) -> None:
@@ -143,6 +145,8 @@ def paths(server: RunningServer) -> Iterator[tuple[str, str]]:
         yield page, f"/{page}"
     for page in ("listeners", "certificates", "blocked", "accounts", "api-keys"):
         yield f"{page}-new", f"/{page}/new"
+    certificates = server.call("x:Certificate/get", ids=None)["list"]
+    yield "certificate", f"/certificates/{certificates[0]['id']}"
     listener = server.listener("imaps")["id"]
     yield "listener", f"/listeners/{listener}"
     for tab in ("status", "connections", "history"):
