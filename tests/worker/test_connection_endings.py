@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+from unittest.mock import Mock
 
 import pytest
 from tests.supervisor.plans import TLS, listener
@@ -13,9 +15,10 @@ from tests.worker.worker_world import CERTIFICATES, V1, WorkerWorld, reset, rest
 
 from gatepost.control.messages import Drain
 from gatepost.telemetry.access_log import ClosedConnection
-from gatepost.transport import descriptor_transport
+from gatepost.transport import descriptor_transport, stages
 from gatepost.transport.counter_page import Cell
 from gatepost.transport.ending import Ending
+from gatepost.transport.poller import Poller
 from gatepost.transport.reasons import CELL_OF_ENDING
 
 
@@ -122,6 +125,30 @@ async def test_a_fault_of_the_server(world: WorkerWorld) -> None:
     client = await world.greeted(address)
     client.sendall(b"broken\n")
     await rest_of(client)
+    await ended(world, Ending.FAULT)
+
+
+async def test_a_fault_of_the_server_that_would_come_again_with_every_look(
+    world: WorkerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(str(context["message"])))
+    address = world.listen()
+    await world.apply(listener("a", address, tls=TLS, is_tls_implicit=True), certificates=CERTIFICATES)
+    monkeypatch.setattr(stages, "TlsChannel", Mock(side_effect=MemoryError))
+    clients = [world.connect(address) for _ in range(20)]  # more than shake hands in one turn
+    for client in clients:
+        client.sendall(b"hello?")
+    await until(lambda: world.count("a", Cell.ENDED_FAULT) == len(clients))
+    assert world.count("a", Cell.CONNECTIONS) == 0
+    assert len(failures) == len(clients)
+
+
+async def test_a_connection_that_cannot_even_be_watched(world: WorkerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = world.listen()
+    await world.apply(listener("a", address))
+    monkeypatch.setattr(Poller, "watch", Mock(side_effect=OSError(errno.ENOSPC, "max_user_watches")))
+    world.connect(address)
     await ended(world, Ending.FAULT)
 
 

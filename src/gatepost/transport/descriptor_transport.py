@@ -154,7 +154,7 @@ class DescriptorTransport(asyncio.Transport):
 
     def take_long_step(self, step: Callable[[], None]) -> bool:
         """See Poller."""
-        return self._poller.take_long_step(step)
+        return self._poller.take_long_step(self, step)
 
     def unwatch(self) -> None:
         """Neither."""
@@ -447,6 +447,11 @@ class DescriptorTransport(asyncio.Transport):
     def abort(self) -> None:
         """Close at once; what is queued is lost."""
         self._close_now(None)
+
+    def abandon(self) -> None:
+        """See Poller. A fault of the server."""
+        self.note_ending(Ending.FAULT)
+        self.abort()
 
     def _close_now(self, error: OSError | None) -> None:
         self._is_closing = True

@@ -28,6 +28,9 @@ class Watched(Protocol):
         """The kernel reports these events; READABLE and WRITABLE are set where reading and writing give a result, if only
         an error or the end. May be called once more with events of a descriptor's former owner: a call too many."""
 
+    def abandon(self) -> None:
+        """A callback has failed, which has been told: close the descriptor. What it reports would be reported for ever."""
+
 
 class Poller:
     """Level-triggered: what was reported and not dealt with is reported again."""
@@ -36,7 +39,7 @@ class Poller:
         self._loop = loop
         self._epoll = select.epoll()
         self._watched: dict[int, Watched] = {}
-        self._long_steps: deque[Callable[[], None]] = deque()  # that have to wait
+        self._long_steps: deque[tuple[Watched, Callable[[], None]]] = deque()  # that have to wait
         self._long_steps_left = _LONG_STEPS_PER_TURN
         loop.add_reader(self._epoll.fileno(), self._turn)
 
@@ -54,10 +57,10 @@ class Poller:
             self._epoll.unregister(descriptor)
 
     def forget(self, descriptor: int) -> None:
-        """The descriptor is about to be closed."""
-        del self._watched[descriptor]
+        """The descriptor is about to be closed; it may be one that could not be watched."""
+        self._watched.pop(descriptor, None)
 
-    def take_long_step(self, step: Callable[[], None]) -> bool:
+    def take_long_step(self, owner: Watched, step: Callable[[], None]) -> bool:
         """Call what takes as long as serving many others does (the public-key part of a TLS handshake): now, or behind
         everybody who is ready, when some such steps were taken in this turn. Whether it was called now."""
         if self._long_steps_left == _LONG_STEPS_PER_TURN:
@@ -66,7 +69,7 @@ class Poller:
             self._long_steps_left -= 1
             step()
             return True
-        self._long_steps.append(step)
+        self._long_steps.append((owner, step))
         return False
 
     def _next_long_steps(self) -> None:
@@ -75,10 +78,11 @@ class Poller:
         if waiting:
             self._loop.call_soon(self._next_long_steps)
         for _ in range(min(_LONG_STEPS_PER_TURN, len(waiting))):
+            owner, step = waiting.popleft()
             try:
-                waiting.popleft()()
+                step()
             except Exception as error:
-                self._complain(error)
+                self._give_up(owner, error)
 
     def close(self) -> None:
         """Nothing is reported any more."""
@@ -105,8 +109,9 @@ class Poller:
             # EPOLLHUP or EPOLLERR: reading and writing both find out what has happened.
             owner.ready(events if events in _EXPECTED else READABLE | WRITABLE)
         except Exception as error:  # the others must not suffer
-            self._complain(error)
+            self._give_up(owner, error)
 
-    def _complain(self, error: Exception) -> None:
+    def _give_up(self, owner: Watched, error: Exception) -> None:
         context = {"message": "a connection's callback failed", "exception": error}
         self._loop.call_exception_handler(context)
+        owner.abandon()

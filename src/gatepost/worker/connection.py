@@ -206,8 +206,7 @@ class Connection:
             self.transport.begin(self.session, surplus)
         except Exception as error:  # it must not stay open, and counted, with nobody who looks after it
             events.error(Event.CONVERSATION_FAILED, failure=error, protocol=self.policy.plan.protocol)
-            self.transport.note_ending(Ending.FAULT)
-            self.transport.abort()
+            self.transport.abandon()
 
     def _tell_refused(self) -> None:
         if self.policy.plan.protocol is ProtocolName.HTTP:

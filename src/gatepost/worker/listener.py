@@ -167,7 +167,11 @@ class Listener:
             return
         connection = Connection(self, policy, self._poller, descriptor, info, address, is_refused)
         self.connections.add(connection)
-        connection.start()
+        try:
+            connection.start()
+        except Exception as error:  # no memory, say: it must not stay open, and counted, with nobody who looks after it
+            events.error(Event.CONVERSATION_FAILED, failure=error, protocol=policy.plan.protocol)
+            connection.transport.abandon()
 
     def refuse_late(self, connection: Connection) -> bool:
         """A connection that was admitted is refused after all; whether it may be told so."""
