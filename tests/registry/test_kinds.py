@@ -78,6 +78,12 @@ def test_a_time_of_any_year_can_be_read_back(moment: datetime) -> None:
     assert UtcDateTime().parse(wire) == moment.replace(microsecond=0)
 
 
+def test_a_set_of_far_too_many_members_is_refused_by_their_number() -> None:
+    """Without comparing each with all others."""
+    for wire in ([f"m{number}" for number in range(200_000)], {f"m{number}": True for number in range(200_000)}):
+        assert fault_of(SetOf(Text()), wire) == (ProblemType.MAX_LENGTH, 1024)
+
+
 @pytest.mark.parametrize("wire", [1024.0, "1024", True, None, [], float("nan")])
 def test_an_unsigned_int_is_an_integer_and_nothing_like_it(wire: object) -> None:
     assert fault_of(UnsignedInt(1), wire)[0] is ProblemType.INVALID

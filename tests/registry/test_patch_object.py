@@ -131,3 +131,10 @@ def test_a_secret_stays_until_it_is_replaced(now: datetime) -> None:
     assert (replaced.object.password, replaced.given) == (Secret("new"), frozenset({"password"}))
     refused = candidate_of_update(ACCOUNT, Id("i1"), account, {"password": None}, now)
     assert [problem.type.value for problem in refused.problems] == ["Required"]
+
+
+def test_far_too_many_members_are_refused_by_their_number(now: datetime) -> None:
+    """Without comparing each with all others."""
+    added = {f"overrideProxyTrustedNetworks/10.{n >> 8 & 255}.{n & 255}.{n >> 16}": True for n in range(100_000)}
+    (problem,) = patched(now, **added).problems
+    assert (problem.property, problem.limit) == ("overrideProxyTrustedNetworks", 1024)

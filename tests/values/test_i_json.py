@@ -14,6 +14,7 @@ from gatepost.values.i_json import UnfitJsonError, parse_i_json
     [
         ('{"secret":1,"secret":2}', "secret"),
         ('[{"b":{"a":1,"x":2,"a":3}}]', "a"),
+        ("{" + ",".join(f'"m{number}":1' for number in [*range(100_000), 99_999]) + "}", "m99999"),
         ("[NaN]", "NaN"),
         ("[-Infinity]", "-Infinity"),
         ("[1e999]", "1e999"),

@@ -334,9 +334,12 @@ class SetOf(Kind[tuple[Any, ...]]):
         return ()
 
     def parse(self, wire: object) -> tuple[Any, ...]:
+        given = self._members_of(wire)
+        if len(given) > self.max_items:  # not looked at one by one: there may be hundreds of thousands
+            raise UnfitValueError(*self.count_faults(len(given)))
         faults: list[Fault] = []
         members: list[Any] = []
-        for spelled in self._members_of(wire):
+        for spelled in given:
             try:
                 member = self.member.parse(spelled)
             except UnfitValueError as error:

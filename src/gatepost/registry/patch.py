@@ -116,7 +116,7 @@ def _change_members(
     assert isinstance(kind, SetOf)  # noqa: S101 - _split has seen to it
     if values[declared.name] is None:
         raise InvalidPatchError(f"{declared.name!r} is null: give the whole set")
-    members, seen = list(values[declared.name]), []
+    members, seen = dict.fromkeys(values[declared.name]), set()
     for spelled, change in changes:
         try:
             member = kind.member.parse(spelled)
@@ -125,12 +125,12 @@ def _change_members(
             continue
         if member in seen:
             raise InvalidPatchError(f"{declared.name}/{spelled}: this member is changed twice")
-        seen.append(member)
-        if change is True and member not in members:
-            members.append(member)
-        elif change is None and member in members:
-            members.remove(member)
-        elif change is not None and change is not True:
+        seen.add(member)
+        if change is True:
+            members[member] = None
+        elif change is None:
+            members.pop(member, None)
+        else:
             words = "the value of a member must be true, or null to remove it"
             problems.append(Problem(declared.name, ProblemType.INVALID, words, as_text(change)))
     values[declared.name] = tuple(members)

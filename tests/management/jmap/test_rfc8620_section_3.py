@@ -217,6 +217,7 @@ async def test_3_7_the_state_of_an_answer_can_be_the_condition_of_a_change(api: 
         reference("/list/*/name", "x:NetworkListener/query"),
         reference("/list", call_id="later"),
         reference("/list/99/name"),
+        reference(f"/list/{5000 * '9'}/name"),
         reference("list"),
         {"resultOf": "g"},
         5,

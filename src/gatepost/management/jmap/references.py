@@ -8,6 +8,8 @@ from typing import Any
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.jmap.request import Invocation
 
+_MOST_DIGITS = 18  # of an index; Python refuses to read a number of thousands of them
+
 
 class ResultReferences:
     """Those of one request. What all of them bring in has a bound, because each can take up twice what the one before it
@@ -70,7 +72,7 @@ def _step(value: Any, part: str) -> Any:
     if isinstance(value, dict) and part in value:
         return value[part]
     is_index = part.isascii() and part.isdecimal() and (part == "0" or not part.startswith("0"))
-    if isinstance(value, list) and is_index and int(part) < len(value):
+    if isinstance(value, list) and is_index and len(part) <= _MOST_DIGITS and int(part) < len(value):
         return value[int(part)]
     raise _unresolved("the path leads to nothing")
 
