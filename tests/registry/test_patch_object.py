@@ -97,6 +97,12 @@ def test_patches_that_make_no_sense_are_invalid_patches(patch: dict[str, object]
         patched(now, **patch)
 
 
+def test_who_forgets_to_escape_a_network_hears_how_it_is_written(now: datetime) -> None:
+    with pytest.raises(InvalidPatchError) as refused:
+        patched(now, **{"overrideProxyTrustedNetworks/10.0.0.0/8": True})
+    assert "'overrideProxyTrustedNetworks/10.0.0.0~18'" in str(refused.value)
+
+
 def test_all_problems_of_a_patch_are_reported_at_once(now: datetime) -> None:
     patch: dict[str, object] = {
         "name": "other",

@@ -67,8 +67,11 @@ def _split(
             whole[name] = value
             continue
         declared = object_type.properties.get(name)
-        if declared is None or not isinstance(declared.kind, SetOf) or len(rest) != 1:
+        if declared is None or not isinstance(declared.kind, SetOf):
             raise InvalidPatchError(f"{key!r} points to nothing: only members of a set can be changed one by one")
+        if len(rest) != 1:
+            written = f"{name}/{'~1'.join(key.split('/')[1:])}"
+            raise InvalidPatchError(f"{key!r}: a / in a member is written ~1, like {written!r}")
         members.setdefault(name, []).append((rest[0], value))
     if both := sorted(whole.keys() & members.keys()):
         raise InvalidPatchError(
