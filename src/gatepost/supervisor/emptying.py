@@ -22,6 +22,8 @@ _LOOK_EVERY = 0.02  # seconds
 _QUIET = 0.1  # seconds without a client after which a socket counts as empty
 _LONGEST_WAIT = 2.0  # seconds for those who wait in it, from when some worker has it
 _LONGEST_WAIT_FOR_A_WORKER = 30.0  # seconds
+_LONGEST_FAREWELL = 5.0  # seconds for those who still wait when all workers have released it
+_ATTEMPTS = 3  # at least, however long they take
 
 
 class Emptying:
@@ -47,12 +49,19 @@ class Emptying:
     async def _empty_again(self) -> None:
         """All have released them, and still somebody waits: the worker died or could not accept, or a neighbour came in the last
         moment (see `shorten_queues`)."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + _LONGEST_WAIT_FOR_A_WORKER
-        while self._retirement.with_clients() and loop.time() < end and not self._fleet.is_stopping:
+        end = asyncio.get_running_loop().time() + _LONGEST_FAREWELL
+        while self._retirement.with_clients() and self._may_try_again(end):
             self._attempt += 1
+            self._retirement.widen_queues()
             await self._until_empty(0)
+            self._retirement.shorten_queues()
             await self._fleet.release_ungranted()
+
+    def _may_try_again(self, end: float) -> bool:
+        """A neighbour that comes again and again is not to hold up a change for long; several workers that hang or die one after
+        the other may."""
+        is_in_time = asyncio.get_running_loop().time() < end
+        return (is_in_time or self._attempt < _ATTEMPTS) and not self._fleet.is_stopping
 
     async def _until_empty(self, quiet: float) -> None:
         """Until nobody was in them for `quiet` seconds. Connections whose handshake was under way may still come in for a moment:

@@ -16,6 +16,8 @@ from gatepost.values.ids import Id
 
 Place = tuple[Id, str]  # a listener and one of its addresses; two listeners may share an address
 
+_ROOM = 64  # in a queue that is to be emptied once more
+
 
 class PlacedSocket(NamedTuple):
     """A listening socket, and whose clients come in by it."""
@@ -54,6 +56,12 @@ class Retirement:
         last look at the queue, so that others send their SYN again instead of being reset."""
         for each in self.sockets:
             each.kept.sock.listen(0)
+
+    def widen_queues(self) -> None:
+        """It was not the last look. Where there is room for one, the last packet of a handshake may find none, and its client
+        waits for a greeting in vain: so there is for a moment only."""
+        for each in self.sockets:
+            each.kept.sock.listen(_ROOM)
 
     def with_clients(self) -> list[PlacedSocket]:
         """Those that somebody waits in."""
