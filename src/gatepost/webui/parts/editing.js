@@ -76,7 +76,7 @@ export function useEditing(type, stored, template = {}) {
       const outcome = first && (await askToInsist(first, ask, { confirm, isDryRun: options.dryRun === true, action: "Save" }));
       if (outcome) setAnswer(outcome);
       if (outcome?.isDone && !options.dryRun) {
-        base.current = { ...base.current, ...changes, ...outcome.object };
+        base.current = { ...base.current, ...readable(type, changes), ...outcome.object };
         setChanges({});
         await collection.refresh();
       }
@@ -158,6 +158,12 @@ async function updateInState(session, type, collection, base, changes, options) 
 function obstacleOf(clashes, typed) {
   if (clashes.length) return "Decide first what becomes of that which somebody else has changed too.";
   return Object.keys(withoutNull(typed)).length ? "Not everything that is typed can be read." : null;
+}
+
+/** What of the changes the server gives back: no secrets. @param {ObjectType} type @param {Obj} changes @returns {Obj} */
+function readable(type, changes) {
+  const isSecret = (/** @type {string} */ name) => type.properties.get(name)?.type.format?.startsWith("secret");
+  return Object.fromEntries(Object.entries(changes).filter(([name]) => !isSecret(name)));
 }
 
 /** What of an object can be given to a new one; secrets are not known. @param {ObjectType} type @param {Obj} object @returns {Obj} */

@@ -9,8 +9,7 @@ import { PasswordInput } from "./password_input.js";
 import { PermissionChoice } from "./permission_choice.js";
 import { TimeInput } from "./time_input.js";
 
-/** @import {Property} from "../server/schema.js" */
-/** @import {Schema} from "../server/schema.js" */
+/** @import {Property, Schema} from "../server/schema.js" */
 
 /**
  * @typedef {{

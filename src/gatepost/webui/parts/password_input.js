@@ -17,11 +17,11 @@ function madePassword() {
 /** @param {InputProperties & {isNew: boolean}} properties */
 export function PasswordInput(properties) {
   const { id, value, isNew, isReadOnly, onChange, onProblem } = properties;
-  const [isOpen, setOpen] = useState(isNew);
+  const [isOpen, setOpen] = useState(false);
   const isSaved = useRef(false);
   useEffect(() => {
     if (value !== undefined) isSaved.current = true;
-    else if (isSaved.current && !isNew) setOpen(false); // saved, or undone
+    else if (isSaved.current) setOpen(false); // saved, or undone
   }, [value]);
 
   function keep() {
@@ -31,7 +31,7 @@ export function PasswordInput(properties) {
   }
 
   if (isReadOnly) return html`<span id=${id} class="quiet">Not shown.</span>`;
-  if (!isOpen) {
+  if (!isOpen && !isNew) {
     const words = "Set a new password …"; // also as a label: else its name would be that of the field
     return html`<div><button type="button" id=${id} aria-label=${words} onClick=${() => setOpen(true)}>${words}</button></div>`;
   }
