@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hang_deadline import hang_deadline
 
 from gatepost.protocols.managesieve.command_reader import Atom, CommandReader, LiteralTooLong, Token, Unreadable
 from gatepost.protocols.managesieve.strings import encode_literal, encode_string, script_name
@@ -107,6 +108,14 @@ def test_any_octets_give_a_documented_outcome(pieces: list[bytes]) -> None:
         read_all(*pieces)
     except LiteralTooLong:
         pass
+
+
+@pytest.mark.parametrize("filling", [b" ", b"\t", b"{", b"{1", b'"\\"', b"a "])
+def test_a_line_is_read_in_a_time_that_grows_with_its_length(filling: bytes) -> None:
+    """Not with its square: a line of spaces, which needs no login, stopped all conversations of a worker."""
+    line = b"X " + filling * (512 * 1024 // len(filling)) + b"}"
+    with hang_deadline():
+        assert all(isinstance(read, Unreadable) for read in read_all(line + b"\r\n", line_limit=1024 * 1024))
 
 
 @given(st.text(max_size=1100))

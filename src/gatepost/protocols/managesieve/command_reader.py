@@ -14,7 +14,7 @@ from gatepost.protocols.framing.octet_buffer import LineTooLong, OctetBuffer
 _TOKEN = re.compile(
     rb'[ \t]*(?:"((?:[^"\\\0]|\\["\\])*)"|([0-9]{1,10})(?=[ \t]|\Z)|([A-Za-z][!#-\'*-z|~]*))(?=[ \t]|\Z)'
 )
-_LITERAL = re.compile(rb"[ \t]*\{([0-9]{1,10})(\+?)\}\Z")
+_LITERAL = re.compile(rb"\{([0-9]{1,10})\+?\}\Z")  # what stands in front is for `_TOKEN`: no white space here
 _ESCAPE = re.compile(rb'\\(["\\])')
 _MOST_TOKENS = 4  # a name and two arguments are the most that any command has
 
