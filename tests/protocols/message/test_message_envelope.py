@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hang_deadline import hang_deadline
 
 from gatepost.protocols.message.addresses import Address, parse_addresses
 from gatepost.protocols.message.envelope import envelope_of
@@ -127,3 +128,19 @@ def test_the_first_field_of_a_name_is_found_as_if_all_were_looked_at(lines: list
         if field.name in names:
             expected.setdefault(field.name, field.value)
     assert first_values(header, names) == expected
+
+
+@pytest.mark.parametrize("filling", [b"a(),", b"a,", b"a:;", b"(", b"a<", b'"', b"@a:", b"<a(b)>,", b"[", b"a a "])
+def test_an_envelope_costs_what_its_length_costs(filling: bytes) -> None:
+    """Every comment was looked at for every address: a minute and more for one message, while nobody else was served."""
+    value = filling * (64 * 1024 // len(filling))
+    header = b"".join(
+        name + b": " + value + b"\r\n" for name in (b"From", b"Sender", b"Reply-To", b"To", b"Cc", b"Bcc")
+    )
+    with hang_deadline(30):
+        assert envelope_of(header).to == envelope_of(header).bcc
+
+
+def test_the_first_comment_behind_an_address_is_its_name() -> None:
+    first, second, third = parse_addresses(b"a@b (one) (two), (no) c@d, (no) e (three) @f (four)")
+    assert (first.name, second.name, third.name) == (b"one", None, b"three")

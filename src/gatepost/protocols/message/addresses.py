@@ -7,7 +7,9 @@ who wrote. One pass over the octets; only the first 64 KiB of a field are looked
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from operator import itemgetter
 
 from gatepost.protocols.message.mime_value import unquoted
 
@@ -98,7 +100,10 @@ class _AddressParser:
 
     def _bare_address(self, words: list[_Token], first: int) -> None:
         mailbox, host = _split(words)
-        name = next((text for at, text in self._comments if first < at <= first + len(words)), None)
+        at = bisect_right(self._comments, first, key=itemgetter(0))  # the first comment behind the first word
+        name = None
+        if at < len(self._comments) and self._comments[at][0] <= first + len(words):
+            name = self._comments[at][1]
         self.addresses.append(Address(name, None, mailbox, host))
 
 
