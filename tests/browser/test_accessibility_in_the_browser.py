@@ -150,6 +150,17 @@ def test_axe_is_asked_for_what_it_can_find(open_pages: Callable[..., Pages]) -> 
     assert [each.partition(":")[0] for each in found] == ["label"]
 
 
+def test_no_table_makes_its_page_wider_than_the_window(open_pages: Callable[..., Pages]) -> None:
+    pages = open_pages()
+    pages.sign_in()
+    for path in ("/connections", "/listeners", "/certificates", "/accounts"):
+        pages.walk_to(path)
+        expect(pages.page.get_by_role("table")).to_be_visible()
+        for width in (320, 700, 840, 1000, 1200):
+            pages.page.set_viewport_size({"width": width, "height": 800})
+            assert not pages.page.evaluate("document.documentElement.scrollWidth > innerWidth"), (path, width)
+
+
 def test_the_theme_is_that_of_the_browser_and_changes_with_it(pages: Pages) -> None:
     ground = (
         "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).reduce((sum, each) => sum + Number(each), 0)"

@@ -33,19 +33,21 @@ export function Table({ label, columns, rows, keyOf, nameOf, sort, onSort, selec
   }
   return html`
     ${rows.length > 1 && html`<${SortChoice} ...${{ columns, sort, onSort }} />`}
-    <table role="table" aria-label=${label} aria-rowcount=${rows.length + 1} class=${isOutdated ? "outdated" : ""}>
-      <thead role="rowgroup">
-        <tr role="row" aria-rowindex="1">
-          ${onSelect && html`<${SelectAll} ...${{ rows, keyOf, selected, onSelect }} />`}
-          ${columns.map((column) => html`<${Heading} key=${column.name} ...${{ column, sort, onSort }} />`)}
-        </tr>
-      </thead>
-      <tbody role="rowgroup" ref=${body}>
-        ${before > 0 && html`<tr key="before" aria-hidden="true" class="spacer" style=${{ height: `${before}px` }}></tr>`}
-        ${drawn}
-        ${after > 0 && html`<tr key="after" aria-hidden="true" class="spacer" style=${{ height: `${after}px` }}></tr>`}
-      </tbody>
-    </table>
+    <div class="table-frame">
+      <table role="table" aria-label=${label} aria-rowcount=${rows.length + 1} class=${isOutdated ? "outdated" : ""}>
+        <thead role="rowgroup">
+          <tr role="row" aria-rowindex="1">
+            ${onSelect && html`<${SelectAll} ...${{ rows, keyOf, selected, onSelect }} />`}
+            ${columns.map((column) => html`<${Heading} key=${column.name} ...${{ column, sort, onSort }} />`)}
+          </tr>
+        </thead>
+        <tbody role="rowgroup" ref=${body}>
+          ${before > 0 && html`<tr key="before" aria-hidden="true" class="spacer" style=${{ height: `${before}px` }}></tr>`}
+          ${drawn}
+          ${after > 0 && html`<tr key="after" aria-hidden="true" class="spacer" style=${{ height: `${after}px` }}></tr>`}
+        </tbody>
+      </table>
+    </div>
   `;
 }
 
