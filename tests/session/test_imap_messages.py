@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.hang_deadline import hang_deadline
 from tests.session.imap_client import Client, Server, selected
 
 from gatepost.protocols.engine import Refusal
+from gatepost.store.interface import NewMessage
 
 PLAIN = "From: Joe <joe@example.org>\nSubject: hello\nDate: Tue, 2 Jan 2024 00:00:00 +0000\n\nplain body\n"
 FANCY = (
@@ -305,6 +307,35 @@ async def test_search_reads_only_what_it_must(server: Server, client: Client) ->
     assert server.store.contents_read == 1
     await answer(client, "search or all text nothing")
     assert server.store.contents_read == 1
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "1" + ",1" * 30_000,
+        "uid 1" + ",1:*" * 15_000,
+    ],
+)
+async def test_long_sets_do_not_cost_their_length_for_each_message(server: Server, keys: str) -> None:
+    """Minutes, in which nobody else was served."""
+    client = await selected(server)
+    mailbox = await server.store.mailbox(client.account_id, "INBOX")  # type: ignore[arg-type]
+    assert mailbox is not None
+    await server.store.append([NewMessage(mailbox.id, b"x", frozenset(), None)] * 20_000)
+    with hang_deadline():
+        found = await answer(client, f"search {keys}")
+    assert found[-1] == ("* SEARCH 1" if keys.startswith("1,") else "* SEARCH " + " ".join(map(str, range(1, 20_001))))
+
+
+@pytest.mark.parametrize(
+    "key", ["header x-none y", "subject nothing", "senton 1-Jan-2020", "text nothing", "body nothing"]
+)
+async def test_hundreds_of_keys_take_a_message_apart_once(server: Server, key: str) -> None:
+    """A minute for each message, in which nobody else was served."""
+    client = await selected(server)
+    await client.append("a\n" * 100_000 + "\n" + "ü\n" * 10_000)
+    with hang_deadline():
+        assert await answer(client, "search " + " ".join([f"not {key}"] * 240)) == ["* SEARCH 1"]
 
 
 # --- COPY, MOVE, EXPUNGE --------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from gatepost.protocols.message.sections import ParsedMessage
@@ -18,6 +20,9 @@ from gatepost.values.ids import Id
 PIECE = 1024 * 1024  # octets of a large message that one session may hold while its client does not keep up
 
 _KEPT = 48 * 1024 * 1024  # octets
+_WORKING = 2  # threads that take messages apart; others are needed for other work
+
+Result = TypeVar("Result")
 
 
 class RecentMessages:
@@ -30,6 +35,7 @@ class RecentMessages:
         self._kept: OrderedDict[Id, ParsedMessage] = OrderedDict()
         self._in_use: WeakValueDictionary[Id, ParsedMessage] = WeakValueDictionary()
         self._reading: dict[Id, asyncio.Future[bytes]] = {}
+        self._working = asyncio.Semaphore(_WORKING)
 
     async def read(self, content_id: Id) -> ParsedMessage:
         """The message with this content. Raises StoreError; Gone where there is no such content any more."""
@@ -39,6 +45,11 @@ class RecentMessages:
             message = self._in_use.get(content_id) or ParsedMessage(octets)
         self._keep(content_id, message)
         return message
+
+    async def beside_the_loop(self, work: Callable[[], Result]) -> Result:
+        """Do something with a message that takes long, so that other conversations go on."""
+        async with self._working:
+            return await asyncio.to_thread(work)
 
     async def _octets_of(self, content_id: Id) -> bytes:
         """Those who want the same at the same time wait for one read."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 
 from gatepost.protocols.message.header import empty_line, fields, header_end
 from gatepost.protocols.message.structure import Part, parse_structure
@@ -31,20 +30,30 @@ class Section:
 
 
 class ParsedMessage:
-    """A message whose structure is looked at only when something asks for it."""
+    """A message whose structure is looked at only when something asks for it.
+
+    Several threads may ask. No `cached_property`: in Python 3.11 all objects of a class share its lock, so that whoever
+    looks at a small message would wait for a large one.
+    """
 
     def __init__(self, octets: bytes) -> None:
         self.octets = octets
+        self._body_start: int | None = None
+        self._root: Part | None = None
 
-    @cached_property
+    @property
     def body_start(self) -> int:
         """Where the header ends."""
-        return header_end(self.octets)
+        if self._body_start is None:
+            self._body_start = header_end(self.octets)
+        return self._body_start
 
-    @cached_property
+    @property
     def root(self) -> Part:
         """The message as the outermost part."""
-        return parse_structure(self.octets)
+        if self._root is None:
+            self._root = parse_structure(self.octets)
+        return self._root
 
     @property
     def header(self) -> bytes:
