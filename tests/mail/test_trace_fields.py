@@ -104,3 +104,14 @@ def test_any_header_can_be_looked_at(header: bytes) -> None:
     earlier_recipients(header)
     without_return_path(header)
     split_header(header)
+
+
+def test_a_header_without_an_end_ends_behind_some_length() -> None:
+    """Its loop fields are looked for while others wait: that may not take the time that millions of lines take."""
+    content = b"Received: x\r\n" + b"a: b\r\n" * 1_000_000
+    header, rest = split_header(content)
+    assert header + rest == content
+    assert len(header) <= 256 * 1024
+    assert header.endswith(b"\r\n")
+    header, rest = split_header(b"a: " + b"b" * 1_000_000)
+    assert (header + rest, len(header)) == (b"a: " + b"b" * 1_000_000, 0)

@@ -11,6 +11,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from ipaddress import IPv6Address
 
+from gatepost.protocols.message.header import LONGEST_HEADER
 from gatepost.protocols.smtp.paths import Path, is_address_literal, is_domain
 from gatepost.values.ip_mask import IpAddress
 
@@ -58,6 +59,8 @@ def delivered_to_field(recipient: Path) -> bytes:
 def split_header(content: bytes) -> tuple[bytes, bytes]:
     """The header fields, and the rest with the empty line before the body.
 
+    Only the first LONGEST_HEADER octets are a header: what the hops of a loop have written stands in front.
+
     A message that begins with something else than a field gets an empty line, so that fields put in front of it do not
     swallow its first line.
     """
@@ -65,8 +68,11 @@ def split_header(content: bytes) -> tuple[bytes, bytes]:
         return b"", content
     if _FIELD.match(content) is None:
         return b"", b"\r\n" + content
-    end = content.find(b"\r\n\r\n")
-    return (content, b"") if end < 0 else (content[: end + 2], content[end + 2 :])
+    empty_line = content.find(b"\r\n\r\n", 0, LONGEST_HEADER)
+    if empty_line < 0 and len(content) <= LONGEST_HEADER:
+        return content, b""
+    end = (empty_line if empty_line >= 0 else content.rfind(b"\n", 0, LONGEST_HEADER) - 1) + 2
+    return content[:end], content[end:]
 
 
 def without_return_path(header: bytes) -> bytes:

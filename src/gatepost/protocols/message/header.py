@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+LONGEST_HEADER = 256 * 1024
+"""Octets of a header; what stands behind them is taken for the body. Mail has a hundredth of it: this bounds the time for
+hostile mail, in which a header may have as many octets as a message, and millions of fields."""
+
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _FIELD = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*)*\n?")
 _LINE_END = re.compile(rb"\r?\n")
@@ -41,14 +45,19 @@ def unfolded(octets: bytes) -> bytes:
 
 
 def header_end(octets: bytes, start: int = 0, end: int | None = None) -> int:
-    """Where the body begins: behind the first empty line, or at `end` where there is none."""
+    """Where the body begins: behind the first empty line, or at `end` where there is none, but behind a line of the first
+    LONGEST_HEADER octets in any case."""
     stop = len(octets) if end is None else end
     if octets.startswith(b"\r\n", start, stop):
         return start + 2
     if octets.startswith(b"\n", start, stop):
         return start + 1
-    found = _BLANK_LINE.search(octets, start, stop)
-    return found.end() if found else stop
+    reach = min(stop, start + LONGEST_HEADER)
+    found = _BLANK_LINE.search(octets, start, reach)
+    if found or reach == stop:
+        return found.end() if found else stop
+    line_end = octets.rfind(b"\n", start, reach)
+    return line_end + 1 if line_end >= 0 else reach
 
 
 def empty_line(header: bytes) -> bytes:
