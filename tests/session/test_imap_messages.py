@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.hang_deadline import hang_deadline
 from tests.session.imap_client import Client, Server, selected
@@ -247,6 +249,41 @@ async def test_storing_flags_of_a_message_that_is_gone_is_reported(server: Serve
     await other.say("x store 1 +flags \\Deleted")
     await other.say("x expunge")
     assert "t NO [EXPUNGEISSUED]" in await client.say("t store 1 +flags x")
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        "(" + " ".join(f"body.peek[header.fields (a{n})]" for n in range(20)) + ")",
+        "(envelope bodystructure body)",
+    ],
+)
+async def test_others_have_their_turn_while_a_message_is_taken_apart(server: Server, items: str) -> None:
+    client = await selected(server)
+    await client.append(b"From: a@b\n" + b"To: " + b"a()," * 16_000 + b"\n" + b"x\n" * 30_000 + b"\nbody\n" * 10_000)
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.001)
+
+    others = asyncio.create_task(count_turns())
+    found = await answer(client, f"fetch 1 {items}")
+    others.cancel()
+    assert found[0].startswith("* 1 FETCH (")
+    assert turns > 5
+
+
+async def test_a_header_without_an_end_is_taken_for_a_body_behind_some_length(server: Server) -> None:
+    """Its millions of fields would be gone through again for each piece that is sent."""
+    client = await selected(server)
+    await client.append(b"From: a@b\n" + b"x\n" * 5_000_000)
+    with hang_deadline():
+        found = await client.say("a fetch 1 (envelope body.peek[header.fields.not (from)] bodystructure)")
+    assert '((NIL NIL "a" "b"))' in found
+    assert len(found) < 300 * 1024
 
 
 # --- SEARCH ---------------------------------------------------------------------------------------------------------

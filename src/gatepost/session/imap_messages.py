@@ -7,21 +7,29 @@ one piece by piece, so that a client that does not keep up holds no message in m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from gatepost.protocols.imap import commands, responses
 from gatepost.protocols.imap.engine import ImapEngine
 from gatepost.protocols.imap.errors import CommandRefused
 from gatepost.protocols.imap.fetch_items import FetchAttribute, FetchItem, FetchSection
-from gatepost.protocols.imap.fetch_response import LargeSection, Piece, fetch_response, needs_content
+from gatepost.protocols.imap.fetch_response import (
+    LargeSection,
+    Piece,
+    fetch_response,
+    needs_content,
+    octets_taken_apart,
+)
 from gatepost.protocols.imap.sequence_set import format_sequence_set
 from gatepost.session.imap_search import search
 from gatepost.session.imap_selected import SelectedMailbox
-from gatepost.session.link import Link
+from gatepost.session.link import Link, make_way
 from gatepost.session.recent_messages import PIECE, RecentMessages
 from gatepost.store.interface import FlagChange, Gone, Mailbox, MailStore, MessageEntry, NewMessage, StoreError
 
 _BATCH = 100  # messages that are marked as seen in one transaction, and between two turns of the loop
+_LONG = 32 * 1024  # octets that are taken apart while others wait
 _SEEN = "\\Seen"
 
 Numbered = Sequence[tuple[int, MessageEntry]]
@@ -65,19 +73,16 @@ class MessageCommands:
                 items = _with_flags(command.items) if entry.uid in marked else command.items
                 is_complete &= await self._fetch_one(number, selected.view.message(entry.uid), items, reads=reads)
             self._link.send_queued()
-            await self._link.drained()
-            await asyncio.sleep(0)
+            await make_way(self._link)
         if not is_complete and not command.by_uid:
             raise CommandRefused("EXPUNGEISSUED", "Some of the messages are gone")
 
-    async def _fetch_one(self, number: int, entry: MessageEntry, items: Iterable[FetchItem], *, reads: bool) -> bool:
+    async def _fetch_one(self, number: int, entry: MessageEntry, items: Sequence[FetchItem], *, reads: bool) -> bool:
         """Whether the message is there."""
         try:
-            content = await self._recent.read(entry.content_id) if reads else None
+            pieces = await self._pieces(number, entry, items) if reads else fetch_response(number, entry, items, None)
         except Gone:
             return False
-        pieces = fetch_response(number, entry, items, content)
-        del content  # nobody holds it while the client is waited for
         for piece in pieces[:-1]:
             if isinstance(piece, LargeSection):
                 await self._send_section(entry, piece)
@@ -86,8 +91,16 @@ class MessageCommands:
         self._engine.untagged_in_pieces(_last(pieces), is_last=True)
         if reads:
             self._link.send_queued()
-            await self._link.drained()
+            await make_way(self._link)
         return True
+
+    async def _pieces(self, number: int, entry: MessageEntry, items: Sequence[FetchItem]) -> Sequence[Piece]:
+        """The response; nobody holds the content while the client is waited for."""
+        content = await self._recent.read(entry.content_id)
+        make = partial(fetch_response, number, entry, items, content)
+        if octets_taken_apart(items, content) <= _LONG:
+            return make()
+        return await self._recent.beside_the_loop(make)
 
     async def _send_section(self, entry: MessageEntry, large: LargeSection) -> None:
         for start in range(large.first, large.end, PIECE):
@@ -95,11 +108,11 @@ class MessageCommands:
                 content = await self._recent.read(entry.content_id)
             except StoreError as error:
                 raise BrokenOff from error
-            self._engine.untagged_in_pieces(large.octets(content, start, min(start + PIECE, large.end)))
-            del content
+            make = partial(large.octets, content, start, min(start + PIECE, large.end))
+            self._engine.untagged_in_pieces(await self._recent.beside_the_loop(make) if large.section.part else make())
+            del content, make
             self._link.send_queued()
-            await self._link.drained()
-            await asyncio.sleep(0)
+            await make_way(self._link)
 
     async def _mark_seen(self, batch: Numbered, selected: SelectedMailbox) -> frozenset[int]:
         unseen = [entry.uid for _, entry in batch if _SEEN not in entry.flags]

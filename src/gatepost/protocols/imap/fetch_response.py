@@ -53,6 +53,21 @@ def needs_content(items: Iterable[FetchItem]) -> bool:
     return any(isinstance(item, FetchSection) or item in NEED_CONTENT for item in items)
 
 
+def octets_taken_apart(items: Iterable[FetchItem], content: ParsedMessage) -> int:
+    """How many octets are gone through for these, some perhaps many times. Sending octets as they are does not count."""
+    return sum(_octets_taken_apart(item, content) for item in items)
+
+
+def _octets_taken_apart(item: FetchItem, content: ParsedMessage) -> int:
+    match item:
+        case FetchSection(section=Section(part=())) | FetchAttribute.ENVELOPE:
+            return content.body_start
+        case FetchSection() | FetchAttribute.BODY | FetchAttribute.BODYSTRUCTURE:
+            return len(content.octets)
+        case _:
+            return 0
+
+
 def fetch_response(
     number: int, message: FetchedMessage, items: Iterable[FetchItem], content: ParsedMessage | None
 ) -> list[Piece]:

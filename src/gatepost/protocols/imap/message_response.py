@@ -8,6 +8,8 @@ from gatepost.protocols.message.envelope import Addresses, Envelope, envelope_of
 from gatepost.protocols.message.mime_value import MimeValue, parse_mime_value
 from gatepost.protocols.message.structure import Part
 
+_MOST_LANGUAGES = 100  # what stands behind them is shown as one
+
 
 def envelope(found: Envelope) -> bytes:
     """An envelope structure."""
@@ -89,7 +91,7 @@ def _disposition(value: bytes | None) -> bytes:
 
 
 def _languages(value: bytes | None) -> bytes:
-    tags = [tag.strip() for tag in value.split(b",") if tag.strip()] if value else []
+    tags = [tag.strip() for tag in value.split(b",", _MOST_LANGUAGES) if tag.strip()] if value else []
     match tags:
         case []:
             return b"NIL"
