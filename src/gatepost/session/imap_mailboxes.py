@@ -5,6 +5,7 @@ Called by `ImapReactions`. Each function queues its untagged responses; what the
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 
 from gatepost.protocols.imap import commands, responses
@@ -14,6 +15,7 @@ from gatepost.protocols.imap.mailbox_name import DELIMITER, UnfitName, check_new
 from gatepost.store.interface import Mailbox, MailStore, MessageEntry
 from gatepost.values.ids import Id
 
+_TURN = 100  # names between two turns of the loop
 _COUNTED = frozenset(("MESSAGES", "UNSEEN", "SIZE"))
 
 
@@ -44,7 +46,9 @@ class MailboxCommands:
             raise CommandRefused("LIMIT", "Pattern is too long") from None
         mailboxes = await self._mail_store.mailboxes(self._account_id)
         shown = _subscriptions(mailboxes) if command.only_subscribed else _listing(mailboxes)
-        for name, attributes in shown:
+        for count, (name, attributes) in enumerate(shown, 1):
+            if count % _TURN == 0:
+                await asyncio.sleep(0)
             if matches(name):
                 self._engine.untagged(responses.listed(word, attributes, name))
 

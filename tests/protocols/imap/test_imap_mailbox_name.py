@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hang_deadline import hang_deadline
 
 from gatepost.protocols.imap.mailbox_name import (
     UnfitName,
@@ -128,3 +129,18 @@ def test_the_number_of_wildcards_is_limited(wildcards: int, is_taken: bool) -> N
     else:
         with pytest.raises(UnfitName):
             compile_pattern("*a" * wildcards)
+
+
+@pytest.mark.parametrize("pattern", ["*" + "a" * 1900, "%a" * 20 + "a" * 900 + "b", "*%" * 10 + "a" * 999, "*a" * 20])
+def test_a_long_pattern_costs_little_for_each_name(pattern: str) -> None:
+    """It took a tenth of a second for one name, and an account has thousands."""
+    matches = compile_pattern(pattern)
+    names = [f"{'a' * 249}{number:06}" + f"/{'a' * 249}" * 3 for number in range(1000)]
+    with hang_deadline():
+        assert sum(map(matches, names)) in (0, len(names))
+
+
+def test_one_letter_over_and_over_costs_little() -> None:
+    matches = compile_pattern("*" + "a" * 900 + "%b")
+    with hang_deadline():
+        assert not any(matches("a" * 1000) for _ in range(1000))

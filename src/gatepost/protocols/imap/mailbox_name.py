@@ -88,29 +88,31 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
 
 
 def _match(pattern: str, name: str) -> bool:
-    """Which lengths of the name the pattern can have eaten so far, one pattern character after the other."""
-    reached = {0}
+    """Which lengths of the name the pattern can have eaten so far, one pattern character after the other: bit n stands for
+    length n. A set of numbers would cost a hundred times as much where both repeat one letter."""
+    places: dict[str, int] = {}  # a character of the name to the lengths in front of it
+    for at, character in enumerate(name):
+        places[character] = places.get(character, 0) | 1 << at
+    every_length = (1 << len(name) + 1) - 1
+    reached = 1
     for step in pattern:
         if step == "*":
-            reached = set(range(min(reached), len(name) + 1))
+            reached = every_length & -(reached & -reached)
         elif step == "%":
-            reached = _within_level(name, reached)
+            reached = _within_level(reached, every_length >> 1 & ~places.get(DELIMITER, 0))
         else:
-            reached = {at + 1 for at in reached if at < len(name) and name[at] == step}
+            reached = (reached & places.get(step, 0)) << 1
         if not reached:
             return False
-    return len(name) in reached
+    return bool(reached >> len(name))
 
 
-def _within_level(name: str, reached: set[int]) -> set[int]:
-    extended: set[int] = set()
-    for start in reached:
-        at = start
-        while at not in extended:
-            extended.add(at)
-            if at < len(name) and name[at] != DELIMITER:
-                at += 1
-    return extended
+def _within_level(reached: int, may_be_eaten: int) -> int:
+    """Adding 1 at a reached length carries through all that may be eaten from there on: what the sum changes is reached too.
+
+    A second reached length in the same run takes no part in the carry, and is reached already."""
+    runs = (reached & may_be_eaten) + may_be_eaten
+    return reached | (runs ^ may_be_eaten)
 
 
 def _decode_shifted(piece: bytes) -> str:
