@@ -251,6 +251,19 @@ async def test_storing_flags_of_a_message_that_is_gone_is_reported(server: Serve
     assert "t NO [EXPUNGEISSUED]" in await client.say("t store 1 +flags x")
 
 
+async def test_a_message_has_so_many_flags_and_no_more(client: Client) -> None:
+    """Thirty thousand came in one command, and as many with the next: every look at the message paid for them."""
+    flags = [f"k{number}" for number in range(101)]
+    for given in (f"({' '.join(flags)})", " ".join(flags)):
+        assert "t NO [LIMIT]" in await client.say(f"t store 1:3 flags {given}")
+    assert "NO [LIMIT]" in await client.append(PLAIN, options=f"({' '.join(flags)}) ")
+    await answer(client, f"store 2 flags.silent ({' '.join(flags[:100])})")
+    await answer(client, "store 2 +flags (k7)")
+    assert "t NO [LIMIT]" in await client.say("t store 1:3 +flags (another)")
+    await answer(client, "store 2 -flags (k7)")
+    await answer(client, "store 1:3 +flags (another)")
+
+
 @pytest.mark.parametrize(
     "items",
     [

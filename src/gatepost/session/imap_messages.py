@@ -7,7 +7,7 @@ one piece by piece, so that a client that does not keep up holds no message in m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from gatepost.protocols.imap import commands, responses
@@ -21,6 +21,7 @@ from gatepost.protocols.imap.fetch_response import (
     needs_content,
     octets_taken_apart,
 )
+from gatepost.protocols.imap.flags import MOST_FLAGS
 from gatepost.protocols.imap.sequence_set import format_sequence_set
 from gatepost.session.imap_search import search
 from gatepost.session.imap_selected import SelectedMailbox
@@ -129,6 +130,8 @@ class MessageCommands:
         numbers = {entry.uid: number for number, entry in chosen}
         if not numbers:
             return
+        if command.change == FlagChange.ADD.value:
+            _must_have_room_for_flags((entry for _, entry in chosen), command.flags)
         changed, _ = await self._mail_store.change_flags(
             selected.mailbox_id, list(numbers), FlagChange(command.change), command.flags
         )
@@ -181,6 +184,12 @@ def _last(pieces: Sequence[Piece]) -> bytes:
 def _with_flags(items: tuple[FetchItem, ...]) -> tuple[FetchItem, ...]:
     """Flags that reading has changed are part of the response (RFC 3501 section 6.4.5)."""
     return items if FetchAttribute.FLAGS in items else (*items, FetchAttribute.FLAGS)
+
+
+def _must_have_room_for_flags(entries: Iterable[MessageEntry], flags: frozenset[str]) -> None:
+    for entry in entries:
+        if len(entry.flags) + len(flags) > MOST_FLAGS and len(entry.flags | flags) > MOST_FLAGS:
+            raise CommandRefused("LIMIT", "Too many flags for one message")
 
 
 def _copy_code(target: Mailbox, pairs: Sequence[tuple[int, int]]) -> bytes:

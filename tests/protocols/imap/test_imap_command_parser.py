@@ -60,6 +60,7 @@ def numbers(text: bytes) -> SequenceSet:
         (b"AUTHENTICATE PLAIN AGEAYg==", commands.Authenticate("PLAIN", b"AGEAYg==")),
         (b"ENABLE condstore X", commands.Enable(("CONDSTORE", "X"))),
         (b"ID NIL", commands.Identify()),
+        (b"ID (" + b'"a" NIL ' * 29 + b'"a" NIL)', commands.Identify()),
         (b'ID ("name" "x" "version" NIL)', commands.Identify()),
         (b"SELECT inbox", commands.Select("INBOX", is_read_only=False)),
         (b'EXAMINE "Entw&APw-rfe"', commands.Select("Entwürfe", is_read_only=True)),
@@ -104,7 +105,7 @@ def test_append_with_flags_and_date() -> None:
     "line",
     [
         b"NOOP x", b"LOGIN", b"LOGIN joe", b"LOGIN joe secret more", b'LOGIN "joe secret', b"LOGIN joe (x)",
-        b"SELECT", b"SELECT &x", b'SELECT "a\\x"', b"ENABLE", b"ID", b"ID (x)",
+        b"SELECT", b"SELECT &x", b'SELECT "a\\x"', b"ENABLE", b"ID", b"ID (x)", b"ID (" + b'"a" NIL ' * 30 + b'"a" NIL)',
         b"STATUS a", b"STATUS a ()", b"STATUS a (NONSENSE)", b"STATUS a (MESSAGES", b"CREATE a (X)",
         b"UID", b"UID NOOP", b"UID EXPUNGE", b"FETCH", b"FETCH 1", b"FETCH 0 FLAGS", b"FETCH 1, FLAGS", b"FETCH a FLAGS",
         b"FETCH 4294967296 FLAGS", b"FETCH 1 ()", b"FETCH 1 (FLAGS", b"FETCH 1 NONSENSE", b"FETCH 1 (FAST)",

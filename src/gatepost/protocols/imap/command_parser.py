@@ -12,7 +12,7 @@ from gatepost.protocols.imap.commands import Command
 from gatepost.protocols.imap.date_time import parse_date_time
 from gatepost.protocols.imap.errors import BadSyntax, CommandRefused
 from gatepost.protocols.imap.fetch_items import FetchAttribute, parse_fetch_items
-from gatepost.protocols.imap.flags import parse_flag
+from gatepost.protocols.imap.flags import MOST_FLAGS, parse_flag
 from gatepost.protocols.imap.search_keys import parse_search
 from gatepost.protocols.imap.sequence_set import SequenceSet
 from gatepost.values.secret import Secret
@@ -21,6 +21,7 @@ STATUS_ITEMS = frozenset(("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEE
 SPECIAL_USES = {
     use.lower(): use for use in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
 }
+_MOST_ID_STRINGS = 60  # RFC 2971 section 3.3: 30 pairs
 _STORE_ITEMS = frozenset(("FLAGS", "+FLAGS", "-FLAGS"))
 
 
@@ -44,8 +45,9 @@ def _constant(command: Command) -> Callable[[Arguments], Command]:
 
 
 def _id(arguments: Arguments) -> Command:
-    for _ in _id_pairs(arguments):
-        pass
+    for count, _ in enumerate(_id_pairs(arguments), 1):
+        if count > _MOST_ID_STRINGS:
+            raise BadSyntax("Too many pairs")
     return commands.Identify()
 
 
@@ -184,6 +186,8 @@ def _flag_list(arguments: Arguments) -> frozenset[str]:
     flags = set()
     while not arguments.may_take(b")"):
         flags.add(parse_flag(arguments.flag()))
+        if len(flags) > MOST_FLAGS:
+            raise CommandRefused("LIMIT", "Too many flags")
         if not arguments.next_is(b")"):
             arguments.space()
     return frozenset(flags)
@@ -238,15 +242,18 @@ def _storing(arguments: Arguments, *, by_uid: bool) -> Command:
     if change not in _STORE_ITEMS or (dot and silent != "SILENT"):
         raise BadSyntax("Unknown store item")
     arguments.space()
-    flags = _flag_list(arguments) if arguments.next_is(b"(") else frozenset(_bare_flags(arguments))
+    flags = _flag_list(arguments) if arguments.next_is(b"(") else _bare_flags(arguments)
     return commands.Store(messages, change, bool(silent), flags, by_uid)
 
 
-def _bare_flags(arguments: Arguments) -> Iterator[str]:
-    yield parse_flag(arguments.flag())
+def _bare_flags(arguments: Arguments) -> frozenset[str]:
+    flags = {parse_flag(arguments.flag())}
     while arguments.next_is(b" "):
         arguments.space()
-        yield parse_flag(arguments.flag())
+        flags.add(parse_flag(arguments.flag()))
+        if len(flags) > MOST_FLAGS:
+            raise CommandRefused("LIMIT", "Too many flags")
+    return frozenset(flags)
 
 
 def _copying(*, by_uid: bool, removes_originals: bool) -> Callable[[Arguments], Command]:

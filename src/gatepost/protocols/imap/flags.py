@@ -10,6 +10,8 @@ from gatepost.protocols.imap.errors import BadSyntax
 
 SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
 
+MOST_FLAGS = 100  # of a message: every command that looks at it pays for them, and every combination is remembered
+
 _BY_FOLDED_NAME = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 _KEYWORD = re.compile(r"[^\x00-\x20\x7f-\uffff(){%*\"\\\]]{1,255}\Z")
 

@@ -56,11 +56,16 @@ class MailboxView(Generic[Message]):
         self._arrived: dict[int, Message] = {}
         self._vanished: set[int] = set()
         self._changed: set[int] = set()
-        self.keywords = frozenset[str]().union(*(keywords_of(message.flags) for message in messages))
+        self._keywords = set[str]().union(*(keywords_of(message.flags) for message in messages))
         self._has_new_keywords = False
 
     def __len__(self) -> int:
         return len(self._uids)
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """Every keyword that a message here has had."""
+        return frozenset(self._keywords)
 
     def message(self, uid: int) -> Message:
         """What is known of a message that has a number."""
@@ -145,6 +150,6 @@ class MailboxView(Generic[Message]):
         return len(self._uids)
 
     def _note_keywords(self, message: Message) -> None:
-        if not self.keywords.issuperset(keywords_of(message.flags)):
-            self.keywords |= keywords_of(message.flags)
+        if not self._keywords.issuperset(keywords_of(message.flags)):
+            self._keywords |= keywords_of(message.flags)
             self._has_new_keywords = True
