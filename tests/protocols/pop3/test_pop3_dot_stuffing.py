@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hang_deadline import hang_deadline
 
 from gatepost.protocols.pop3.dot_stuffing import DotStuffing, top
 
@@ -71,6 +73,23 @@ def test_top_gives_the_header_and_some_lines(end: bytes) -> None:
     assert top(message, 2) == header + b"one" + end + end
     assert top(message, 3) == message
     assert top(message, 4) == top(message, 10**9) == message
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"\r\n", b"\n", b"x" * 20_000, b"\n" * 20_000]), max_size=12),
+    st.integers(0, 70_000),
+)
+def test_top_gives_as_many_lines_of_a_long_body_as_there_are(pieces: list[bytes], lines: int) -> None:
+    body = b"".join(pieces)
+    assert top(b"a: b\n\n" + body, lines) == b"a: b\n\n" + b"".join(re.findall(rb"[^\n]*\n|[^\n]+", body)[:lines])
+
+
+def test_top_of_millions_of_lines_costs_little() -> None:
+    """Seconds, in which nobody else was served."""
+    message = b"x\n\n" + b"\n" * 30_000_000
+    with hang_deadline(10):
+        for lines in range(25_000_000, 25_000_010):
+            assert len(top(message, lines)) == 3 + lines
 
 
 def test_top_of_a_message_without_body() -> None:

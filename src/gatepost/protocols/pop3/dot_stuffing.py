@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_BARE_LF = re.compile(rb"(?<!\r)\n")
+_BLOCK = 32 * 1024  # octets
+_EMPTY_LINE = re.compile(rb"(?:\A|\n)\r?\n")
 
 
 class DotStuffing:
@@ -19,8 +20,8 @@ class DotStuffing:
         """The octets to send for the next part."""
         if not part:
             return b""
-        has_bare_lf = part.count(b"\n") != part.count(b"\r\n")  # hardly ever: worth a look before searching
-        out = _BARE_LF.sub(b"\r\n", part) if has_bare_lf else part
+        has_bare_lf = part.count(b"\n") != part.count(b"\r\n")  # hardly ever: worth a look before replacing
+        out = part.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") if has_bare_lf else part
         if self._last == b"\r" and part.startswith(b"\n"):
             out = out[1:]  # the LF is not bare: its CR was sent with the part before
         out = out.replace(b"\n.", b"\n..")
@@ -36,18 +37,19 @@ class DotStuffing:
 
 def top(content: bytes, lines: int) -> bytes:
     """The header, the empty line and the first `lines` lines of the body (RFC 1939 section 7, TOP)."""
-    position = 0
-    while True:
-        end = content.find(b"\n", position)
-        if end < 0:
-            return content
-        is_empty_line = content[position:end] in (b"", b"\r")
-        position = end + 1
-        if is_empty_line:
-            break
-    for _ in range(lines):
-        end = content.find(b"\n", position)
-        if end < 0:
-            return content
-        position = end + 1
-    return content[:position]
+    empty_line = _EMPTY_LINE.search(content)
+    return content[: _behind_lines(content, empty_line.end(), lines)] if empty_line else content
+
+
+def _behind_lines(content: bytes, position: int, lines: int) -> int:
+    """Counts line ends block by block, and goes from one to the next in the last block only: there may be millions."""
+    while lines and position < len(content):
+        found = content.count(b"\n", position, position + _BLOCK)
+        if found < lines:
+            lines -= found
+            position += _BLOCK
+            continue
+        for _ in range(lines):
+            position = content.index(b"\n", position) + 1
+        return position
+    return min(position, len(content))
