@@ -13,6 +13,7 @@ from gatepost.protocols.imap.settings import ImapSettings
 from gatepost.protocols.managesieve.engine import ManageSieveEngine
 from gatepost.protocols.managesieve.settings import ManageSieveSettings
 from gatepost.protocols.pop3.engine import Pop3Engine
+from gatepost.protocols.pop3.events import MaildropMessage
 from gatepost.protocols.pop3.settings import Pop3Settings
 from gatepost.store.interface import MessageEntry
 
@@ -95,3 +96,14 @@ def test_imap_commands_without_a_login_end_the_connection_at_the_limit(count: in
             ended = True
     assert ended is (count > 100)
     assert (b"* BYE Too many commands" in engine.data_to_send()) is (count > 100)
+
+
+def test_pop3_listings_of_a_large_maildrop_are_not_all_made_in_one_go() -> None:
+    engine = Pop3Engine(Pop3Settings("mail.example.org", is_tls=True))
+    engine.receive_data(b"AUTH PLAIN " + PLAIN + b"\r\n")
+    assert engine.next_event() is not None
+    engine.login_accepted([MaildropMessage(1000, f"1.{uid}") for uid in range(10_000)])
+    engine.data_to_send()
+    engine.receive_data(b"UIDL\r\n" * 50)
+    assert engine.next_event() == Breather()
+    assert engine.data_to_send().count(b"+OK") == 1

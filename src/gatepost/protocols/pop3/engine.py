@@ -18,6 +18,7 @@ from gatepost.protocols.pop3.maildrop import Maildrop
 from gatepost.protocols.pop3.replies import FAREWELL, LOGIN_REFUSED, Reply, err, mistake, ok
 from gatepost.protocols.pop3.settings import Pop3Settings
 
+_OCTETS_OF_AN_ANSWER = 1024  # a listing of a large maildrop counts as many answers
 _MOST_BUFFERED = 65536  # octets of pipelined commands that wait for an answer
 
 # What a command that the present state does not know is told; each belongs to one state alone.
@@ -223,7 +224,9 @@ class Pop3Engine:
         return self._unanswered
 
     def _queue(self, reply: Reply) -> None:
-        self._output.append(reply.encode())
+        octets = reply.encode()
+        self._output.append(octets)
+        self._answered_in_one_go += len(octets) // _OCTETS_OF_AN_ANSWER
 
     def _close(self) -> Close:
         self._is_closed = True

@@ -20,7 +20,7 @@ class Maildrop:
     def __init__(self, messages: Sequence[MaildropMessage]) -> None:
         self._messages = tuple(messages)
         self._deleted: set[int] = set()
-        self._size = sum(message.size for message in self._messages)
+        self._size = self._whole_size = sum(message.size for message in self._messages)
 
     def obey(self, command: Command) -> Outcome | None:
         """What a command leads to; None for one that this state does not know."""
@@ -86,7 +86,7 @@ class Maildrop:
 
     def _reset(self) -> Reply:
         self._deleted.clear()
-        self._size = sum(message.size for message in self._messages)
+        self._size = self._whole_size
         return ok(f"{self._count} messages")
 
 
