@@ -74,6 +74,32 @@ def test_too_many_rejected_recipients_end_the_session(dialogue: MakeDialogue) ->
     assert smtp.is_closed
 
 
+@pytest.mark.parametrize(
+    ("before", "command", "codes"),
+    [
+        (b"", b"MAIL FROM:<> SIZE=99999999\r\n", [552] * 3),
+        (b"", "MAIL FROM:<é@example.org>\r\n".encode(), [553] * 3),
+        (MAIL + RCPT, RCPT, [452] * 3),
+        (MAIL + RCPT, b"BDAT 0\r\n", [250] * 3),
+        (MAIL + RCPT, b"BDAT 1\r\nx", [250] * 3),
+    ],
+)
+def test_no_command_can_be_repeated_without_end(
+    dialogue: MakeDialogue, before: bytes, command: bytes, codes: list[int]
+) -> None:
+    """They are answered at once: the answers to a client that does not read them would fill the memory."""
+    smtp = dialogue(limits=SmtpLimits(idle_commands=5, recipients=1))
+    smtp.say(before)
+    assert smtp.codes(command * 100_000) == [*codes, 421]
+    assert smtp.is_closed
+
+
+def test_large_chunks_are_not_counted(dialogue: MakeDialogue) -> None:
+    smtp = dialogue(limits=SmtpLimits(idle_commands=5))
+    smtp.say(MAIL, RCPT)
+    assert smtp.codes(*[b"BDAT 1024\r\n" + b"x" * 1024] * 10, b"BDAT 2 LAST\r\n\r\n") == [250] * 11
+
+
 def test_commands_that_bring_no_message_are_counted_until_a_message_comes(dialogue: MakeDialogue) -> None:
     smtp = dialogue(limits=SmtpLimits(idle_commands=5))
     smtp.say(b"NOOP\r\n" * 3)

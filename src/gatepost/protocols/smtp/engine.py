@@ -33,7 +33,7 @@ from gatepost.protocols.smtp.settings import SmtpSettings
 from gatepost.protocols.smtp.stream import AuthLine, BadLine, ChunkEnd, CommandLine, MessageEnd, SmtpStream
 
 _BAD_COMMAND = frozenset({500, 501, 502, 504, 538, 555})
-_OUT_OF_PLACE = 503  # not counted as bad: who pipelines behind a refused RCPT cannot help it
+_FEW_OCTETS = 1024  # of a chunk that might as well have been a part of the one before it
 
 
 class SmtpEngine:
@@ -237,10 +237,14 @@ class SmtpEngine:
                 self._unanswered = outcome
 
     def _answer_command(self, reply: Reply) -> None:
+        """Whatever is refused is counted: a client that does not read could make us keep any number of answers.
+
+        Most is not bad in itself. Who pipelines behind a refused RCPT cannot help it, and many RCPT are too many.
+        """
         excess = None
         if reply.code in _BAD_COMMAND:
             excess = self._patience.bad_command()
-        elif reply.code == _OUT_OF_PLACE:
+        elif reply.code >= 400:
             excess = self._patience.idle_command()
         self._queue_unless(excess, reply)
 
@@ -269,7 +273,8 @@ class SmtpEngine:
             self._state.transaction = None
             self._queue(replies.MESSAGE_TOO_BIG)
         else:
-            self._queue(Reply(250, "2.0.0", f"{chunk.size} octets received"))
+            excess = self._patience.idle_command() if chunk.size < _FEW_OCTETS else None
+            self._queue_unless(excess, Reply(250, "2.0.0", f"{chunk.size} octets received"))
 
     def _message_complete(self, content: MessageContent) -> None:
         problem = content.problem()
