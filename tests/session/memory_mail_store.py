@@ -127,16 +127,12 @@ class MemoryMailStore:
         uids: Collection[int],
         change: FlagChange,
         flags: Collection[str],
-        unchanged_since: int | None = None,
-    ) -> tuple[Sequence[MessageEntry], Sequence[int]]:
+    ) -> Sequence[MessageEntry]:
         box = self._box(mailbox_id)
         modseq = self._raise_modseq(box)
-        changed, untouched = [], []
+        changed = []
         for uid in sorted(set(uids) & set(box.entries)):
             entry = box.entries[uid]
-            if unchanged_since is not None and entry.modseq > unchanged_since:
-                untouched.append(uid)
-                continue
             match change:
                 case FlagChange.ADD:
                     after = entry.flags | set(flags)
@@ -147,7 +143,7 @@ class MemoryMailStore:
             box.entries[uid] = replace(entry, flags=after, modseq=modseq)
             changed.append(box.entries[uid])
         self.changed([mailbox_id])
-        return changed, untouched
+        return changed
 
     async def copy(self, mailbox_id: Id, uids: Collection[int], target_id: Id) -> Sequence[tuple[int, int]]:
         source, _ = self._box(mailbox_id), self._box(target_id)

@@ -119,7 +119,7 @@ class MessageCommands:
         unseen = [entry.uid for _, entry in batch if _SEEN not in entry.flags]
         if not unseen:
             return frozenset()
-        changed, _ = await self._mail_store.change_flags(selected.mailbox_id, unseen, FlagChange.ADD, {_SEEN})
+        changed = await self._mail_store.change_flags(selected.mailbox_id, unseen, FlagChange.ADD, {_SEEN})
         selected.view.set_here(changed)
         return frozenset(entry.uid for entry in changed)
 
@@ -132,7 +132,7 @@ class MessageCommands:
             return
         if command.change == FlagChange.ADD.value:
             _must_have_room_for_flags((entry for _, entry in chosen), command.flags)
-        changed, _ = await self._mail_store.change_flags(
+        changed = await self._mail_store.change_flags(
             selected.mailbox_id, list(numbers), FlagChange(command.change), command.flags
         )
         selected.view.set_here(changed)

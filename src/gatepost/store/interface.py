@@ -265,10 +265,8 @@ class MailStore(Protocol):
         uids: Collection[int],
         change: FlagChange,
         flags: Collection[str],
-        unchanged_since: int | None = None,
-    ) -> tuple[Sequence[MessageEntry], Sequence[int]]:
-        """The entries as they are afterwards (uids that do not exist are left out), and the uids that were not touched
-        because their modseq is above `unchanged_since` (RFC 7162 section 3.1.3). System flags compare without case."""
+    ) -> Sequence[MessageEntry]:
+        """The entries as they are afterwards; uids that do not exist are left out. System flags compare without case."""
 
     async def copy(self, mailbox_id: Id, uids: Collection[int], target_id: Id) -> Sequence[tuple[int, int]]:
         """Pairs (old uid, new uid), by old uid; flags and internal date are kept. Raises Gone."""

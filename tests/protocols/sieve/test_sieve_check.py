@@ -153,7 +153,7 @@ def test_the_tree_has_arguments_as_they_are_meant() -> None:
     assert command.name == "test"
     assert tag == Tag("tag", 1)
     assert number == Number(2048, 1)
-    assert strings == StringList(("a", 'b\\"c'), 1, is_list=True)
+    assert strings == StringList(("a", 'b\\"c'), 1)
     assert text == StringList((".dot\r\n",), 1)
 
 

@@ -6,12 +6,11 @@ from enum import Enum
 
 
 class State(Enum):
-    """RFC 3501 sections 3.1 to 3.4."""
+    """RFC 3501 sections 3.1 to 3.3; in the logout state of section 3.4 no command is looked at any more."""
 
     NOT_AUTHENTICATED = "not authenticated"
     AUTHENTICATED = "authenticated"
     SELECTED = "selected"
-    LOGOUT = "logout"
 
 
 _ANY = frozenset((State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED))

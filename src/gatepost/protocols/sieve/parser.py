@@ -77,7 +77,7 @@ class _Parser:
             self._take()
             strings.append(self._string())
         self._expect("]", "',' or ']'")
-        return StringList(tuple(strings), opening.line, is_list=True)
+        return StringList(tuple(strings), opening.line)
 
     def _string(self) -> str:
         if self._token.kind is not Kind.STRING:

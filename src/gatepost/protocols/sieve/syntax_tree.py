@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StringList:
-    """One string or several. `is_list`: it stood in brackets."""
+    """One string or several."""
 
     strings: tuple[str, ...]
     line: int
-    is_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,11 +81,10 @@ class SqlMailStore:
         uids: Collection[int],
         change: FlagChange,
         flags: Collection[str],
-        unchanged_since: int | None = None,
-    ) -> tuple[Sequence[MessageEntry], Sequence[int]]:
+    ) -> Sequence[MessageEntry]:
         key = mailbox_key(mailbox_id)
-        order = message_writes.FlagOrder(change, stored_flags(frozenset(flags)), unchanged_since)
-        return await self._writer.run(lambda write: message_writes.change_flags(write, key, uids, order))
+        given = stored_flags(frozenset(flags))
+        return await self._writer.run(lambda write: message_writes.change_flags(write, key, uids, change, given))
 
     async def copy(self, mailbox_id: Id, uids: Collection[int], target_id: Id) -> Sequence[tuple[int, int]]:
         key, target_key = mailbox_key(mailbox_id), mailbox_key(target_id)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 
@@ -95,33 +94,21 @@ def append(write: WriteTransaction, messages: Sequence[NewMessage]) -> list[int]
     return uids
 
 
-@dataclass(frozen=True, slots=True)
-class FlagOrder:
-    """What is to become of the flags of messages; of those only whose modseq is not above `unchanged_since`."""
-
-    change: FlagChange
-    flags: StoredFlags
-    unchanged_since: int | None
-
-
 def change_flags(
-    write: WriteTransaction, key: int, uids: Collection[int], order: FlagOrder
-) -> tuple[list[MessageEntry], list[int]]:
-    """The entries afterwards, and the uids left alone (RFC 7162 section 3.1.3). Raises Gone."""
+    write: WriteTransaction, key: int, uids: Collection[int], change: FlagChange, given: StoredFlags
+) -> list[MessageEntry]:
+    """The entries afterwards. Raises Gone."""
     require_mailbox(write.connection, key)
-    limit = order.unchanged_since
     rows = write.connection.rows(_ENTRIES, mailbox=key, uids=json_numbers(uids))
-    untouched = [row[0] for row in rows if limit is not None and row[1] > limit]
-    rows = [row for row in rows if limit is None or row[1] <= limit]
     becoming: dict[tuple[StoredFlags, StoredFlags], list[int]] = {}
     for row in rows:
         before = row[2], row[3]
-        after = changed_flags(before, order.change, order.flags)
+        after = changed_flags(before, change, given)
         if after != before:
             becoming.setdefault((before, after), []).append(row[0])
     if becoming:
         rows = _set_flags(write, key, becoming, rows)
-    return [entry(row) for row in rows], untouched
+    return [entry(row) for row in rows]
 
 
 def copy(write: WriteTransaction, key: int, uids: Collection[int], target_key: int) -> list[tuple[int, int]]:
