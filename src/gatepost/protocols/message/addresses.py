@@ -1,7 +1,8 @@
 """Address lists of RFC 5322 section 3.4 as ENVELOPE shows them (RFC 3501 section 7.4.2), groups and old routes included.
 
 Read by the envelope. Never fails: what is no address becomes the nearest thing to one, so that a person can still see
-who wrote. One pass over the octets; only the first 64 KiB of a field are looked at.
+who wrote. One pass over the octets; only the first 64 KiB of a field are looked at,
+and some more than a thousand addresses come out at most.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from operator import itemgetter
 from gatepost.protocols.message.mime_value import unquoted
 
 _FIELD_LIMIT = 64 * 1024
+_MOST_ADDRESSES = 1000  # of a field: two octets can be an address, of which the answer to a client has forty
 _TOKEN = re.compile(
     rb'(?P<space>\s+)|"(?P<quoted>(?:[^"\\]|\\.)*)(?:"|\\?\Z)|(?P<literal>\[[^\]\r\n]*\]?)'
     rb"|(?P<open>\()|(?P<special>[,;:<>@.)\]])|(?P<atom>[^\s\"\[\](),;:<>@.]+)",
@@ -50,7 +52,7 @@ class _AddressParser:
         self.addresses: list[Address] = []
 
     def parse(self) -> list[Address]:
-        while self._position < len(self._tokens):
+        while self._position < len(self._tokens) and len(self.addresses) < _MOST_ADDRESSES:
             self._one()
         self._end_group()
         return self.addresses
