@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from unittest.mock import AsyncMock
+
 import pytest
+from tests.hang_deadline import hang_deadline
 from tests.session.imap_client import Client, Server, logged_in, selected
 
 
@@ -125,3 +129,19 @@ async def test_renaming_inbox_moves_its_messages() -> None:
     await client.append("Subject: x\n\n")
     assert "* 1 EXPUNGE\r\nx OK" in await client.say("x rename INBOX old")
     assert "MESSAGES 1" in await client.say("x status old (messages)")
+
+
+async def test_mailboxes_below_each_other_hundreds_of_times_are_listed_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is above each of them was made up for each anew: seconds, in which nobody else was served."""
+    server = Server()
+    client = await logged_in(server)
+    (inbox,) = await server.store.mailboxes(client.account_id)  # type: ignore[arg-type]
+    names = ["/".join([chain] * levels) for chain in "abcdefghijklmnopqrstuvwx" for levels in range(1, 501)]
+    monkeypatch.setattr(
+        server.store, "mailboxes", AsyncMock(return_value=[replace(inbox, name=name) for name in names])
+    )
+    with hang_deadline(6):
+        found = await client.say('a list "" *')
+    assert found.count("* LIST (\\HasChildren)") == 24 * 499

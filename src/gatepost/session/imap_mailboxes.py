@@ -98,10 +98,10 @@ def _parents(names: Iterable[str]) -> set[str]:
     """Every name that has one of the names below it."""
     parents: set[str] = set()
     for name in names:
-        levels = name.split(DELIMITER)[:-1]
-        while levels:
-            parents.add(DELIMITER.join(levels))
-            levels.pop()
+        parent = name.rpartition(DELIMITER)[0]
+        while parent and parent not in parents:
+            parents.add(parent)
+            parent = parent.rpartition(DELIMITER)[0]
     return parents
 
 
