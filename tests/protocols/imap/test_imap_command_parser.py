@@ -35,7 +35,7 @@ from gatepost.values.secret import Secret
 
 
 def raw(line: bytes) -> RawCommand:
-    reader = CommandReader(100_000, lambda _: 100_000)
+    reader = CommandReader(lambda: 100_000, lambda _: 100_000)
     reader.feed(b"t " + line + b"\r\n")
     found = reader.next_command()
     assert isinstance(found, RawCommand)
@@ -140,7 +140,7 @@ def test_what_is_understood_and_not_supported_is_refused(line: bytes, code: str)
 @given(st.text(alphabet='UIDFETCHSORL 1*:,()[]"\\.<>{}0', max_size=40))
 def test_nothing_else_is_ever_raised(rest: str) -> None:
     for name in (b"FETCH ", b"SEARCH ", b"STORE 1 ", b"LIST ", b"STATUS ", b"ID ", b"APPEND "):
-        reader = CommandReader(1000, lambda _: 100)
+        reader = CommandReader(lambda: 1000, lambda _: 100)
         reader.feed(b"t " + name + rest.encode() + b"\r\n")
         found = reader.next_command()
         if isinstance(found, RawCommand):

@@ -16,7 +16,7 @@ Found = RawCommand | Unreadable | Ask
 
 
 def reader() -> CommandReader:
-    return CommandReader(MAX_LINE, lambda name: 1000 if name == "APPEND" else LIMIT)
+    return CommandReader(lambda: MAX_LINE, lambda name: 1000 if name == "APPEND" else LIMIT)
 
 
 def read_all(*pieces: bytes) -> list[Found]:

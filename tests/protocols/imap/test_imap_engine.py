@@ -350,3 +350,22 @@ def test_at_the_end_of_input_what_is_complete_is_answered() -> None:
     assert engine.next_event() == Close()
     assert engine.data_to_send() == b"a OK Nothing done\r\n"
     assert engine.next_event() is None
+
+
+@pytest.mark.parametrize("size", [16_000, 17_000])
+def test_commands_are_shorter_before_the_login_than_after_it(size: int) -> None:
+    """Who has not logged in may not have long ones looked at; what a login needs fits."""
+    padding = b"x" * size
+    is_taken = size < 16 * 1024
+    assert (b"BAD Command line too long" in say(connect(), b"a noop " + padding + b"\r\n")) is not is_taken
+    assert (b"BAD Literal too big" in say(connect(), b"a login {%d}\r\n" % size)) is not is_taken
+    assert b"Too many arguments" in say(logged_in(), b"a noop " + padding + b"\r\n")
+    assert say(logged_in(), b"a select {%d}\r\n" % size).startswith(b"+ ")
+
+
+def test_a_long_message_may_stand_right_behind_the_login() -> None:
+    engine = connect()
+    (event,) = events(engine, b"l login joe secret\r\na append x {40000+}\r\n" + b"m" * 40_000 + b"\r\n")
+    assert isinstance(event, commands.LogIn)
+    engine.logged_in()
+    assert isinstance(engine.next_event(), commands.Append)

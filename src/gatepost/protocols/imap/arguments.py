@@ -14,6 +14,7 @@ _LIST_MAILBOX = re.compile(rb"[^\x00-\x20\x7f(){\"\\]+")
 _FLAG = re.compile(rb"\\?[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
 _QUOTED = re.compile(rb'"((?:[^"\\\x00\r\n]|\\["\\])*)"')
 _ESCAPE = re.compile(rb'\\(["\\])')
+_SPACES = re.compile(rb" +")
 _NUMBER = re.compile(rb"\d{1,20}")
 _SEQUENCE_SET = re.compile(rb"[0-9*:,]+")
 _LARGEST = 2**32 - 1
@@ -52,8 +53,8 @@ class Arguments:
     def space(self) -> None:
         """Exactly one, or a few from a client that is careless."""
         self.take(b" ")
-        while self.next_is(b" "):
-            self._position += 1
+        if self.next_is(b" "):
+            self.match(_SPACES, "space")
 
     def may_take(self, octets: bytes) -> bool:
         """Take the octets if they come next."""

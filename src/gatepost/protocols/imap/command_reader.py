@@ -55,11 +55,12 @@ class _Phase(Enum):
 
 
 class CommandReader:
-    """`literal_limit(name)` gives the octets that all literals of such a command may have."""
+    """`line_limit()` gives the octets that the text of a command may have now, `literal_limit(name)` those that all
+    literals of such a command may have."""
 
-    def __init__(self, max_line: int, literal_limit: Callable[[str], int]) -> None:
+    def __init__(self, line_limit: Callable[[], int], literal_limit: Callable[[str], int]) -> None:
         self._buffer = OctetBuffer(accept_bare_lf=True)
-        self._max_line = max_line
+        self._line_limit = line_limit
         self._literal_limit = literal_limit
         self._phase = _Phase.LINE
         self._tag = b""
@@ -92,7 +93,7 @@ class CommandReader:
 
     def next_line(self) -> bytes | None:
         """A line that is no command: a SASL response, or DONE. Raises LineTooLong."""
-        return self._buffer.take_line(self._max_line)
+        return self._buffer.take_line(self._line_limit())
 
     def next_command(self) -> RawCommand | Unreadable | Ask | None:
         """The next command; None when more input is needed."""
@@ -100,7 +101,7 @@ class CommandReader:
             match self._phase:
                 case _Phase.LINE:
                     try:
-                        line = self._buffer.take_line(self._max_line)
+                        line = self._buffer.take_line(self._line_limit())
                     except LineTooLong:
                         return self._drop("Command line too long")
                     if line is None:
@@ -130,7 +131,7 @@ class CommandReader:
             self._tag, self._name = begin.group(1), begin.group(2).decode().upper()
             line = line[begin.end(2) :]
         self._text_size += len(line)
-        if self._text_size > self._max_line:
+        if self._text_size > self._line_limit():
             return self._drop("Command too long", is_hopeless=marker is not None)
         if marker is None:
             return self._finish(line)

@@ -44,8 +44,13 @@ class _Mode(Enum):
 
 
 def _literal_limit(settings: ImapSettings, gate: LoginGate, name: str) -> int:
-    is_append = name == "APPEND" and gate.is_authenticated
-    return settings.max_message_size if is_append else settings.max_literal
+    if not gate.is_authenticated:
+        return settings.max_before_login
+    return settings.max_message_size if name == "APPEND" else settings.max_literal
+
+
+def _line_limit(settings: ImapSettings, gate: LoginGate) -> int:
+    return settings.max_line if gate.is_authenticated else settings.max_before_login
 
 
 class ImapEngine(Generic[Message]):
@@ -58,7 +63,9 @@ class ImapEngine(Generic[Message]):
         self._settings = settings
         self._gate = LoginGate(settings)
         self._replies = Replies()
-        self._reader = CommandReader(settings.max_line, partial(_literal_limit, settings, self._gate))
+        self._reader = CommandReader(
+            partial(_line_limit, settings, self._gate), partial(_literal_limit, settings, self._gate)
+        )
         self._mode = _Mode.COMMANDS
         self._tag = b""
         self._is_answer_due = self._is_in_response = False

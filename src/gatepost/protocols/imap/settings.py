@@ -16,6 +16,7 @@ class ImapSettings:
     max_message_size: int = 50 * 1024 * 1024
     max_line: int = 64 * 1024  # of text in one command; RFC 2683 section 3.2.1.5 asks for 8000 at least
     max_literal: int = 64 * 1024  # of all literals of a command that is no APPEND
+    max_before_login: int = 16 * 1024  # of text, and of all literals, in one command of a client that has not logged in
     max_failed_logins: int = 5
     max_bad_commands: int = 20  # one after the other
     max_commands_before_login: int = 100
