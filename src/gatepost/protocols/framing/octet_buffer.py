@@ -75,17 +75,16 @@ class OctetBuffer:
             raise LineTooLong
 
     def _find_line_end(self) -> tuple[int, int]:
-        search_from = max(self._start, self._scanned)
-        while True:
-            found = self._data.find(b"\n", search_from)
-            if found < 0:
-                self._scanned = len(self._data)
-                return -1, 0
+        """Position and width of the next line end, -1 where there is none yet."""
+        if not self._accept_bare_lf:
+            found, width = self._data.find(b"\r\n", max(self._start, self._scanned - 1)), 2
+        else:
+            found, width = self._data.find(b"\n", max(self._start, self._scanned)), 1
             if found > self._start and self._data[found - 1] == 0x0D:
-                return found - 1, 2
-            if self._accept_bare_lf:
-                return found, 1
-            search_from = found + 1
+                found, width = found - 1, 2
+        if found < 0:
+            self._scanned = len(self._data)
+        return found, width
 
     def _advance(self, position: int) -> None:
         self._start = position
