@@ -388,6 +388,26 @@ async def test_hundreds_of_keys_take_a_message_apart_once(server: Server, key: s
         assert await answer(client, "search " + " ".join([f"not {key}"] * 240)) == ["* SEARCH 1"]
 
 
+async def test_others_have_their_turn_while_thousands_of_short_messages_are_searched(server: Server) -> None:
+    client = await selected(server)
+    mailbox = await server.store.mailbox(client.account_id, "INBOX")  # type: ignore[arg-type]
+    assert mailbox is not None
+    await server.store.append([NewMessage(mailbox.id, b"x", frozenset(), None)] * 1000)
+    await answer(client, "search text y")  # from now on nothing has to be read
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(count_turns())
+    await answer(client, "search text y")
+    others.cancel()
+    assert turns > 30
+
+
 # --- COPY, MOVE, EXPUNGE --------------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,7 @@ from gatepost.store.interface import Gone, MessageEntry
 
 _TURN = 64 * 1024  # octets that are searched between two turns of the loop, and in one go beside other conversations
 _NEVER = date.max
+_CONTENT = 4096  # octets that can be searched in the time of taking any content apart, however short
 _KEY = 8  # octets that can be searched in the time of asking one key
 
 ContentKey = SentDateIs | HeaderHas | BodyHas
@@ -133,7 +134,7 @@ async def _content_of_message_matches(plan: _Plan, message: Numbered, recent: Re
     work = entry.size * (1 + len(plan.content_keys) // 8)
     if work > _TURN:
         return await recent.beside_the_loop(partial(_matches_by_content, plan, message, content))
-    await turns.spend(work)
+    await turns.spend(_CONTENT + work)
     return _matches_by_content(plan, message, content)
 
 
