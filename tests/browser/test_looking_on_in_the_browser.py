@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+import re
 import socket
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from playwright.sync_api import expect
 from tests.browser.pages import Pages
 from tests.free_port import free_port
+from tests.integration.running_server import eventually
+from tests.tls_client import trusting_context
 
 pytestmark = pytest.mark.browser
 
@@ -22,12 +26,61 @@ def test_the_overview_shows_traffic_by_protocol_and_what_does_not_run(pages: Pag
             stack.enter_context(socket.create_connection(pages.server.address("imap-clear"), timeout=20))
         line = imap.get_by_role("listitem").filter(has=pages.page.get_by_role("link", name="imap-clear", exact=True))
         expect(line).to_contain_text("3 of")
-        expect(imap.locator(".chart canvas").first).to_be_visible()
+        line.scroll_into_view_if_needed()
+        expect(line.locator(".chart canvas").first).to_be_visible()
     with socket.create_server(("127.0.0.1", free_port())) as taken:
         address = "{}:{}".format(*taken.getsockname())
         settings = {"name": "taken", "protocol": "imap", "bind": [address]}
         answer = pages.server.call("x:NetworkListener/set", create={"n": settings})
         assert "EADDRINUSE" in str(answer["notCreated"])
+
+
+# The chart library as it is, except that each chart can be found from where it stands in the page.
+CHARTS_THAT_CAN_BE_READ = """import Plot from "./uplot.js?unchanged";
+export default function (options, data, frame) {
+  return (frame.plot = new Plot(options, data, frame));
+}"""
+MOST_DRAWN = """(frame, label) => {
+  const at = frame.plot?.series.findIndex((each) => each.label === label) ?? -1;
+  return at < 0 ? null : Math.max(...frame.plot.data[at]);
+}"""
+
+
+def test_a_tls_handshake_that_fails_and_one_that_does_not_leave_their_mark_in_charts_and_numbers(pages: Pages) -> None:
+    pages.page.route(
+        "**/vendor/uplot.js",
+        lambda route: route.fulfill(body=CHARTS_THAT_CAN_BE_READ, content_type="text/javascript"),
+    )
+    pages.page.reload()
+    card = pages.page.locator("section").filter(has=pages.heading("POP3"))
+    line = card.get_by_role("listitem").filter(has=pages.page.get_by_role("link", name="pop3s", exact=True))
+    line.scroll_into_view_if_needed()
+    expect(line).to_contain_text("0 refused/s")  # from the second look on there are rates
+    failed = pages.server.status("pop3s")["tlsFailures"]
+    address = pages.server.address("pop3s")
+    with (
+        trusting_context().wrap_socket(socket.create_connection(address, timeout=20)),
+        socket.create_connection(address, timeout=20) as stranger,
+    ):
+        stranger.sendall(b"this is no ClientHello\r\n")
+        expect(line).to_contain_text("1 of 8,192 open")
+        expect(line).to_contain_text(f"{failed + 1} failed")
+        expect(line).to_contain_text(re.compile(r"[1-9]\d* % TLS"))
+        rates, open_now, share = line.locator(".chart").all()
+        whole = card.locator(".rates-dial .chart").first
+        marks = (
+            (rates, "TLS failures"),
+            (whole, "TLS failures"),
+            (rates, "accepted"),
+            (open_now, "open"),
+            (share, "TLS"),
+        )
+        for chart, label in marks:
+            eventually(partial(chart.evaluate, MOST_DRAWN, label))
+    clear = pages.page.locator("section").filter(has=pages.heading("LMTP"))
+    expect(clear).to_contain_text("accepted/s")
+    expect(clear).not_to_contain_text("TLS")
+    assert clear.locator(".chart").count() == 2
 
 
 def test_connections_are_found_by_network_and_ended_with_a_farewell(pages: Pages) -> None:

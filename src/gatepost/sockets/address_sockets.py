@@ -69,11 +69,11 @@ class AddressSockets:
         if self.is_shared:
             return (
                 f"another process of this user listens on {self.address} too and gets a part of the connections: stop it, "
-                "or turn socketReusePort off to be refused instead"
+                'or turn "Reuse port" off to be refused instead'
             )
         if self.can_be_joined and not self.plan.reuse_port:
             return (
-                f"another process of this user can still join {self.address}, because socketReusePort was on: restart the "
+                f'another process of this user can still join {self.address}, because "Reuse port" was on: restart the '
                 "server to have the address alone"
             )
         if listening_socket.fell_back_to_ipv4(self.address, self.sockets[0].sock):

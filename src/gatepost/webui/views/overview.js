@@ -2,20 +2,19 @@
 
 import { joinListeners } from "../listener_model.js";
 import { useApplication, useCollection, usePolled } from "../parts/application.js";
-import { RateChart } from "../parts/chart.js";
 import { html, useMemo } from "../parts/html.js";
-import { Failure, Meter, PageHead, State, Time, useTitle } from "../parts/small.js";
+import { Failure, PageHead, Time, useTitle } from "../parts/small.js";
 import { readObjects } from "../server/reading.js";
-import { countsOf, rateText, totalOf, Traffic } from "../traffic.js";
+import { countsOf, totalOf, Traffic } from "../traffic.js";
 import { counted, numberText } from "../words.js";
 import { ChangeList } from "./history.js";
+import { ProtocolTraffic } from "./protocol_traffic.js";
 
 /** @import {Entry} from "../listener_model.js" */
 /** @import {Obj} from "../server/schema.js" */
 /** @import {Counts} from "../traffic.js" */
 
 const EVERY_MS = 2_000;
-const LISTENERS_SHOWN = 12; // of a protocol; the busiest
 const SOON_MS = 30 * 86_400_000;
 
 export function OverviewView() {
@@ -41,10 +40,14 @@ export function OverviewView() {
     ${error && html`<${Failure} words=${error.message} onRetry=${status.refresh} />`}
     <${FailedListeners} entries=${entries} isLoaded=${status.value !== null} />
     ${session.may("sysCertificateGet") && html`<${ExpiringCertificates} />`}
+    ${protocols.length > 0 &&
+    html`<p class="help charts-help">
+      Charts: the last five minutes. TLS: its share of the connections accepted in the last minute, and failed handshakes so far.
+    </p>`}
     <div class="protocols">
       ${protocols.map((protocol) => {
         const mine = entries.filter((entry) => entry.protocol === protocol);
-        return html`<${Protocol} key=${protocol} protocol=${protocol} entries=${mine} counts=${counts} traffic=${traffic} />`;
+        return html`<${ProtocolTraffic} key=${protocol} protocol=${protocol} entries=${mine} counts=${counts} traffic=${traffic} />`;
       })}
     </div>
     ${session.may("sysChangeGet") &&
@@ -116,61 +119,5 @@ function ExpiringCertificates() {
         )}
       </ul>
     </section>
-  `;
-}
-
-/** @param {{protocol: string, entries: Entry[], counts: Map<string, Counts>, traffic: Traffic}} properties */
-function Protocol({ protocol, entries, counts, traffic }) {
-  const total = totalOf(entries.flatMap((entry) => counts.get(entry.id) ?? []));
-  const busiest = [...entries].sort((left, right) => right.connections - left.connections || left.name.localeCompare(right.name));
-  return html`
-    <section class="panel">
-      <h2>${protocol}</h2>
-      <${Rates} series=${traffic.of(protocol)} counts=${total} />
-      <${RateChart} series=${traffic.of(protocol)} />
-      <ul class="listener-lines">
-        ${busiest.slice(0, LISTENERS_SHOWN).map(
-          (entry) => html`
-            <${ListenerLine} key=${entry.id} entry=${entry} counts=${counts.get(entry.id)} traffic=${entries.length > 1 ? traffic : null} />
-          `,
-        )}
-      </ul>
-      ${entries.length > LISTENERS_SHOWN &&
-      html`<a href=${`#/listeners?filter=${protocol.toLowerCase()}`}>All ${numberText(entries.length)} listeners</a>`}
-    </section>
-  `;
-}
-
-/**
- * `traffic` is null where the protocol has this listener alone.
- * @param {{entry: Entry, counts: Counts | undefined, traffic: Traffic | null}} properties
- */
-function ListenerLine({ entry, counts, traffic }) {
-  const series = traffic?.of(entry.id);
-  return html`
-    <li>
-      <span class="listener-name">
-        <a href=${`#/listeners/${encodeURIComponent(entry.id)}`}>${entry.name}</a>
-        ${entry.state !== "Active" && html`<${State} word=${entry.state} tone=${entry.tone} />`}
-      </span>
-      <${Meter} value=${entry.connections} max=${entry.maxConnections} label=${`Connections of ${entry.name}`} />
-      ${series && counts && html`<${Rates} series=${series} counts=${counts} /><${RateChart} series=${series} height=${28} />`}
-    </li>
-  `;
-}
-
-/** @param {{series: import("../traffic.js").Series, counts: Counts}} properties */
-function Rates({ series, counts }) {
-  const attempts = counts.tlsHandshakes + counts.tlsFailures;
-  return html`
-    <p class="rates">
-      <span><strong>${rateText(series.accepted.at(-1))}</strong> accepted/s</span>
-      <span><strong>${rateText(series.refused.at(-1))}</strong> refused/s</span>
-      ${attempts > 0 &&
-      html`<span title="of all connections since the server started">
-        TLS <strong>${Math.round((100 * Math.min(counts.tlsHandshakes, counts.accepted)) / Math.max(1, counts.accepted))} %</strong>
-      </span>`}
-      ${counts.tlsFailures > 0 && html`<span>${counted(counts.tlsFailures, "failed handshake", "failed handshakes")}</span>`}
-    </p>
   `;
 }
