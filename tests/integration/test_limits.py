@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -170,5 +171,31 @@ def test_every_process_may_have_as_many_descriptors_as_the_system_allows(tmp_pat
         with running_server(tmp_path) as server:
             pids = [server.process.pid, *server.worker_pids()]
             assert {resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in pids} == {(hard, hard)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_worker_whose_clients_have_all_descriptors_still_gets_the_sockets_of_a_change(tmp_path: Path) -> None:
+    limit, kept, sockets = 2048, 128, 100
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    launcher = ("prlimit", f"--nofile={limit}:{limit}")
+    try:
+        with running_server(tmp_path, workers=1, launcher=launcher) as server, ExitStack() as clients:
+            (worker,) = server.worker_pids()
+            first = clients.enter_context(socket.create_connection(server.address("smtp"), timeout=30))
+            first.recv(4096)
+            for _ in range(limit - kept):
+                clients.enter_context(socket.create_connection(server.address("smtp"), timeout=30))
+            eventually(lambda: len(list(Path(f"/proc/{worker}/fd").iterdir())) >= limit - kept)
+            port = free_port()
+            bind = {f"127.8.0.{number + 1}:{port}": True for number in range(sockets)}
+            server.create_listener(name="many-sockets", protocol="imap", bind=bind)
+            first.sendall(b"NOOP\r\n")
+            assert first.recv(4096).startswith(b"250 ")
+            assert server.worker_pids() == [worker]
+            # The last one of its listener gets in, as the descriptors for it are those of nobody else.
+            with socket.create_connection((f"127.8.0.{sockets}", port), timeout=30) as another:
+                assert another.recv(4096).startswith(b"* OK")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

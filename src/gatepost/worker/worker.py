@@ -56,7 +56,7 @@ from gatepost.worker.plan_tls import PlanTls
 
 _SHARED_BATCH = 4  # connections accepted in a row from a socket that all workers share
 _OWN_BATCH = 64
-_RESERVED_DESCRIPTORS = 64  # for listening sockets of a change, the store, locks: clients do not get these
+_LEAST_RESERVED, _MOST_RESERVED = 64, 1024  # descriptors that clients do not get
 
 
 class Worker:
@@ -74,7 +74,7 @@ class Worker:
         self.blocks = BlockWatch(self._end_blocked)
         self._poller = Poller(asyncio.get_running_loop())
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._last_descriptor = limit - min(_RESERVED_DESCRIPTORS, limit // 4)
+        self._last_descriptor = limit - _reserved(limit)
         self._tls = PlanTls()
         self.is_retiring = False
         self._is_draining = False
@@ -343,6 +343,11 @@ class Worker:
             return
         events.error(Event.SERVER_STOPPING, reason="the supervisor is gone")
         self.drain(DRAIN_TIMEOUT_AT_EXIT if self.plan is None else self.plan.drain_timeout_at_exit)
+
+
+def _reserved(limit: int) -> int:
+    """Of all descriptors, those for the listening sockets of a change, the store, locks."""
+    return max(min(_LEAST_RESERVED, limit // 4), min(_MOST_RESERVED, limit // 16))
 
 
 def _batch(listener: Listener) -> int:
