@@ -3,7 +3,7 @@
 import { pathOfObject, pagesFor, pathOfType } from "../pages.js";
 import { useApplication } from "./application.js";
 import { Dialog } from "./dialog.js";
-import { html, useEffect, useMemo, useRef, useState } from "./html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 
 /** @import {ApplicationParts} from "./application.js" */
 
@@ -14,7 +14,7 @@ const MOST = 30;
 /** Opens and closes the palette by the keyboard. Gives whether it is open. @returns {[boolean, (isOpen: boolean) => void]} */
 export function usePalette() {
   const [isOpen, setOpen] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => { // with the drawing, not after it: whoever sees the page may press the keys
     /** @param {KeyboardEvent} event */
     function onKey(event) {
       if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
