@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -135,6 +136,24 @@ def test_what_is_lost_of_a_log_that_nobody_reads_is_whole_lines() -> None:
     assert numbers == sorted(numbers)
     assert numbers[:150] == list(range(150))
     assert numbers[-1] == 1999
+
+
+def test_what_had_to_wait_is_written_in_whole_lines_between_which_others_may_write_theirs() -> None:
+    program = (
+        "import sys\n"
+        "class Pieces:\n"
+        "    def write(self, text): standard_error.write(repr(text) + '\\n')\n"
+        "    def flush(self): pass\n"
+        "standard_error, sys.stderr = sys.stderr, Pieces()\n"
+        "takes_more, events.standard_error.takes_more = events.standard_error.takes_more, lambda: False\n"
+        "for number in range(10): events.error(Event.LOGIN, number=number, filler='x' * 300)\n"
+        "events.standard_error.takes_more = takes_more\n"
+        "events.error(Event.LOGIN, number=10)"
+    )
+    pieces = [ast.literal_eval(line) for line in logged(program, "json").splitlines()]
+    assert len(pieces) > 1
+    assert all(piece.endswith("\n") for piece in pieces)
+    assert [json.loads(line)["number"] for line in "".join(pieces).splitlines()] == list(range(11))
 
 
 def test_a_log_that_cannot_be_written_is_not_the_servers_problem() -> None:

@@ -202,9 +202,11 @@ class _StandardError:
                 if not standard_error.takes_more():
                     self._waiting = waiting if len(waiting) <= _MOST_WAITING else waiting.removesuffix(text)
                     return
-                sys.stderr.write(waiting[:_IN_ONE_WRITE])
+                # Whole lines where they fit: between two writes other processes may write theirs.
+                end = waiting.rfind("\n", 0, _IN_ONE_WRITE) + 1 or _IN_ONE_WRITE
+                sys.stderr.write(waiting[:end])
                 sys.stderr.flush()
-                waiting = waiting[_IN_ONE_WRITE:]
+                waiting = waiting[end:]
         except (OSError, ValueError):  # a broken pipe, a full disk, a closed file
             pass
 
