@@ -11,7 +11,7 @@ from gatepost.cli.describe_command import (
     limit_words,
     type_words,
 )
-from gatepost.config.object_shape import ObjectShape, PropertyShape
+from gatepost.config.object_shape import ObjectShape, ObjectShapes, PropertyShape
 
 _MADE = "<!-- Made by `make manual` out of the declarations in src/gatepost/registry/. Change those, not this. -->"
 _HEADING = "| property | type | default | limits | a change applies | |\n|---|---|---|---|---|---|"
@@ -19,12 +19,15 @@ _MOST_VALUES_IN_A_TABLE = 20
 _VERBS = ("Get", "Query", "Create", "Update", "Destroy")
 
 
-def object_page(shape: ObjectShape, document: Mapping[str, Any]) -> str:
-    """The page of one object type."""
+def object_page(shape: ObjectShape, shapes: ObjectShapes, document: Mapping[str, Any]) -> str:
+    """The page of one object type, with the types of the objects within it."""
     lines = [_MADE, "", f"# {shape.name}", "", shape.description, "", *_facts(shape, document)]
     for title, names in _sections(shape, document):
         lines += ["", f"## {title}", "", _HEADING, *(_row(shape.properties[name]) for name in names)]
     lines += _values(shape, document)
+    for nested in shapes.within(shape):
+        lines += ["", f"## {nested.name}", "", _HEADING, *(_row(each) for each in nested.properties.values())]
+        lines += _values(nested, document)
     return "\n".join(lines) + "\n"
 
 
@@ -50,9 +53,11 @@ open connection is ever closed or changed by it."""
 def _facts(shape: ObjectShape, document: Mapping[str, Any]) -> Iterator[str]:
     """How the type is named where it is used."""
     prefix = document["objects"][shape.wire_name]["permissionPrefix"]
+    offered = {choice["name"] for choice in document["enums"]["Permission"]}
+    verbs = [f"`{verb}`" for verb in _VERBS if f"{prefix}{verb}" in offered]
     facts = [
         f"On the wire `{shape.wire_name}`",
-        f"permissions `{prefix}` with {', '.join(f'`{verb}`' for verb in _VERBS)}",
+        f"permissions `{prefix}` with {', '.join(verbs)}",
     ]
     if shape.is_singleton:
         facts.append("there is exactly one, with the id `singleton`")

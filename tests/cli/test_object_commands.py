@@ -80,12 +80,6 @@ def test_a_wrong_object_type_is_wrong_usage_with_a_hint(gatepost: Run) -> None:
     assert "did you mean 'NetworkListener'?" in result.stderr
 
 
-@pytest.mark.parametrize(("name", "command"), [("ListenerStatus", "status"), ("x:connection", "connections")])
-def test_what_runs_has_commands_of_its_own(gatepost: Run, name: str, command: str) -> None:
-    result = gatepost("query", name)
-    assert (result.exit_code, result.stderr.endswith(f"; `gatepost {command}` shows what runs\n")) == (2, True)
-
-
 def test_create_sends_typed_values_and_shows_what_came_of_them(gatepost: Run, server: FakeServer) -> None:
     fields = ["name=lmtp", "protocol=lmtp", "bind=127.0.0.1:24,[::1]:24", "useTls=false", "tlsTimeout=30s"]
     arguments = [part for field in fields for part in ("--field", field)]

@@ -11,7 +11,7 @@ import pytest
 from gatepost.config.object_shape import ObjectShapes, shapes_of
 from gatepost.config.plan_file import parse_plan
 from gatepost.config.reconcile import Action, resolve
-from gatepost.registry.catalogue import OBJECT_TYPES, READ_ONLY_TYPES
+from gatepost.registry.catalogue import EVERY_TYPE, OBJECT_TYPES
 from gatepost.registry.schema import schema_document
 from gatepost.registry.validation import candidate_of_create
 
@@ -25,7 +25,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def shapes() -> ObjectShapes:
-    return shapes_of(schema_document([*OBJECT_TYPES.values(), *READ_ONLY_TYPES]))
+    return shapes_of(schema_document(EVERY_TYPE.values()))
 
 
 @pytest.mark.parametrize("type_name", WRITTEN)

@@ -105,6 +105,10 @@ async def test_no_two_answers_are_said_to_be_of_the_same_state(busy: Api) -> Non
         ({"account": "ALICE"}, ["w2-1"]),
         ({"account": None}, ["w1-1", "w2-2"]),
         ({"source": "192.0.2.1"}, ["w1-1"]),
+        ({"source": "198.51.100.7:4001"}, ["w2-1"]),
+        ({"source": "198.51.100.7:400"}, []),
+        ({"peer": "10.0.0.1"}, ["w2-1"]),
+        ({"destination": ":25"}, ["w1-1", "w2-1", "w2-2"]),
         ({"source": "198.51.0.0/16"}, ["w2-1"]),
         ({"source": "2001:db8::/32"}, ["w2-2"]),
         ({"source": "::/0"}, ["w2-2"]),
@@ -131,6 +135,14 @@ async def test_they_are_sorted_and_shown_page_by_page(busy: Api) -> None:
     assert answer["ids"] == ["w2-2"]
     assert (await busy.call("x:Connection/query", limit=1, calculateTotal=True))["total"] == 3
     assert await busy.error("x:Connection/query", sort=[{"property": "proxy"}]) == "unsupportedSort"
+    assert await busy.error("x:Connection/query", filter={"proxy": None}) == "unsupportedFilter"
+
+
+async def test_an_address_that_nobody_could_bind_is_found_too(busy: Api) -> None:
+    busy.connections.add("w3-1", source="198.51.100.9:0", peer="[fe80::1%eth0]:7")  # a PROXY header may say so
+    assert await ids(busy, {"source": "198.51.100.9"}) == ["w3-1"]
+    assert await ids(busy, {"peer": "fe80::1"}) == ["w3-1"]
+    assert await ids(busy, {"destination": "192.0.2.25:25", "listenerId": "mx"}) == ["w1-1", "w2-2", "w3-1"]
 
 
 async def test_destroying_one_ends_it(busy: Api) -> None:

@@ -30,6 +30,7 @@ MATRIX = {
     },
     "user": dict.fromkeys(TYPE_LABELS, ("", "")) | {"Account": ("", "gqu"), "ApiKey": ("", "gqcud")},
 }
+USELESS = {"SystemSettings": "cd", "ListenerStatus": "cud", "Connection": "cu", "Change": "ud"}  # nothing comes of them
 VERBS = {"g": "Get", "q": "Query", "c": "Create", "u": "Update", "d": "Destroy"}
 NOBODY = "nobody"
 CALLS: dict[str, list[tuple[str, dict[str, Any]]]] = {
@@ -86,6 +87,7 @@ async def test_the_account_document_tells_exactly_that(user: str, api: Api) -> N
             f"sys{type_name}{VERBS[letter]}"
             for type_name, verbs in MATRIX[USERS[user]].items()
             for letter in verbs[position]
+            if letter not in USELESS.get(type_name, "")
         }
         assert set(account[member]) == told
 

@@ -289,4 +289,33 @@ async def test_the_status_of_listeners_is_read_from_the_running_server(api: Api)
     api.server.listener_states["mx"] = "failed"
     assert (await api.call("x:ListenerStatus/query", filter={"state": "failed"}))["ids"] == ["mx"]
     assert (await api.call("x:ListenerStatus/get"))["state"] != answer["state"]
-    assert await api.error("x:ListenerStatus/set", destroy=["mx"]) == "unknownMethod"
+
+
+async def test_the_status_of_a_listener_is_nobodys_to_change(api: Api) -> None:
+    answer = await api.call(
+        "x:ListenerStatus/set", create={"c": {}}, update={"mx": {"state": "active"}}, destroy=["mx"]
+    )
+    refused = [answer["notCreated"]["c"], answer["notUpdated"]["mx"], answer["notDestroyed"]["mx"]]
+    assert [each["type"] for each in refused] == ["forbidden"] * 3
+    assert (answer["created"], answer["updated"], answer["destroyed"]) == (None, None, None)
+    assert await api.error("x:ListenerStatus/set", ifInState="other", destroy=["mx"]) == "stateMismatch"
+
+
+@pytest.mark.parametrize(
+    ("filter_", "is_found"),
+    [
+        ({"name": "M"}, True),
+        ({"text": "mx"}, True),
+        ({"state": "activ"}, False),  # of a choice the whole is compared
+        ({"reason": None}, True),
+        ({"connections": 1}, False),
+    ],
+)
+async def test_the_status_of_listeners_is_found_as_other_objects_are(api: Api, filter_: object, is_found: bool) -> None:
+    assert ("mx" in (await api.call("x:ListenerStatus/query", filter=filter_))["ids"]) is is_found
+
+
+@pytest.mark.parametrize("name", ["addresses", "refused", "color"])
+async def test_nothing_is_looked_for_within_the_parts_of_a_status(api: Api, name: str) -> None:
+    assert await api.error("x:ListenerStatus/query", filter={name: "x"}) == "unsupportedFilter"
+    assert await api.error("x:ListenerStatus/query", sort=[{"property": name}]) == "unsupportedSort"

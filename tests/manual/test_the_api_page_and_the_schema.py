@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from gatepost.registry.catalogue import OBJECT_TYPES, READ_ONLY_TYPES
+from gatepost.registry.catalogue import EVERY_TYPE
 from gatepost.registry.schema import schema_document
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 SECTION = re.search(r"^## The schema document$.*?(?=^## )", PAGE, re.MULTILINE | re.DOTALL)
 assert SECTION is not None
 WORDS = set(re.findall(r"`([A-Za-z]+)`", SECTION[0]))
-DOCUMENT: dict[str, Any] = schema_document([*OBJECT_TYPES.values(), *READ_ONLY_TYPES])
+DOCUMENT: dict[str, Any] = schema_document(EVERY_TYPE.values())
 _BY_NAME = {"objects", "schemas", "fields", "forms", "lists", "enums", "properties", "defaults"}  # of something else
 _VALUES = {"type", "format", "update", "liveEffect"}  # that programs tell apart
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.catalogue import EVERY_TYPE, OBJECT_TYPES
 from gatepost.registry.schema import schema_document
 
-DOCUMENT: dict[str, Any] = schema_document(OBJECT_TYPES.values())
+DOCUMENT: dict[str, Any] = schema_document(EVERY_TYPE.values())
 LISTENER = DOCUMENT["fields"]["x:NetworkListener"]["properties"]
 
 
@@ -72,7 +72,7 @@ def test_enums_list_what_can_be_chosen() -> None:
 
 
 def test_forms_and_lists_name_properties_that_exist_each_form_all_of_them() -> None:
-    for name, object_type in OBJECT_TYPES.items():
+    for name, object_type in EVERY_TYPE.items():
         properties = DOCUMENT["fields"][f"x:{name}"]["properties"]
         sections = DOCUMENT["forms"][f"x:{name}"]["sections"]
         in_form = [field["name"] for section in sections for field in section["fields"]]
@@ -91,8 +91,44 @@ def test_every_property_tells_what_it_is_and_what_a_change_of_it_does() -> None:
             assert described["liveEffect"] in {"now", "next", "rebind", "none"}
 
 
-def test_the_menu_leads_to_every_type() -> None:
+def test_objects_within_objects_are_described_and_are_no_objects_of_their_own() -> None:
+    status = DOCUMENT["fields"]["x:ListenerStatus"]["properties"]
+    assert status["addresses"]["type"] == {"type": "objectList", "objectName": "x:ListenerAddress"}
+    number = {"type": "number", "format": "unsignedInteger", "min": 0, "max": 2**53 - 1}
+    text = {"type": "string", "format": "string"}
+    assert status["refused"]["type"] == {"type": "map", "keyClass": text, "valueClass": number}
+    address = DOCUMENT["fields"]["x:ListenerAddress"]["properties"]
+    assert address["acceptQueues"]["type"] == {"type": "objectList", "objectName": "x:AcceptQueue"}
+    assert address["socketOptions"]["type"]["valueClass"] == {"type": "object", "objectName": "x:SocketOption"}
+    proxy = DOCUMENT["fields"]["x:Connection"]["properties"]["proxy"]["type"]
+    assert proxy == {"type": "object", "objectName": "x:ProxyHeader", "nullable": True}
+    nested = {"x:ListenerAddress", "x:AcceptQueue", "x:SocketOption", "x:ProxyHeader"}
+    assert DOCUMENT["schemas"].keys() - DOCUMENT["objects"].keys() == nested
+    for name in nested:
+        assert DOCUMENT["schemas"][name] == {"type": "single", "schemaName": name}
+        in_form = [field["name"] for field in DOCUMENT["forms"][name]["sections"][0]["fields"]]
+        assert in_form == list(DOCUMENT["fields"][name]["properties"])
+
+
+def test_what_the_server_sets_has_no_default_to_begin_with() -> None:
+    for fields in DOCUMENT["fields"].values():
+        for name in fields["defaults"]:
+            assert fields["properties"][name]["update"] != "serverSet", name
+
+
+def test_permissions_that_nothing_comes_of_are_not_offered() -> None:
+    offered = {choice["name"] for choice in DOCUMENT["enums"]["Permission"]}
+    assert {"sysConnectionDestroy", "sysChangeCreate", "sysListenerStatusGet"} <= offered
+    assert not offered & {
+        "sysConnectionCreate",
+        "sysListenerStatusUpdate",
+        "sysSystemSettingsDestroy",
+        "sysChangeDestroy",
+    }
+
+
+def test_the_menu_leads_to_every_type_that_can_be_configured() -> None:
     containers = [item["container"] for section in DOCUMENT["layouts"] for item in section["items"]]
     links = [link["viewName"] for container in containers for link in container["items"]]
-    assert sorted(links) == sorted(DOCUMENT["objects"])
+    assert sorted(links) == sorted(f"x:{name}" for name in OBJECT_TYPES)
     assert DOCUMENT["layouts"][0]["items"][0]["container"]["items"][0]["name"] == "Listeners"

@@ -36,11 +36,16 @@ def describe(invocation: Invocation, object_name: OptionalObjectName = None) -> 
         return
     shape = find_shape(invocation.client, object_name)
     output = invocation.output
-    output.result(_as_json(shape))
+    nested = invocation.client.shapes.within(shape)
+    output.result({**_as_json(shape), **({"nested": [_as_json(each) for each in nested]} if nested else {})})
     output.line(shape.name + (" (singleton)" if shape.is_singleton else ""), style="bold")
     output.line(f"{shape.description}\n")
     for each in shape.properties.values():
         _print_property(output, each)
+    for inner in nested:
+        output.line(f"\n{inner.name}", style="bold")
+        for each in inner.properties.values():
+            _print_property(output, each)
 
 
 def _print_property(output: Output, declared: PropertyShape) -> None:
@@ -67,15 +72,24 @@ def type_words(declared: PropertyShape) -> str:
         case "set":
             members = _choice_words(declared) or declared.format or declared.referenced_type or "text"
             words = f"set of {members}"
+        case "object":
+            words = declared.referenced_type or "object"
+        case "objectList":
+            words = f"list of {declared.referenced_type or 'objects'}"
+        case "map":
+            words = f"map of {declared.referenced_type or _plain_words(declared)}"
         case "objectId":
             words = f"id of {declared.referenced_type or 'an object'}"
         case "string" | "number":
-            words = {"string": "text", "unsignedInteger": "number"}.get(
-                declared.format or "", declared.format
-            ) or "text"
+            words = _plain_words(declared)
         case other:
             words = other
     return f"{words} or null" if declared.is_nullable else words
+
+
+def _plain_words(declared: PropertyShape) -> str:
+    """Of a text or a number: what it is, else its format."""
+    return {"string": "text", "unsignedInteger": "number"}.get(declared.format or "", declared.format) or "text"
 
 
 def _choice_words(declared: PropertyShape) -> str:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from gatepost.cli.failure import CommandError, MethodError, usage_error
 from gatepost.cli.field_values import parse_conditions, reference_properties
-from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, UnknownObjectTypeError, bare_type_name
+from gatepost.config.object_shape import SINGLETON_ID, ObjectShape, UnknownObjectTypeError
 from gatepost.config.wire_values import canonical_value, matches_filter
 from gatepost.values.ids import is_id
 
 if TYPE_CHECKING:
     from gatepost.cli.jmap_client import JmapClient
 
-_SHOWN_BY = {"listenerstatus": "status", "connection": "connections"}  # of the server, and no configuration
 _NEAR = 5  # objects that are named where none is meant exactly
 
 
@@ -23,9 +22,7 @@ def find_shape(client: JmapClient, name: str) -> ObjectShape:
     try:
         return client.shapes.find(name)
     except UnknownObjectTypeError as error:
-        command = _SHOWN_BY.get(bare_type_name(name).casefold())
-        hint = f"; `gatepost {command}` shows what runs" if command else ""
-        raise usage_error(f"OBJECT: {error}{hint}") from None
+        raise usage_error(f"OBJECT: {error}") from None
 
 
 def find_object(client: JmapClient, shape: ObjectShape, named: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 SINGLETON_ID = "singleton"
@@ -27,10 +27,10 @@ class PropertyShape:
 
     name: str
     type_name: str  # string, number, boolean, enum, set, map, object, objectList, objectId, utcDateTime, blobId
-    format: str | None = None  # of a string or number, or of the members of a set
-    member_type: str | None = None  # of a set: string, enum, objectId
+    format: str | None = None  # of a string or number, or of the members of a set or map
+    member_type: str | None = None  # of a set or map: string, number, enum, objectId, object
     choices: tuple[str, ...] = ()  # of an enum, or of a set of enum members
-    referenced_type: str | None = None  # of an objectId, or of a set of them: without `x:`
+    referenced_type: str | None = None  # of an objectId, an object or list, or of members that are one: without `x:`
     is_nullable: bool = False
     minimum: int | None = None
     maximum: int | None = None
@@ -96,6 +96,18 @@ class ObjectShapes:
     """All object types of a server."""
 
     by_name: Mapping[str, ObjectShape]
+    nested: Mapping[str, ObjectShape] = field(default_factory=dict)  # objects that stand within others, and have no id
+
+    def within(self, shape: ObjectShape) -> list[ObjectShape]:
+        """The types of the objects within those of this type, and within these, each once."""
+        found: dict[str, ObjectShape] = {}
+        waiting = [shape]
+        while waiting:
+            named = dict.fromkeys(each.referenced_type or "" for each in waiting.pop(0).properties.values())
+            new = [self.nested[name] for name in named if name in self.nested and name not in found]
+            found.update((each.name, each) for each in new)
+            waiting += new
+        return list(found.values())
 
     def find(self, name: str) -> ObjectShape:
         """The type of that name, whatever its case, with or without `x:`. Raises UnknownObjectTypeError."""
@@ -138,13 +150,19 @@ def shapes_of(document: Mapping[str, Any]) -> ObjectShapes:
 
     Properties of a type with variants are those of all its variants. Members that are not known are passed over.
     """
-    names = (bare_type_name(wire_name) for wire_name in document.get("objects", {}))
-    return ObjectShapes({name: _object_shape(document, name) for name in names})
+    objects = document.get("objects", {})
+    nested = (wire_name for wire_name in document.get("schemas", {}) if wire_name not in objects)
+    return ObjectShapes(_object_shapes(document, objects), _object_shapes(document, nested))
+
+
+def _object_shapes(document: Mapping[str, Any], wire_names: Iterable[str]) -> dict[str, ObjectShape]:
+    names = [bare_type_name(wire_name) for wire_name in wire_names]
+    return {name: _object_shape(document, name) for name in names}
 
 
 def _object_shape(document: Mapping[str, Any], name: str) -> ObjectShape:
     wire_name = f"x:{name}"
-    described = document["objects"][wire_name]
+    described = document["objects"].get(wire_name, {})
     listed = document.get("lists", {}).get(wire_name, {})
     properties: dict[str, PropertyShape] = {}
     for schema_name in _schema_names(document, wire_name):
@@ -176,7 +194,7 @@ def _property_shape(
     name: str, declared: Mapping[str, Any], defaults: Mapping[str, Any], enums: Mapping[str, Any]
 ) -> PropertyShape:
     kind = declared.get("type", {})
-    member = kind.get("class", {})
+    member = kind.get("class") or kind.get("valueClass") or {}
     innermost = member or kind
     referenced = innermost.get("objectName")
     return PropertyShape(

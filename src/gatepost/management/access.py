@@ -12,7 +12,7 @@ import msgspec
 from gatepost.management.jmap.failure import MethodError
 from gatepost.registry.account import Role
 from gatepost.registry.api_key import ApiKey
-from gatepost.registry.permissions import Scope, Verb, permission_name, role_scope
+from gatepost.registry.permissions import Scope, Verb, permission_name, role_scope, useful_verbs
 from gatepost.registry.requester import Requester, RequestWay
 from gatepost.values.ids import Id
 
@@ -40,11 +40,11 @@ class Caller(msgspec.Struct, frozen=True):
         return role_scope(self.role, type_name, verb)
 
     def permissions(self, type_names: Iterable[str], scope: Scope) -> list[str]:
-        """The names of the permissions that the caller has on that scope."""
+        """The names of the permissions that the caller has on that scope, and that are of use."""
         return [
             permission_name(type_name, verb)
             for type_name in type_names
-            for verb in Verb
+            for verb in useful_verbs(type_name)
             if self.scope(type_name, verb) is scope
         ]
 

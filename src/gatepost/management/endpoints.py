@@ -19,7 +19,6 @@ from gatepost.management.jmap.engine import JmapEngine
 from gatepost.management.jmap.failure import over_limit
 from gatepost.management.jmap.i_json import parse_i_json
 from gatepost.management.jmap.session_object import session_object, session_state
-from gatepost.management.methods.listener_status import TYPE_NAME as LISTENER_STATUS
 from gatepost.management.methods.set_flow import SetParts
 from gatepost.management.methods.table import method_table
 from gatepost.management.parts import ManagementParts
@@ -28,7 +27,8 @@ from gatepost.management.request_body import read_json_body
 from gatepost.management.schema_resource import SchemaResource
 from gatepost.management.stored_revision import StoredRevision
 from gatepost.management.web_session import COOKIE_NAME, csrf_token, expiry_of_token, make_token, renewed_token
-from gatepost.registry.catalogue import OBJECT_TYPES, READ_ONLY_TYPES
+from gatepost.registry.catalogue import EVERY_TYPE
+from gatepost.registry.listener_status import LISTENER_STATUS
 from gatepost.registry.permissions import TYPE_LABELS, Scope, Verb
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -61,7 +61,7 @@ class Endpoints:
         self._stored_revision = StoredRevision(parts.store, parts.now)
         self._engine = JmapEngine(method_table(set_parts, parts.connections), parts.limits)
         self._event_streams = EventStreams(parts.store, self._credentials, parts.state_watch, parts.event_stream_limits)
-        self._schema = SchemaResource([*OBJECT_TYPES.values(), *READ_ONLY_TYPES])
+        self._schema = SchemaResource(EVERY_TYPE.values())
 
     async def jmap(self, request: Request) -> Response:
         """POST /jmap: the API itself (RFC 8620 section 3.1)."""
@@ -182,7 +182,7 @@ class Endpoints:
         is_local = peer_of(request).is_loopback and is_asked_as_this_machine(request)
         if not is_local or not _RELAYED.isdisjoint(request.headers.keys()):
             caller = (await self._credentials.identify(request)).caller
-            if caller.scope(LISTENER_STATUS, Verb.GET) is not Scope.ALL:
+            if caller.scope(LISTENER_STATUS.name, Verb.GET) is not Scope.ALL:
                 raise HttpProblem(403, "metrics are for administrators and operators")
         node = await self._parts.applier.node_status()
         stored_revision = await self._stored_revision.beside(node.running_plan)

@@ -26,10 +26,11 @@ from prometheus_client.registry import Collector
 from gatepost import __version__
 from gatepost.management.applying import ListenerCounts, ListenerStatus, NodeStatus
 from gatepost.plan.plan import CertificatePlan
+from gatepost.registry.listener_status import ListenerState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _KERNEL_COUNTERS = Path("/proc/net/netstat")
-_STATES = ("starting", "active", "paused", "draining", "failed", "stopped")
+_STATES = tuple(state.value for state in ListenerState)
 
 
 @dataclass(frozen=True, slots=True)

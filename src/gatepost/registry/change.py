@@ -5,10 +5,9 @@ who creates one with `revertOf` undoes another. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -20,8 +19,8 @@ from gatepost.registry.declaration import (
     Update,
     declared_properties,
 )
-from gatepost.registry.kinds import Choice, Kind, ObjectId, SetOf, Text, UnsignedInt, UtcDateTime
-from gatepost.registry.problem import invalid
+from gatepost.registry.given_out import PropertyValues, server_set
+from gatepost.registry.kinds import Choice, ObjectId, SetOf, Text, UnsignedInt, UtcDateTime
 from gatepost.values.ids import Id
 
 
@@ -59,66 +58,46 @@ _CAUSE_LABELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyValues(Kind[Mapping[str, object]]):
-    """Properties of an object with their values in wire form. Given out only."""
-
-    @property
-    def stand_in(self) -> Mapping[str, object]:
-        return {}
-
-    def parse(self, wire: object) -> Mapping[str, object]:
-        raise invalid("is set by the server", wire)
-
-    def to_wire(self, value: Mapping[str, object]) -> object:
-        return dict(value)
-
-    def schema(self) -> dict[str, object]:
-        """The values of a map have one class in the schema document; here each is as its property's kind writes it."""
-        text = {"type": "string", "format": "string"}
-        return {"type": "map", "keyClass": text, "valueClass": {"type": "string", "format": "text"}}
-
-
-def _told(kind: Kind[Any], label: str, words: str) -> Property:
-    return Property(kind=kind, label=label, help=words, update=Update.SERVER_SET)
-
-
 class Change(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One change of one object. `redacted`: wire names of properties."""
 
-    at: Annotated[datetime, _told(UtcDateTime(), "When", "When it was committed, in UTC.")]
+    at: Annotated[datetime, server_set(UtcDateTime(), "When", "When it was committed, in UTC.")]
     revision: Annotated[
-        int, _told(UnsignedInt(), "Revision", "The commit; changes with the same one were made by the same call.")
+        int, server_set(UnsignedInt(), "Revision", "The commit; changes with the same one were made by the same call.")
     ]
     kind: Annotated[
-        ChangeKind, _told(Choice(ChangeKind, _KIND_LABELS), "What", "Whether it was created, updated or destroyed.")
+        ChangeKind,
+        server_set(Choice(ChangeKind, _KIND_LABELS), "What", "Whether it was created, updated or destroyed."),
     ]
-    object_type: Annotated[str, _told(Text(), "Object type", "The type of the object, as x:NetworkListener.")]
-    object_id: Annotated[str, _told(Text(), "Object id", "The id of the object.")]
+    object_type: Annotated[str, server_set(Text(), "Object type", "The type of the object, as x:NetworkListener.")]
+    object_id: Annotated[str, server_set(Text(), "Object id", "The id of the object.")]
     object_name: Annotated[
-        str | None, _told(Text(), "Object", "What the object was called then; null where it has no name.")
+        str | None, server_set(Text(), "Object", "What the object was called then; null where it has no name.")
     ] = None
-    cause: Annotated[ChangeCause, _told(Choice(ChangeCause, _CAUSE_LABELS), "Cause", "What the change came from.")] = (
-        ChangeCause.API
-    )
+    cause: Annotated[
+        ChangeCause, server_set(Choice(ChangeCause, _CAUSE_LABELS), "Cause", "What the change came from.")
+    ] = ChangeCause.API
     account_id: Annotated[
-        Id | None, _told(ObjectId("Account"), "Account id", "Who made it; null where no account did.")
+        Id | None, server_set(ObjectId("Account"), "Account id", "Who made it; null where no account did.")
     ] = None
-    account: Annotated[str | None, _told(Text(), "Account", "The login name of who made it, as it was then.")] = None
+    account: Annotated[str | None, server_set(Text(), "Account", "The login name of who made it, as it was then.")] = (
+        None
+    )
     api_key: Annotated[
-        str | None, _told(Text(), "API key", "The name of the key that the account was used with; null without one.")
+        str | None,
+        server_set(Text(), "API key", "The name of the key that the account was used with; null without one."),
     ] = None
     source_address: Annotated[
-        str | None, _told(Text(format="ipAddress"), "From", "The address that the request came from.")
+        str | None, server_set(Text(format="ipAddress"), "From", "The address that the request came from.")
     ] = None
     listener_id: Annotated[
         Id | None,
-        _told(ObjectId("NetworkListener"), "Listener id", "The listener that the request came through."),
+        server_set(ObjectId("NetworkListener"), "Listener id", "The listener that the request came through."),
     ] = None
-    listener: Annotated[str | None, _told(Text(), "Listener", "The name of that listener, as it was then.")] = None
+    listener: Annotated[str | None, server_set(Text(), "Listener", "The name of that listener, as it was then.")] = None
     before: Annotated[
         Mapping[str, object] | None,
-        _told(
+        server_set(
             PropertyValues(),
             "Before",
             "Of an update the properties that differ, as they were; of a destroyed object all; null of a created one.",
@@ -126,7 +105,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ] = None
     after: Annotated[
         Mapping[str, object] | None,
-        _told(
+        server_set(
             PropertyValues(),
             "After",
             "Of an update the properties that differ, as they are then; of a created object all; null of a destroyed one.",
@@ -134,7 +113,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ] = None
     redacted: Annotated[
         tuple[str, ...],
-        _told(
+        server_set(
             SetOf(Text()), "Secrets", "Properties with secrets that were part of the change. Their values are not kept."
         ),
     ] = ()

@@ -57,6 +57,13 @@ _VERB_LABELS = {
     Verb.UPDATE: "change",
     Verb.DESTROY: "remove",
 }
+# Verbs that do nothing with objects of these types: nobody is offered a permission for them.
+_WITHOUT_USE = {
+    "SystemSettings": frozenset({Verb.CREATE, Verb.DESTROY}),
+    "ListenerStatus": frozenset({Verb.CREATE, Verb.UPDATE, Verb.DESTROY}),
+    "Connection": frozenset({Verb.CREATE, Verb.UPDATE}),
+    "Change": frozenset({Verb.UPDATE, Verb.DESTROY}),
+}
 _READING = frozenset({Verb.GET, Verb.QUERY})
 _OPERATED = {
     "NetworkListener": frozenset(Verb),
@@ -76,6 +83,11 @@ def role_scope(role: Role, type_name: str, verb: Verb) -> Scope:
     if role is Role.OPERATOR and (verb in _READING or verb in _OPERATED.get(type_name, ())):
         return Scope.ALL
     return Scope.OWN if verb in _OWN.get(type_name, ()) else Scope.NONE
+
+
+def useful_verbs(type_name: str) -> list[Verb]:
+    """What can be done with objects of the type."""
+    return [verb for verb in Verb if verb not in _WITHOUT_USE.get(type_name, ())]
 
 
 def permission_name(type_name: str, verb: Verb) -> str:
@@ -110,7 +122,7 @@ PERMISSIONS = {permission.name: permission for permission in _every_permission()
 
 @dataclass(frozen=True, slots=True)
 class PermissionName(Kind[str]):
-    """The name of a permission."""
+    """The name of a permission. Those that are of no use are taken, and not among the choices."""
 
     @property
     def stand_in(self) -> str:
@@ -129,4 +141,8 @@ class PermissionName(Kind[str]):
         return {"type": "enum", "enumName": "Permission"}
 
     def choices(self) -> list[tuple[str, str]]:
-        return [(name, permission.label) for name, permission in PERMISSIONS.items()]
+        return [
+            (name, permission.label)
+            for name, permission in PERMISSIONS.items()
+            if permission.verb in useful_verbs(permission.type_name)
+        ]

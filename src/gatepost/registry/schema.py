@@ -6,23 +6,31 @@ Its shape is fixed, because clients of other makers are driven by it too; `label
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gatepost.registry.declaration import DeclaredProperty, ObjectType, Update
+from gatepost.registry.given_out import GivenOut, NestedType
 from gatepost.registry.kinds import Kind, SetOf
+
+Properties = Mapping[str, DeclaredProperty]
 
 
 def schema_document(object_types: Iterable[ObjectType[Any]]) -> dict[str, Any]:
     """The document of these object types; JSON-compatible, the same for the same declarations."""
     types = list(object_types)
+    nested = _nested_types(types)
+    declared = {each.wire_name: each.properties for each in types} | {
+        each.wire_name: each.properties for each in nested
+    }
     return {
         "objects": {each.wire_name: _object(each) for each in types},
-        "schemas": {each.wire_name: {"type": "single", "schemaName": each.wire_name} for each in types},
-        "fields": {each.wire_name: _fields(each) for each in types},
-        "forms": {each.wire_name: _form(each) for each in types},
+        "schemas": {name: {"type": "single", "schemaName": name} for name in declared},
+        "fields": {name: _fields(properties) for name, properties in declared.items()},
+        "forms": {each.wire_name: _form(each) for each in types}
+        | {each.wire_name: _nested_form(each) for each in nested},
         "lists": {each.wire_name: _list(each) for each in types},
-        "enums": _enums(types),
+        "enums": _enums(declared.values()),
         "layouts": _layouts(types),
         "dashboards": [],
     }
@@ -45,14 +53,31 @@ def _key_properties(object_type: ObjectType[Any]) -> list[str]:
     return list(object_type.key_properties) or ([label_property] if label_property else [])
 
 
-def _fields(object_type: ObjectType[Any]) -> dict[str, Any]:
-    properties = object_type.properties
+def _nested_types(types: Iterable[ObjectType[Any]]) -> list[NestedType]:
+    """The types of the objects within objects, and of those within these, each once."""
+    found: dict[str, NestedType] = {}
+    waiting = [nested for each in types for nested in _within(each.properties)]
+    while waiting:
+        nested = waiting.pop(0)
+        if nested.wire_name not in found:
+            found[nested.wire_name] = nested
+            waiting += _within(nested.properties)
+    return list(found.values())
+
+
+def _within(properties: Properties) -> Iterator[NestedType]:
+    for declared in properties.values():
+        if isinstance(declared.kind, GivenOut):
+            yield from declared.kind.nested()
+
+
+def _fields(properties: Properties) -> dict[str, Any]:
     return {
         "properties": {name: _property(declared) for name, declared in properties.items()},
         "defaults": {
             name: declared.to_wire(declared.default)
             for name, declared in properties.items()
-            if declared.has_default and not declared.is_secret
+            if declared.has_default and not declared.is_secret and declared.declaration.update is not Update.SERVER_SET
         },
     }
 
@@ -76,10 +101,15 @@ def _property(declared: DeclaredProperty) -> dict[str, Any]:
 def _form(object_type: ObjectType[Any]) -> dict[str, Any]:
     return {
         "sections": [
-            {"title": section.title, "fields": [_labelled(object_type, name) for name in section.properties]}
+            {"title": section.title, "fields": [_labelled(object_type.properties, name) for name in section.properties]}
             for section in object_type.form
         ]
     }
+
+
+def _nested_form(nested: NestedType) -> dict[str, Any]:
+    properties = nested.properties
+    return {"sections": [{"title": nested.label, "fields": [_labelled(properties, name) for name in properties]}]}
 
 
 def _list(object_type: ObjectType[Any]) -> dict[str, Any]:
@@ -90,7 +120,7 @@ def _list(object_type: ObjectType[Any]) -> dict[str, Any]:
         "labelProperty": view.label_property,
         "singularName": view.singular,
         "pluralName": view.plural,
-        "columns": [_labelled(object_type, name) for name in view.columns],
+        "columns": [_labelled(object_type.properties, name) for name in view.columns],
         "filters": [
             {"type": "text", "field": name, "label": object_type.properties[name].declaration.label}
             for name in view.filters
@@ -98,14 +128,14 @@ def _list(object_type: ObjectType[Any]) -> dict[str, Any]:
     }
 
 
-def _labelled(object_type: ObjectType[Any], name: str) -> dict[str, str]:
-    return {"name": name, "label": object_type.properties[name].declaration.label}
+def _labelled(properties: Properties, name: str) -> dict[str, str]:
+    return {"name": name, "label": properties[name].declaration.label}
 
 
-def _enums(object_types: Iterable[ObjectType[Any]]) -> dict[str, Any]:
+def _enums(every_properties: Iterable[Properties]) -> dict[str, Any]:
     enums: dict[str, Any] = {}
-    for object_type in object_types:
-        for declared in object_type.properties.values():
+    for properties in every_properties:
+        for declared in properties.values():
             choice = _innermost(declared.kind)
             schema = choice.schema()
             if schema["type"] == "enum":

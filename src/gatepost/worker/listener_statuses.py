@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gatepost.control.messages import DrainingListener, SocketStatus, StatusAnswer
 from gatepost.management.applying import AcceptQueue, AddressStatus, ListenerCounts, ListenerStatus, NodeStatus
 from gatepost.plan.plan import ListenerPlan
+from gatepost.registry.listener_status import ListenerState
 from gatepost.transport.counter_page import SERVER_SLOT, Cell, CounterPage
 from gatepost.transport.reasons import (
     CELL_OF_ENDING,
@@ -42,13 +43,13 @@ def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) 
     without_tls = [failure.text for failure in answer.tls_failures if failure.listener_id == listener.id]
     reasons = [f"{address.address}: {address.errno_name} ({address.reason})" for address in failed]
     reasons += [f"a worker has no TLS for it, and tries again: {text}" for text in without_tls]
-    state = "failed" if reasons else _state(bound, counts, paused)
+    state = ListenerState.FAILED if reasons else _state(bound, counts, paused)
     if bound and paused:
         reasons.append(f"{paused} of {answer.workers_running} workers accept nothing now: out of descriptors or memory")
     return ListenerStatus(
         listener_id=listener.id,
         name=listener.name,
-        state=state,
+        state=state.value,
         reason="; ".join(reasons) or None,
         addresses=[*bound, *failed],
         counts=counts,
@@ -56,12 +57,12 @@ def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) 
     )
 
 
-def _state(bound: list[AddressStatus], counts: ListenerCounts, paused: int) -> str:
+def _state(bound: list[AddressStatus], counts: ListenerCounts, paused: int) -> ListenerState:
     if not bound:  # the server is ending
-        return "draining" if counts.connections else "stopped"
+        return ListenerState.DRAINING if counts.connections else ListenerState.STOPPED
     if all(address.workers_accepting for address in bound):
-        return "active"
-    return "paused" if paused else "starting"
+        return ListenerState.ACTIVE
+    return ListenerState.PAUSED if paused else ListenerState.STARTING
 
 
 def _bound(status: SocketStatus, paused: int) -> AddressStatus:
@@ -78,7 +79,7 @@ def _draining(listener: DrainingListener, answer: StatusAnswer, page: CounterPag
     return ListenerStatus(
         listener_id=listener.listener_id,
         name=listener.name,
-        state="draining",
+        state=ListenerState.DRAINING.value,
         reason=None,
         addresses=(),
         counts=counts_of(page, listener.counter_slot),

@@ -7,7 +7,7 @@ is being typed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from gatepost.management.jmap.failure import invalid_arguments
 from gatepost.management.methods.filter import ValueTest
@@ -29,23 +29,29 @@ def network_test(wanted: object) -> ValueTest:
 
 
 def socket_address_test(wanted: object) -> ValueTest:
-    """Of `address:port`: that one; of an address: every port of it; of `:port`: every address with it."""
+    """Of `address:port`: that one; of an address: every port of it; of `:port`: every address with it. The values that are
+    looked at are canonical, and need not be addresses that can be bound."""
     if not isinstance(wanted, str):
         return _no_text(wanted)
     if (whole := _socket_address(wanted)) is not None:
-        return _of_any(lambda value: SocketAddress.parse(value) == whole)
+        return _of_any(str(whole).__eq__)
     if wanted.startswith(":") and wanted[1:].isdecimal():
         return _of_any(lambda value: value.endswith(wanted))
-    try:
-        ip = unmapped(ip_address(wanted.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        return _of_any(_contains(wanted))
-    return _of_any(lambda value: SocketAddress.parse(value).ip == ip)
+    ip = _ip(wanted)
+    return _of_any(_contains(wanted) if ip is None else lambda value: _ip(value.rpartition(":")[0]) == ip)
 
 
 def _socket_address(text: str) -> SocketAddress | None:
     try:
         return SocketAddress.parse(text)
+    except ValueError:
+        return None
+
+
+def _ip(text: str) -> IPv4Address | IPv6Address | None:
+    """Without its brackets and its scope; None where there is no address."""
+    try:
+        return unmapped(ip_address(text.removeprefix("[").removesuffix("]").partition("%")[0]))
     except ValueError:
         return None
 

@@ -16,38 +16,20 @@ from gatepost.management.applying import ApplyError
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
-from gatepost.management.methods.filter import Predicate, ValueTest, compile_filter
+from gatepost.management.methods.address_filter import socket_address_test
+from gatepost.management.methods.filter import Predicate, ValueTest
 from gatepost.management.methods.get import answer_get, read_get
-from gatepost.management.methods.query import answer_query, read_window
+from gatepost.management.methods.query import answer_query, read_selection, read_window
 from gatepost.management.methods.set_error import NOT_FOUND, SetError
 from gatepost.management.methods.set_request import read_wanted
-from gatepost.management.methods.sort import parse_sort, sorted_ids
+from gatepost.management.methods.sort import sorted_ids
 from gatepost.management.open_connections import OpenConnections
+from gatepost.registry.connection import CONNECTION
 from gatepost.registry.permissions import Verb
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpMask
+from gatepost.values.socket_address import SocketAddress
 
-TYPE_NAME = "Connection"
-_TEXTS = (
-    "listener",
-    "listenerId",
-    "protocol",
-    "source",
-    "destination",
-    "peer",
-    "since",
-    "state",
-    "tlsVersion",
-    "cipherSuite",
-    "keyExchangeGroup",
-    "serverName",
-    "account",
-    "accountId",
-)
-_NUMBERS = ("bytesReceived", "bytesSent", "worker")
-_SEARCHED = (*_TEXTS, *_NUMBERS)
-_PROPERTIES = (*_SEARCHED, "proxy")
-_EXACT = ("listener", "listenerId", "protocol", "accountId", "tlsVersion")
 _READ_ONLY = SetError("forbidden", "connections are made by clients; they can only be destroyed")
 
 
@@ -59,29 +41,27 @@ class ConnectionMethods:
 
     async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.1."""
-        demand(context.caller, TYPE_NAME, Verb.GET)
-        wanted_ids, properties = read_get(values, context, _PROPERTIES)
+        demand(context.caller, CONNECTION.name, Verb.GET)
+        wanted_ids, properties = read_get(values, context, CONNECTION.properties)
         found = await self._matching(lambda _: True, wanted_ids)
         return answer_get(context, _state(), wanted_ids, properties, found)
 
     async def query(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
-        """RFC 8620 section 5.5. A condition on `source` is an address or a network."""
-        demand(context.caller, TYPE_NAME, Verb.QUERY)
+        """RFC 8620 section 5.5. A condition on `source` is an address, with or without a port, or a network."""
+        demand(context.caller, CONNECTION.name, Verb.QUERY)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
-        matches = compile_filter(
-            arguments.anything("filter"), _SEARCHED, _EXACT, _TEXTS, value_tests={"source": _in_network}
-        )
-        comparators = parse_sort(arguments.anything("sort"), _SEARCHED)
+        selection = read_selection(arguments, CONNECTION, names=("listener",), value_tests={"source": _from})
         window = read_window(arguments)
         arguments.finish()
-        found = await self._matching(matches, None)
-        return answer_query(context, _state(), sorted_ids(found, comparators), window, can_calculate_changes=False)
+        found = await self._matching(selection.matches, None)
+        ids = sorted_ids(found, selection.comparators)
+        return answer_query(context, _state(), ids, window, can_calculate_changes=False)
 
     async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.3: `destroy` alone does something. Answered when every worker has told its clients; a client
         that does not go is cut off ten seconds later."""
-        demand(context.caller, TYPE_NAME, Verb.DESTROY)
+        demand(context.caller, CONNECTION.name, Verb.DESTROY)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         wanted = read_wanted(arguments)
@@ -158,9 +138,14 @@ def _proxy_to_wire(proxy: ProxyFacts) -> dict[str, object]:
     }
 
 
-def _in_network(wanted: object) -> ValueTest:
+def _from(wanted: object) -> ValueTest:
+    """Whoever names an address or a network that there cannot be hears so, and not that nobody comes from there."""
     if not isinstance(wanted, str):
         raise invalid_arguments("the condition on source must be an address or a network")
+    try:
+        return socket_address_test(str(SocketAddress.parse(wanted)))
+    except ValueError:
+        pass
     try:
         network = IpMask.parse(wanted)
     except ValueError as error:

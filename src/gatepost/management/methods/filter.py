@@ -15,6 +15,7 @@ from gatepost.management.jmap.failure import MethodError, invalid_arguments
 Wire = Mapping[str, object]
 Predicate = Callable[[Wire], bool]
 ValueTest = Callable[[object], bool]
+ValueTests = Mapping[str, Callable[[object], ValueTest]]  # by property: makes a test of what is looked for
 
 _OPERATORS: Mapping[str, Callable[[list[bool]], bool]] = {
     "AND": all,
@@ -24,7 +25,7 @@ _OPERATORS: Mapping[str, Callable[[list[bool]], bool]] = {
 _DEEPEST = 16
 _MOST_CONDITIONS = 256  # each is looked at for each object, on the event loop
 ANY_COLUMN = "text"
-NO_VALUE_TESTS: Mapping[str, Callable[[object], ValueTest]] = {}
+NO_VALUE_TESTS: ValueTests = {}
 
 
 def compile_filter(
@@ -34,7 +35,7 @@ def compile_filter(
     columns: Collection[str],
     depth: int = 0,
     *,
-    value_tests: Mapping[str, Callable[[object], ValueTest]] = NO_VALUE_TESTS,
+    value_tests: ValueTests = NO_VALUE_TESTS,
 ) -> Predicate:
     """Whether an object in its wire form matches. `exact`: text properties that are compared as a whole (enums, ids);
     `value_tests`: those that are compared in a way of their own, which makes a test of what is looked for.
@@ -85,7 +86,7 @@ def _condition(
     properties: Collection[str],
     exact: Collection[str],
     columns: Collection[str],
-    value_tests: Mapping[str, Callable[[object], ValueTest]],
+    value_tests: ValueTests,
 ) -> Predicate:
     tests: list[Predicate] = []
     for name, wanted in wire.items():

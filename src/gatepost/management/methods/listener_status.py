@@ -1,4 +1,4 @@
-"""x:ListenerStatus/get and /query: what the listeners of this node do now. Read-only, made by the running server."""
+"""x:ListenerStatus/get, /query and /set: what the listeners of this node do now. Read-only, made by the running server."""
 
 from __future__ import annotations
 
@@ -12,35 +12,24 @@ from gatepost.management.access import demand
 from gatepost.management.applying import AddressStatus, Applier, ListenerStatus
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
-from gatepost.management.methods.filter import compile_filter
+from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.get import answer_get, read_get
-from gatepost.management.methods.query import Selection, answer_query, read_window
-from gatepost.management.methods.sort import parse_sort
+from gatepost.management.methods.query import answer_query, read_selection, read_window
+from gatepost.management.methods.set_error import SetError
+from gatepost.management.methods.set_request import read_wanted
 from gatepost.management.stored_revision import StoredRevision
+from gatepost.registry.listener_status import LISTENER_STATUS
 from gatepost.registry.permissions import Verb
 from gatepost.values.ids import Id
 
-TYPE_NAME = "ListenerStatus"
-_TEXTS = ("name", "state", "reason")
-_NUMBERS = (
-    "connections",
-    "connectionsPeak",
-    "accepted",
-    "tlsHandshakes",
-    "tlsFailures",
-    "bytesReceived",
-    "bytesSent",
-    "acceptPauses",
-    "runningRevision",
-    "storedRevision",
+_READ_ONLY = SetError(
+    "forbidden", "the server finds out what a listener does: change the NetworkListener in place of it"
 )
-_BY_REASON = ("refused", "proxyRejected", "ended", "tlsVersions", "tlsFailureReasons")
-_PROPERTIES = (*_TEXTS, *_NUMBERS, *_BY_REASON, "addresses")
-_SEARCHED = (*_TEXTS, *_NUMBERS)
+_VERBS = {"create": Verb.CREATE, "update": Verb.UPDATE, "destroy": Verb.DESTROY}
 
 
 class StatusMethods:
-    """The two methods. The id of a status is the id of its listener."""
+    """The methods. The id of a status is the id of its listener."""
 
     def __init__(self, applier: Applier, stored_revision: StoredRevision) -> None:
         self._applier = applier
@@ -48,24 +37,46 @@ class StatusMethods:
 
     async def get(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.1."""
-        demand(context.caller, TYPE_NAME, Verb.GET)
-        wanted_ids, properties = read_get(values, context, _PROPERTIES)
+        demand(context.caller, LISTENER_STATUS.name, Verb.GET)
+        wanted_ids, properties = read_get(values, context, LISTENER_STATUS.properties)
         statuses = await self._statuses()
         return answer_get(context, _state(statuses), wanted_ids, properties, statuses)
 
     async def query(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.5."""
-        demand(context.caller, TYPE_NAME, Verb.QUERY)
+        demand(context.caller, LISTENER_STATUS.name, Verb.QUERY)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
-        selection = Selection(
-            compile_filter(arguments.anything("filter"), _SEARCHED, ("state",), _TEXTS),
-            parse_sort(arguments.anything("sort"), _SEARCHED),
-        )
+        selection = read_selection(arguments, LISTENER_STATUS)
         window = read_window(arguments)
         arguments.finish()
         statuses = await self._statuses()
         return answer_query(context, _state(statuses), selection.ids(statuses), window, can_calculate_changes=False)
+
+    async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
+        """RFC 8620 section 5.3: refuses whatever is asked for."""
+        for verb in [verb for name, verb in _VERBS.items() if values.get(name)] or [Verb.GET]:
+            demand(context.caller, LISTENER_STATUS.name, verb)
+        arguments = Arguments(values)
+        arguments.account(context.caller.account_id)
+        wanted = read_wanted(arguments)
+        arguments.finish()
+        wanted.check_size(context)
+        state = _state(await self._statuses())
+        if wanted.if_in_state not in (None, state):
+            raise MethodError("stateMismatch", "the listeners do something else by now")
+        refused = _READ_ONLY.to_wire()
+        return {
+            "accountId": context.caller.account_id,
+            "oldState": state,
+            "newState": state,
+            "created": None,
+            "updated": None,
+            "destroyed": None,
+            "notCreated": dict.fromkeys(wanted.creates, refused) or None,
+            "notUpdated": dict.fromkeys(wanted.updates, refused) or None,
+            "notDestroyed": dict.fromkeys(wanted.destroys, refused) or None,
+        }
 
     async def _statuses(self) -> dict[Id, dict[str, object]]:
         node = await self._applier.node_status()

@@ -5,7 +5,7 @@ The state of a query is the state of its type: any change of an object may chang
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.address_filter import network_test, socket_address_test
-from gatepost.management.methods.filter import Predicate, compile_filter
+from gatepost.management.methods.filter import NO_VALUE_TESTS, Predicate, ValueTests, compile_filter
 from gatepost.management.methods.reading import TypeReader, WireObjects
 from gatepost.management.methods.sort import Comparator, parse_sort, sorted_ids
 from gatepost.registry.declaration import ObjectType
+from gatepost.registry.given_out import GivenOut
 from gatepost.registry.kinds import Choice, Kind, ObjectId, ParsedText, SetOf
 from gatepost.registry.permissions import Scope, Verb
 from gatepost.store.interface import ObjectChanges
@@ -68,16 +69,27 @@ def read_window(arguments: Arguments) -> Window:
     )
 
 
-def read_selection(arguments: Arguments, object_type: ObjectType[Any]) -> Selection:
-    """Filter and sort over all properties that can be read."""
-    readable = {name: each for name, each in object_type.properties.items() if not each.is_secret}
+def read_selection(
+    arguments: Arguments,
+    object_type: ObjectType[Any],
+    *,
+    names: Collection[str] = (),
+    value_tests: ValueTests = NO_VALUE_TESTS,
+) -> Selection:
+    """Filter and sort over all properties that can be read, but for maps and objects within. `names`: texts that are
+    compared as a whole; `value_tests`: properties that are compared in a way of the type's own."""
+    readable = {
+        name: each
+        for name, each in object_type.properties.items()
+        if not (each.is_secret or isinstance(each.kind, GivenOut))
+    }
     kinds = {name: _innermost(each.kind) for name, each in readable.items()}
-    exact = [name for name, kind in kinds.items() if isinstance(kind, Choice | ObjectId)]
+    exact = [name for name, kind in kinds.items() if isinstance(kind, Choice | ObjectId) or name in names]
     tests = {
         name: _ADDRESS_TESTS[kind.format]
         for name, kind in kinds.items()
         if isinstance(kind, ParsedText) and kind.format in _ADDRESS_TESTS
-    }
+    } | dict(value_tests)
     columns = object_type.list_view.columns
     return Selection(
         compile_filter(arguments.anything("filter"), readable, exact, columns, value_tests=tests),

@@ -9,11 +9,10 @@ from typing import Any
 from gatepost.management.jmap.capabilities import CONFIGURATION, GATEPOST
 from gatepost.management.jmap.engine import Method, MethodContext, RunMethod
 from gatepost.management.methods.changes import changes, no_changes
-from gatepost.management.methods.connections import TYPE_NAME as CONNECTION
 from gatepost.management.methods.connections import ConnectionMethods
 from gatepost.management.methods.get import get
 from gatepost.management.methods.history import HistoryMethods
-from gatepost.management.methods.listener_status import TYPE_NAME, StatusMethods
+from gatepost.management.methods.listener_status import StatusMethods
 from gatepost.management.methods.query import query, query_changes
 from gatepost.management.methods.reading import TypeReader
 from gatepost.management.methods.revert import RevertMethod
@@ -22,6 +21,9 @@ from gatepost.management.open_connections import OpenConnections
 from gatepost.management.stored_revision import StoredRevision
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.change import CHANGE
+from gatepost.registry.connection import CONNECTION
+from gatepost.registry.declaration import ObjectType
+from gatepost.registry.listener_status import LISTENER_STATUS
 from gatepost.store.interface import ConfigurationStore
 
 ReadingMethod = Callable[[TypeReader, Mapping[str, Any], MethodContext], Awaitable[dict[str, Any]]]
@@ -45,16 +47,19 @@ def method_table(parts: SetParts, connections: OpenConnections) -> dict[str, Met
             table[f"{object_type.wire_name}/{verb}"] = Method(CONFIGURATION, partial(run, reader))
         table[f"{object_type.wire_name}/set"] = Method(CONFIGURATION, sets[object_type.name].run)
     status = StatusMethods(parts.applier, StoredRevision(parts.store, parts.now))
-    table[f"x:{TYPE_NAME}/get"] = Method(GATEPOST, status.get)
-    table[f"x:{TYPE_NAME}/query"] = Method(GATEPOST, status.query)
     open_connections = ConnectionMethods(connections)
-    table[f"x:{CONNECTION}/get"] = Method(GATEPOST, open_connections.get)
-    table[f"x:{CONNECTION}/query"] = Method(GATEPOST, open_connections.query)
-    table[f"x:{CONNECTION}/set"] = Method(GATEPOST, open_connections.set)
-    for type_name in (TYPE_NAME, CONNECTION):
-        for verb in ("changes", "queryChanges"):
-            table[f"x:{type_name}/{verb}"] = Method(GATEPOST, partial(no_changes, type_name))
+    table |= _of_the_moment(LISTENER_STATUS, {"get": status.get, "query": status.query, "set": status.set})
+    table |= _of_the_moment(
+        CONNECTION, {"get": open_connections.get, "query": open_connections.query, "set": open_connections.set}
+    )
     return table | _of_history(parts.store, sets)
+
+
+def _of_the_moment(object_type: ObjectType[Any], methods: Mapping[str, RunMethod]) -> dict[str, Method]:
+    """Of objects that the running server makes when it is asked: nothing is kept of how they were."""
+    changes: RunMethod = partial(no_changes, object_type.name)
+    every_method = {**methods, "changes": changes, "queryChanges": changes}
+    return {f"{object_type.wire_name}/{verb}": Method(GATEPOST, run) for verb, run in every_method.items()}
 
 
 def _of_history(store: ConfigurationStore, sets: Mapping[str, SetMethod]) -> dict[str, Method]:

@@ -6,23 +6,18 @@ import { html } from "./html.js";
 
 /** @typedef {{name: string, kind: string, verb: string, label: string}} Permission */
 
-// There is one permission for each kind of object and verb; these kinds do not know these verbs.
-const WITHOUT_USE = /^sys(SystemSettings(Query|Create|Destroy)|ListenerStatus(Create|Update|Destroy)|Connection(Create|Update)|Change(Update|Destroy))$/;
-
-/** @param {{name: string, label: string}[]} members @param {Record<string, boolean>} chosen @returns {Permission[]} */
-function permissionsOf(members, chosen) {
-  return members
-    .filter((member) => member.name in chosen || !WITHOUT_USE.test(member.name))
-    .map(({ name, label }) => {
-      const [kind, verb] = label.split(": ", 2);
-      return { name, kind, verb: verb ?? label, label };
-    });
+/** @param {{name: string, label: string}[]} members @returns {Permission[]} */
+function permissionsOf(members) {
+  return members.map(({ name, label }) => {
+    const [kind, verb] = label.split(": ", 2);
+    return { name, kind, verb: verb ?? label, label };
+  });
 }
 
 /** @param {InputProperties} properties */
 export function PermissionChoice({ id, property, value, schema, isReadOnly, describedBy, onChange }) {
   const chosen = value ?? {};
-  const permissions = permissionsOf(schema.enums[property.type.class?.enumName ?? ""] ?? [], chosen);
+  const permissions = permissionsOf(schema.enums[property.type.class?.enumName ?? ""] ?? []);
   const kinds = [...new Set(permissions.map((permission) => permission.kind))];
   const reading = permissions.filter((permission) => /(Get|Query)$/.test(permission.name)).map((permission) => [permission.name, true]);
 
