@@ -19,6 +19,7 @@ from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.methods.address_filter import socket_address_test
 from gatepost.management.methods.filter import Predicate, ValueTest
 from gatepost.management.methods.get import answer_get, read_get
+from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set
 from gatepost.management.methods.query import answer_query, read_selection, read_window
 from gatepost.management.methods.set_error import NOT_FOUND, SetError
 from gatepost.management.methods.set_request import read_wanted
@@ -61,7 +62,7 @@ class ConnectionMethods:
     async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.3: `destroy` alone does something. Answered when every worker has told its clients; a client
         that does not go is cut off ten seconds later."""
-        demand(context.caller, CONNECTION.name, Verb.DESTROY)
+        demand_set(CONNECTION.name, values, context)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         wanted = read_wanted(arguments)
@@ -71,19 +72,13 @@ class ConnectionMethods:
             raise MethodError("stateMismatch", "connections come and go: no state is that of now")
         destroys = wanted.destroys
         ended = await self._matching(lambda _: True, destroys, is_to_end=True) if destroys else {}
-        refused = _READ_ONLY.to_wire()
-        state = _state()
-        return {
-            "accountId": context.caller.account_id,
-            "oldState": state,
-            "newState": state,
-            "created": None,
-            "updated": None,
-            "destroyed": [each for each in destroys if each in ended] or None,
-            "notCreated": dict.fromkeys(wanted.creates, refused) or None,
-            "notUpdated": dict.fromkeys(wanted.updates, refused) or None,
-            "notDestroyed": {each: NOT_FOUND.to_wire() for each in destroys if each not in ended} or None,
+        outcomes = {
+            "destroyed": [each for each in destroys if each in ended],
+            "notCreated": all_refused(wanted.creates, _READ_ONLY),
+            "notUpdated": all_refused(wanted.updates, _READ_ONLY),
+            "notDestroyed": all_refused([each for each in destroys if each not in ended], NOT_FOUND),
         }
+        return answer_set(context, state := _state(), state, outcomes)
 
     async def _matching(
         self, matches: Predicate, ids: Collection[str] | None, *, is_to_end: bool = False

@@ -14,6 +14,7 @@ from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.get import answer_get, read_get
+from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set
 from gatepost.management.methods.query import answer_query, read_selection, read_window
 from gatepost.management.methods.set_error import SetError
 from gatepost.management.methods.set_request import read_wanted
@@ -25,7 +26,6 @@ from gatepost.values.ids import Id
 _READ_ONLY = SetError(
     "forbidden", "the server finds out what a listener does: change the NetworkListener in place of it"
 )
-_VERBS = {"create": Verb.CREATE, "update": Verb.UPDATE, "destroy": Verb.DESTROY}
 
 
 class StatusMethods:
@@ -55,8 +55,7 @@ class StatusMethods:
 
     async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.3: refuses whatever is asked for."""
-        for verb in [verb for name, verb in _VERBS.items() if values.get(name)] or [Verb.GET]:
-            demand(context.caller, LISTENER_STATUS.name, verb)
+        demand_set(LISTENER_STATUS.name, values, context)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         wanted = read_wanted(arguments)
@@ -65,18 +64,12 @@ class StatusMethods:
         state = _state(await self._statuses())
         if wanted.if_in_state not in (None, state):
             raise MethodError("stateMismatch", "the listeners do something else by now")
-        refused = _READ_ONLY.to_wire()
-        return {
-            "accountId": context.caller.account_id,
-            "oldState": state,
-            "newState": state,
-            "created": None,
-            "updated": None,
-            "destroyed": None,
-            "notCreated": dict.fromkeys(wanted.creates, refused) or None,
-            "notUpdated": dict.fromkeys(wanted.updates, refused) or None,
-            "notDestroyed": dict.fromkeys(wanted.destroys, refused) or None,
+        refused = {
+            "notCreated": all_refused(wanted.creates, _READ_ONLY),
+            "notUpdated": all_refused(wanted.updates, _READ_ONLY),
+            "notDestroyed": all_refused(wanted.destroys, _READ_ONLY),
         }
+        return answer_set(context, state, state, refused)
 
     async def _statuses(self) -> dict[Id, dict[str, object]]:
         node = await self._applier.node_status()

@@ -17,6 +17,7 @@ from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.get import real_id
 from gatepost.management.methods.history import change_to_wire, state_of
 from gatepost.management.methods.inverse import CannotRevert, conflict_error, conflicts, inverse_of
+from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set
 from gatepost.management.methods.set_error import SetError, invalid_properties
 from gatepost.management.methods.set_flow import Revert, SetMethod
 from gatepost.management.methods.set_request import read_wanted
@@ -30,7 +31,6 @@ from gatepost.values.ids import Id
 
 _ATTEMPTS = 3  # when others change objects of the type meanwhile
 _READ_ONLY = SetError("forbidden", "what has happened cannot be changed: create a Change with revertOf to undo one")
-_VERBS = {"create": Verb.CREATE, "update": Verb.UPDATE, "destroy": Verb.DESTROY}
 _VERB_OF_INVERSE = {"created": Verb.DESTROY, "updated": Verb.UPDATE, "destroyed": Verb.CREATE}
 _REFUSALS = ("notCreated", "notUpdated", "notDestroyed")
 
@@ -64,8 +64,7 @@ class RevertMethod:
 
     async def run(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.3. Raises MethodError."""
-        for verb in [verb for name, verb in _VERBS.items() if values.get(name)] or [Verb.GET]:
-            demand(context.caller, CHANGE.name, verb)
+        demand_set(CHANGE.name, values, context)
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         wanted = read_wanted(arguments)
@@ -79,18 +78,14 @@ class RevertMethod:
         answer: dict[str, Any] = {"created": {}, "notCreated": {}, "dryRun": {}}
         for key, wire in wanted.creates.items():
             await self._create(key, wire, options, context, answer)
-        read_only = _READ_ONLY.to_wire()
-        return {
-            "accountId": context.caller.account_id,
-            "oldState": old_state,
-            "newState": await self._state(),
-            "created": answer["created"] or None,
-            "updated": None,
-            "destroyed": None,
-            "notCreated": answer["notCreated"] or None,
-            "notUpdated": dict.fromkeys(wanted.updates, read_only) or None,
-            "notDestroyed": dict.fromkeys(wanted.destroys, read_only) or None,
-        } | ({"dryRun": answer["dryRun"]} if options.is_dry_run else {})
+        outcomes = {
+            "created": answer["created"],
+            "notCreated": answer["notCreated"],
+            "notUpdated": all_refused(wanted.updates, _READ_ONLY),
+            "notDestroyed": all_refused(wanted.destroys, _READ_ONLY),
+        }
+        answered = answer_set(context, old_state, await self._state(), outcomes)
+        return answered | ({"dryRun": answer["dryRun"]} if options.is_dry_run else {})
 
     async def _state(self) -> str:
         return state_of(await self._store.history.span())
