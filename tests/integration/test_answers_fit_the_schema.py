@@ -141,5 +141,6 @@ def test_what_runs_is_read_by_the_commands_for_every_object(connected: RunningSe
     behind_proxy = gatepost("query", "Connection", "--where", "source=192.0.2.7:4001", "--columns", "listener")
     assert "imap-clear" in behind_proxy
     before = connected.status("imap-clear")["ended"]["operator"]
+    assert "would be destroyed" in gatepost("delete", "Connection", "192.0.2.7:4001", "--dry-run")
     assert "destroyed" in gatepost("delete", "Connection", "192.0.2.7:4001")
     eventually(lambda: connected.status("imap-clear")["ended"]["operator"] == before + 1)

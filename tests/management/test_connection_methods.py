@@ -152,6 +152,15 @@ async def test_destroying_one_ends_it(busy: Api) -> None:
     assert busy.connections.ended == ["w2-1"]
 
 
+async def test_a_dry_run_says_whom_it_would_end_and_ends_nobody(busy: Api) -> None:
+    answer = await busy.call("x:Connection/set", destroy=["w2-1", "w9-9"], dryRun=True)
+    assert (answer["destroyed"], answer["notDestroyed"]["w9-9"]["type"]) == (["w2-1"], "notFound")
+    (step,) = answer["dryRun"]["w2-1"]["steps"]
+    assert (step["kind"], step["listener"]) == ("end", "imaps")
+    assert "198.51.100.7:4001" in step["description"]
+    assert busy.connections.ended == []
+
+
 async def test_what_was_done_to_none_is_null(busy: Api) -> None:
     answer = await busy.call("x:Connection/set", destroy=["w9-9"])
     assert answer["destroyed"] is None  # RFC 8620 section 5.3

@@ -299,6 +299,7 @@ async def test_the_status_of_a_listener_is_nobodys_to_change(api: Api) -> None:
     assert [each["type"] for each in refused] == ["forbidden"] * 3
     assert (answer["created"], answer["updated"], answer["destroyed"]) == (None, None, None)
     assert await api.error("x:ListenerStatus/set", ifInState="other", destroy=["mx"]) == "stateMismatch"
+    assert (await api.call("x:ListenerStatus/set", destroy=["mx"], dryRun=True))["dryRun"] == {}
 
 
 @pytest.mark.parametrize(

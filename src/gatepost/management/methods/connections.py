@@ -66,19 +66,21 @@ class ConnectionMethods:
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         wanted = read_wanted(arguments)
+        is_dry_run = arguments.boolean("dryRun")
         arguments.finish()
         wanted.check_size(context)
         if wanted.if_in_state is not None:
             raise MethodError("stateMismatch", "connections come and go: no state is that of now")
         destroys = wanted.destroys
-        ended = await self._matching(lambda _: True, destroys, is_to_end=True) if destroys else {}
+        ended = await self._matching(lambda _: True, destroys, is_to_end=not is_dry_run) if destroys else {}
         outcomes = {
             "destroyed": [each for each in destroys if each in ended],
             "notCreated": all_refused(wanted.creates, _READ_ONLY),
             "notUpdated": all_refused(wanted.updates, _READ_ONLY),
             "notDestroyed": all_refused([each for each in destroys if each not in ended], NOT_FOUND),
         }
-        return answer_set(context, state := _state(), state, outcomes)
+        report = {each: {"steps": [_ending(wire)], "warnings": []} for each, wire in ended.items()}
+        return answer_set(context, state := _state(), state, outcomes) | ({"dryRun": report} if is_dry_run else {})
 
     async def _matching(
         self, matches: Predicate, ids: Collection[str] | None, *, is_to_end: bool = False
@@ -95,6 +97,11 @@ class ConnectionMethods:
         except ApplyError as error:
             raise MethodError("serverUnavailable", str(error)) from None
         return found
+
+
+def _ending(wire: Mapping[str, object]) -> dict[str, object]:
+    words = f"tell {wire['source']} to leave, and close the connection"
+    return {"kind": "end", "description": words, "listener": wire["listener"]}
 
 
 def _to_wire(report: ConnectionReport) -> dict[str, object]:

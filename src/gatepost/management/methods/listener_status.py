@@ -59,6 +59,7 @@ class StatusMethods:
         arguments = Arguments(values)
         arguments.account(context.caller.account_id)
         wanted = read_wanted(arguments)
+        is_dry_run = arguments.boolean("dryRun")
         arguments.finish()
         wanted.check_size(context)
         state = _state(await self._statuses())
@@ -69,7 +70,7 @@ class StatusMethods:
             "notUpdated": all_refused(wanted.updates, _READ_ONLY),
             "notDestroyed": all_refused(wanted.destroys, _READ_ONLY),
         }
-        return answer_set(context, state, state, refused)
+        return answer_set(context, state, state, refused) | ({"dryRun": {}} if is_dry_run else {})
 
     async def _statuses(self) -> dict[Id, dict[str, object]]:
         node = await self._applier.node_status()
