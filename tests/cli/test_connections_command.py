@@ -70,4 +70,20 @@ def test_one_that_is_not_there_is_an_error(gatepost: Run, busy: FakeServer) -> N
     busy.refusals["w9-9"] = {"type": "notFound"}
     result = gatepost("connections", "--kill", "w9-9")
     assert result.exit_code == 1
-    assert "there is no connection w9-9" in result.stderr
+    assert "there is no connection 'w9-9'" in result.stderr
+
+
+def test_a_protocol_is_taken_in_any_case_and_refused_where_there_is_none_of_that_name(
+    gatepost: Run, busy: FakeServer
+) -> None:
+    assert [each["id"] for each in gatepost("connections", "--protocol", "SMTP", "--json").json] == ["w1-3"]
+    refused = gatepost("connections", "--protocol", "smpt")
+    assert refused.exit_code == 2
+    assert "--protocol: 'smpt' is not one of smtp, " in refused.stderr
+
+
+def test_a_choice_does_not_go_with_kill_which_would_pass_it_over(gatepost: Run, busy: FakeServer) -> None:
+    refused = gatepost("connections", "--kill", "w1-1", "--listener", "imap")
+    assert refused.exit_code == 2
+    assert "--listener" in refused.stderr
+    assert "w1-1" in busy.objects["Connection"]

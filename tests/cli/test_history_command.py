@@ -165,7 +165,7 @@ def test_a_long_value_is_cut_in_the_table(gatepost: Run, past: FakeServer, asked
 
 def test_a_change_that_is_not_there_is_told_so(gatepost: Run, past: FakeServer) -> None:
     result = gatepost("history", "--show", "h9")
-    assert (result.exit_code, "there is no change h9" in result.stderr) == (1, True)
+    assert (result.exit_code, "there is no change 'h9'" in result.stderr) == (1, True)
 
 
 def answer_reverts(past: FakeServer, monkeypatch: pytest.MonkeyPatch, **members: Any) -> list[dict[str, Any]]:
@@ -222,3 +222,24 @@ def test_a_conflict_names_the_properties_and_the_option(
     assert "change h2 was not reverted" in result.stderr
     assert "bind has been changed since by omar" in result.stderr
     assert "the option is --force" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--dry-run",), "--dry-run"),
+        (("--force", "--show", "h1"), "--force"),
+        (("--allow-lock-out",), "--allow-lock-out"),
+        (("--revert", "h1", "--show", "h2"), "--show"),
+        (("--revert", "h1", "--by", "olga"), "--by"),
+        (("imap", "--revert", "h1"), "NAME"),
+        (("--show", "h1", "--limit", "3"), "--limit"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    gatepost: Run, past: FakeServer, arguments: tuple[str, ...], named: str
+) -> None:
+    refused = gatepost("history", *arguments)
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(f"error: {named}: ")
+    assert past.set_calls == []

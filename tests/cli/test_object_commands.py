@@ -321,6 +321,12 @@ def test_a_lock_out_needs_an_option_of_its_own(gatepost: Run, server: FakeServer
     assert server.set_calls[-1] == ("NetworkListener", {"destroy": ["i3"], "allowLockOut": True})
 
 
+def test_so_does_one_by_what_is_created(gatepost: Run, server: FakeServer) -> None:
+    gatepost("create", "NetworkListener", "--field", "name=pop3", "--allow-lock-out")
+    wanted = {"create": {"new": {"name": "pop3"}}, "allowLockOut": True}
+    assert server.set_calls[-1] == ("NetworkListener", wanted)
+
+
 def test_the_status_of_more_listeners_than_one_call_may_give_is_fetched_in_pages(
     gatepost: Run, server: FakeServer
 ) -> None:

@@ -39,6 +39,11 @@ def test_one_listener_can_be_watched(gatepost: Run) -> None:
     assert "imap" not in result.stdout
 
 
+def test_an_interval_or_a_count_says_that_it_is_watched(gatepost: Run) -> None:
+    assert len(gatepost("status", "--count", "1", "--json").stdout.splitlines()) == 1
+    assert len(gatepost("status", "--interval", "0.1", "--count", "2", "--json").stdout.splitlines()) == 2
+
+
 def test_a_server_that_does_not_answer_for_a_while_is_asked_again(gatepost: Run, server: FakeServer) -> None:
     server.failing_statuses = [2, 3]
     result = gatepost("status", "--watch", "--interval", "0.1", "--count", "4")

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from gatepost.cli.client_command import Invocation
-from gatepost.cli.failure import CommandError
+from gatepost.cli.failure import CommandError, refuse_ignored, usage_error
 from gatepost.cli.output import Output
+
+_MOST = 1000
 
 Kill = Annotated[
     list[str] | None,
@@ -24,7 +26,9 @@ OfAccount = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help="Of accounts with this in their name.")
 ]
 OfProtocol = Annotated[str | None, typer.Option("--protocol", metavar="NAME", help="Of this protocol, as imap.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="Show so many, the oldest first.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help=f"Show so many, the oldest first: {_MOST} if not given.")
+]
 
 _OLDEST_FIRST = [{"property": "since", "isAscending": True}, {"property": "source", "isAscending": True}]
 
@@ -36,17 +40,33 @@ def connections(
     source: OfSource = None,
     account: OfAccount = None,
     protocol: OfProtocol = None,
-    limit: Limit = 1000,
+    limit: Limit = None,
 ) -> None:
     """Show the open connections, or end some of them."""
+    conditions = {"listener": listener, "source": source, "account": account, "protocol": protocol}
     if kill:
+        refuse_ignored(
+            {f"--{name}": value for name, value in (*conditions.items(), ("limit", limit))},
+            "chooses what is shown; --kill takes ids, of one connection each",
+        )
         _end(invocation, kill)
         return
-    conditions = {"listener": listener, "source": source, "account": account, "protocol": protocol}
     filter_ = {name: value for name, value in conditions.items() if value is not None}
-    found, total = invocation.client.find("x:Connection", {"filter": filter_ or None, "sort": _OLDEST_FIRST}, limit)
+    if protocol is not None:
+        filter_["protocol"] = _protocol(invocation, protocol)
+    wanted = {"filter": filter_ or None, "sort": _OLDEST_FIRST}
+    found, total = invocation.client.find("x:Connection", wanted, limit or _MOST)
     invocation.output.result(found)
     _print(invocation.output, found, total)
+
+
+def _protocol(invocation: Invocation, given: str) -> str:
+    """In the spelling of the listeners."""
+    known = invocation.client.shapes.find("NetworkListener").properties["protocol"].choices
+    for each in known:
+        if each.casefold() == given.casefold():
+            return each
+    raise usage_error(f"--protocol: {given!r} is not one of {', '.join(known)}")
 
 
 def _print(output: Output, found: Sequence[Mapping[str, Any]], total: int) -> None:
@@ -89,6 +109,6 @@ def _end(invocation: Invocation, ids: Sequence[str]) -> None:
     invocation.output.result(answer)
     for each in answer.get("destroyed") or ():
         invocation.output.line(f"ended {each}")
-    missing = list(answer.get("notDestroyed") or ())
+    missing = [repr(each) for each in answer.get("notDestroyed") or ()]
     if missing:
         raise CommandError(f"there is no connection {', '.join(missing)}; it may have ended by itself")

@@ -40,5 +40,12 @@ def one_of(option: str, given: str, known: Sequence[str]) -> str:
     return given.casefold()
 
 
+def refuse_ignored(given: Mapping[str, object], words: str) -> None:
+    """Raise a usage error for the first option that is given and would do nothing. `given`: the values by option."""
+    for option, value in given.items():
+        if value:
+            raise usage_error(f"{option}: {words}")
+
+
 def _because(description: object) -> str:
     return f": {description}" if description else ""

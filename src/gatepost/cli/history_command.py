@@ -10,7 +10,7 @@ import typer
 
 from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation
 from gatepost.cli.completion import complete_object_type
-from gatepost.cli.failure import CommandError, usage_error
+from gatepost.cli.failure import CommandError, refuse_ignored, usage_error
 from gatepost.cli.named_objects import find_shape
 from gatepost.cli.output import Output, value_text
 from gatepost.cli.set_options import dry_run_lines, refused, set_options
@@ -20,6 +20,8 @@ from gatepost.values.duration import parse_duration
 
 if TYPE_CHECKING:
     from gatepost.cli.jmap_client import JmapClient
+
+_MOST = 50
 
 OfName = Annotated[
     str | None, typer.Argument(metavar="NAME", help="Of objects with this in their name, or with this id.")
@@ -36,7 +38,9 @@ Until = Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Befo
 WithText = Annotated[
     str | None, typer.Option("--text", metavar="TEXT", help="With this in a name, an address or a value.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="Show so many, the newest first.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help=f"Show so many, the newest first: {_MOST} if not given.")
+]
 Show = Annotated[str | None, typer.Option("--show", metavar="ID", help="This change in full.")]
 RevertId = Annotated[str | None, typer.Option("--revert", metavar="ID", help="Undo this change.")]
 Force = Annotated[bool, typer.Option("--force", help="Undo it even where somebody has changed the same since.")]
@@ -63,7 +67,7 @@ def history(  # noqa: PLR0913 - each is an option
     since: Since = None,
     until: Until = None,
     text: WithText = None,
-    limit: Limit = 50,
+    limit: Limit = None,
     show: Show = None,
     revert: RevertId = None,
     is_dry_run: DryRun = False,
@@ -71,23 +75,30 @@ def history(  # noqa: PLR0913 - each is an option
     is_forced: Force = False,
 ) -> None:
     """Show who has changed what, or undo a change."""
-    client, output = invocation.client, invocation.output
+    choice = {
+        "NAME": name,
+        "--object": object_type,
+        "--by": account,
+        "--since": since,
+        "--until": until,
+        "--text": text,
+        "--limit": limit,
+    }
     if revert is not None:
+        refuse_ignored({"--show": show, **choice}, "chooses what is shown; --revert takes the id of one change")
         _revert(invocation, revert, {**set_options(is_dry_run, may_lock_out), **({"force": True} if is_forced else {})})
-    elif show is not None:
-        change = _one(client, show)
-        output.result(change)
-        _print_in_full(client, output, change)
+        return
+    refuse_ignored(
+        {"--dry-run": is_dry_run, "--allow-lock-out": may_lock_out, "--force": is_forced}, "goes with --revert alone"
+    )
+    if show is not None:
+        refuse_ignored(choice, "chooses what is listed; --show takes the id of one change")
+        _show(invocation, show)
     else:
-        conditions = {
-            "account": account,
-            "text": text,
-            "after": _moment("--since", since),
-            "before": _moment("--until", until),
-        }
-        if object_type is not None:
-            conditions["objectType"] = find_shape(client, object_type).wire_name
-        _list(invocation, {key: value for key, value in conditions.items() if value is not None}, name, limit)
+        type_name = find_shape(invocation.client, object_type).wire_name if object_type is not None else None
+        times = {"after": _moment("--since", since), "before": _moment("--until", until)}
+        conditions = {"account": account, "text": text, "objectType": type_name, **times}
+        _list(invocation, {key: each for key, each in conditions.items() if each is not None}, name, limit or _MOST)
 
 
 def _list(invocation: Invocation, conditions: Mapping[str, str], name: str | None, limit: int) -> None:
@@ -107,10 +118,16 @@ def _list(invocation: Invocation, conditions: Mapping[str, str], name: str | Non
         output.line(f"{len(found)} of {total} changes; narrow the choice, or raise --limit")
 
 
+def _show(invocation: Invocation, change_id: str) -> None:
+    change = _one(invocation.client, change_id)
+    invocation.output.result(change)
+    _print_in_full(invocation.client, invocation.output, change)
+
+
 def _one(client: JmapClient, change_id: str) -> Change:
     for change in client.call("x:Change/get", {"ids": [change_id]}).get("list", ()):
         return dict(change)
-    raise CommandError(f"there is no change {change_id}, or not any more; `gatepost history` lists them")
+    raise CommandError(f"there is no change {change_id!r}, or not any more; `gatepost history` lists them")
 
 
 def _cells(client: JmapClient, change: Change) -> list[str]:

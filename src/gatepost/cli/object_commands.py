@@ -119,14 +119,20 @@ def _comparator(shape: ObjectShape, sort: str) -> dict[str, Any]:
     return {"property": declared.name, "isAscending": not sort.startswith("-")}
 
 
-def create(invocation: Invocation, object_name: ObjectName, fields: Fields = None, is_dry_run: DryRun = False) -> None:
+def create(
+    invocation: Invocation,
+    object_name: ObjectName,
+    fields: Fields = None,
+    is_dry_run: DryRun = False,
+    may_lock_out: AllowLockOut = False,
+) -> None:
     """Create an object; what is not given has its default."""
     client, output = invocation.client, invocation.output
     shape = find_shape(client, object_name)
     if shape.is_singleton:
         raise usage_error(f"OBJECT: {shape.name} is a singleton: it is always there; use `gatepost update`")
     value = with_reference_ids(client, shape, parse_fields(shape, fields or (), _read_text))
-    answer = SetAnswer(client.set(shape, create={"new": value}, **set_options(is_dry_run)))
+    answer = SetAnswer(client.set(shape, create={"new": value}, **set_options(is_dry_run, may_lock_out)))
     label = label_of(shape, value)
     refusals = answer.refusals({"new": f"{label} was not created"})
     if refusals:

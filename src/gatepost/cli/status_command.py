@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gatepost.cli.jmap_client import JmapClient
 
 
+_INTERVAL = 2.0  # seconds
+
 # It is no configuration, and so in no schema document.
 _LISTENER_STATUS = ObjectShape("ListenerStatus", is_singleton=False, properties={})
 
@@ -28,21 +30,29 @@ ListenerName = Annotated[
 
 
 Watch = Annotated[bool, typer.Option("--watch", help="Again and again until Ctrl-C, with rates since the last look.")]
-Interval = Annotated[float, typer.Option("--interval", min=0.1, metavar="SECONDS", help="Between two looks.")]
-Count = Annotated[int | None, typer.Option("--count", min=1, help="End after so many looks.")]
+Interval = Annotated[
+    float | None,
+    typer.Option(
+        "--interval",
+        min=0.1,
+        metavar="SECONDS",
+        help=f"Watch, with so long between two looks; {_INTERVAL:g} if not given.",
+    ),
+]
+Count = Annotated[int | None, typer.Option("--count", min=1, help="Watch, and end after so many looks.")]
 
 
 def status(
     invocation: Invocation,
     name: ListenerName = None,
     is_watching: Watch = False,
-    interval: Interval = 2.0,
+    interval: Interval = None,
     count: Count = None,
 ) -> None:
     """Show the listeners: state, addresses, connections, refusals; with a name, what the kernel has."""
     output = invocation.output
-    if is_watching:
-        watch(output, lambda: _statuses(invocation.client, name), interval=interval, count=count)
+    if is_watching or interval or count:
+        watch(output, lambda: _statuses(invocation.client, name), interval=interval or _INTERVAL, count=count)
         return
     found = _statuses(invocation.client, name)
     if name is None:
