@@ -14,7 +14,8 @@ NETWORKS = ("203.0.113.0/24", "203.0.113.1", "203.0.113.10", "2001:db8:7::/48")
 
 @pytest.fixture(scope="module")
 def blocking(shared_server: RunningServer) -> Iterator[RunningServer]:
-    made = shared_server.set("BlockedIp", create={each: {"network": each} for each in NETWORKS})["created"]
+    wire = {f"n{number}": {"network": each} for number, each in enumerate(NETWORKS)}
+    made = shared_server.set("BlockedIp", create=wire)["created"]
     yield shared_server
     shared_server.set("BlockedIp", destroy=[each["id"] for each in made.values()])
 

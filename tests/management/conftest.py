@@ -116,6 +116,10 @@ class MemoryConfigurationStore:
         if if_revision not in (None, self.revisions):
             raise Moved("somebody else was faster")
         rows, log = dict(self.rows), list(self.log)
+        for write in writes:  # keys are given up before any is taken
+            row = write.object_type, write.id
+            if row in rows and rows[row][1] != write.unique_key:
+                rows[row] = rows[row][0], None
         for write in writes:
             self._write(rows, log, write)
         self.rows, self.log = rows, log

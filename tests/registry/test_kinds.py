@@ -188,6 +188,15 @@ def test_a_time_is_utc_with_whole_seconds() -> None:
         assert fault_of(UtcDateTime(), wire)[0] is ProblemType.INVALID
 
 
+@pytest.mark.parametrize(
+    "wire",
+    ["2030-01-31t12:00:00Z", "2030-01-31T12:00:00z", "2030-01-31 12:00:00Z", "2030-01-31T12:00Z", "20300131T120000Z",
+     "2030-W05-4T12:00:00Z", "2030-01-31T12Z", "2030-01-31T12:00:00,5Z", "2030-01-31T12:00:00Z\n", "٢030-01-31T12:00:00Z"],
+)  # fmt: skip
+def test_a_time_has_the_one_form_of_rfc8620_section_1_4(wire: str) -> None:
+    assert fault_of(UtcDateTime(), wire)[0] is ProblemType.INVALID
+
+
 @pytest.mark.parametrize("wire", ["", "has space", "ä", 7, None])
 def test_an_id_has_the_form_of_rfc8620_section_1_2(wire: object) -> None:
     assert fault_of(ObjectId("Domain"), wire)[0] is ProblemType.INVALID

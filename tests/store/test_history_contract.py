@@ -174,6 +174,23 @@ async def test_rows_are_found(configuration: ConfigurationStore, wanted: History
     assert list(await configuration.history.find(wanted)) == expected
 
 
+@pytest.mark.parametrize(
+    ("collation", "expected"),
+    [
+        ("i;unicode-casemap", ["h1", "h3", "h2"]),
+        ("i;ascii-casemap", ["h2", "h3", "h1"]),
+        ("i;octet", ["h2", "h3", "h1"]),
+    ],
+)
+async def test_rows_are_sorted_in_the_collation_that_is_asked_for_rfc4790(
+    configuration: ConfigurationStore, collation: str, expected: list[str]
+) -> None:
+    for name in ("éb", "z", "Éc"):
+        await configuration.commit([change(name)])
+    orders = [Order(HistoryField.OBJECT_NAME, is_ascending=True, collation=collation)]
+    assert list(await configuration.history.find(orders=orders)) == expected
+
+
 async def test_what_has_come_since_a_span_was_asked_for_can_be_left_out(configuration: ConfigurationStore) -> None:
     await configuration.commit([change("a")])
     span = await configuration.history.span()
@@ -195,7 +212,7 @@ async def test_as_many_and_as_long_conditions_as_the_api_lets_through_are_no_tro
     [
         ([Order(HistoryField.AT, is_ascending=True)], ["h1", "h2", "h3"]),
         ([Order(HistoryField.OBJECT_NAME, is_ascending=True)], ["h1", "h3", "h2"]),
-        ([Order(HistoryField.OBJECT_NAME, is_ascending=False, is_folded=False)], ["h2", "h3", "h1"]),
+        ([Order(HistoryField.OBJECT_NAME, is_ascending=False, collation="i;octet")], ["h2", "h3", "h1"]),
         ([Order(HistoryField.KIND, is_ascending=True)], ["h3", "h2", "h1"]),
         ([Order(HistoryField.KIND, is_ascending=True), Order(HistoryField.AT, is_ascending=True)], ["h1", "h2", "h3"]),
     ],

@@ -22,6 +22,11 @@ from gatepost.values.i_json import UnfitJsonError, parse_i_json
         (r'["\ud800"]', ""),
         (r'{"\udfff":1}', ""),
         ('["\ud800"]', ""),
+        (r'["\ufdd0"]', ""),
+        (r'{"\uFFFE":1}', ""),
+        ('["\uffff"]', ""),
+        ('["\U0010ffff"]', ""),
+        (r'["\ud83f\udffe"]', ""),
         ("[" * 100_000, ""),
     ],
 )
@@ -32,7 +37,17 @@ def test_what_two_readers_could_take_for_different_things_is_refused(text: str, 
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ['{"a":[1,-2.5,true,null,"é"]}', r'"\ud83d\ude00"', "9" * 309, '"\U0001f600"'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":[1,-2.5,true,null,"é"]}',
+        r'"\ud83d\ude00"',
+        "9" * 309,
+        '"\U0001f600"',
+        r'"\ufffd\\ufffe"',
+        '"\ufdcf\ufffd"',
+    ],
+)
 def test_everything_else_is_as_it_stands(text: str) -> None:
     assert parse_i_json(text) == json.loads(text)
 

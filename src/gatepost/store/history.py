@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Protocol
 
 from gatepost.registry.change import ChangeCause
+from gatepost.values.collation import UNICODE_CASEMAP
 from gatepost.values.ids import Id
 
 Json = Mapping[str, object]
@@ -141,7 +142,7 @@ class Order:
 
     field: HistoryField
     is_ascending: bool
-    is_folded: bool = True  # text without the case of ASCII letters
+    collation: str = UNICODE_CASEMAP  # of text (RFC 4790)
 
 
 class HistoryStore(Protocol):

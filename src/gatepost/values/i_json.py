@@ -1,4 +1,4 @@
-"""I-JSON (RFC 7493): no member twice, no NaN, no number beyond a double, no half surrogate pair. Pure.
+"""I-JSON (RFC 7493): no member twice, no NaN, no number beyond a double, no half surrogate pair, no noncharacter. Pure.
 
 Read by the API (`management.jmap.i_json`) and by plan files (`config.plan_file`), which tell the failures in their own words.
 """
@@ -11,7 +11,10 @@ import re
 from collections import Counter
 
 _LONGEST_INTEGER = 309  # characters; a longer one is beyond what a double can hold (RFC 7493 section 2.2)
-_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPED_SUSPECT = re.compile(r"\\u(?:[dD][89a-fA-F]|[fF][dD][dDeE]|[fF]{3}[eEfF])")  # a surrogate or a noncharacter
+_NONCHARACTER = re.compile(
+    "[\ufdd0-\ufdef" + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)) + "]"
+)  # the 66 of Unicode
 _SHOWN = 40  # characters of what is wrong
 
 
@@ -27,14 +30,22 @@ def parse_i_json(text: str) -> object:
     """The value. Raises json.JSONDecodeError, UnfitJsonError."""
     try:
         value: object = _DECODER.decode(text)
-        text.encode()  # what has been read of standard input may have half pairs that are not escaped
-        if _ESCAPED_SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()
+        _refuse_unfit_characters(text, value)
     except RecursionError:
         raise UnfitJsonError("it is nested too deeply") from None
     except UnicodeEncodeError:
         raise UnfitJsonError("a text has half a surrogate pair") from None
     return value
+
+
+def _refuse_unfit_characters(text: str, value: object) -> None:
+    """RFC 7493 section 2.1. Raises UnicodeEncodeError for a surrogate, UnfitJsonError for a noncharacter."""
+    text.encode()  # what has been read of standard input may have half pairs that are not escaped
+    if _ESCAPED_SUSPECT.search(text):
+        text = json.dumps(value, ensure_ascii=False)
+        text.encode()
+    if not text.isascii() and _NONCHARACTER.search(text):
+        raise UnfitJsonError("a text has a code point that is no character")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -8,8 +8,9 @@ Api = Any
 
 
 async def create(api: Api, *names: str) -> list[str]:
-    created = (await api.call("x:Domain/set", create={name: {"name": name} for name in names}))["created"]
-    return [created[name]["id"] for name in names]
+    wire = {f"d{number}": {"name": name} for number, name in enumerate(names)}
+    created = (await api.call("x:Domain/set", create=wire))["created"]
+    return [each["id"] for each in created.values()]
 
 
 async def state_of(api: Api, type_name: str = "x:Domain") -> str:

@@ -82,6 +82,19 @@ async def test_3_4_created_ids_are_in_the_answer_only_where_they_were_in_the_req
     assert (await send(api, {"using": USING, "methodCalls": [], "createdIds": {}}))["createdIds"] == {}
 
 
+@pytest.mark.parametrize(
+    "created_ids", [{"two words": "org"}, {"": "org"}, {"d": "two words"}, {"d": ""}, {"d": 5}, []]
+)
+async def test_3_3_created_ids_are_ids_for_ids(created_ids: object, api: Api) -> None:
+    answer = await api.post({"using": USING, "methodCalls": [], "createdIds": created_ids})
+    assert (answer.status_code, answer.json()["type"]) == (400, f"{URN}notRequest")
+
+
+@pytest.mark.parametrize("name", ["position", "anchorOffset", "calculateTotal"])
+async def test_3_5_null_is_no_value_of_an_argument_that_cannot_be_null(name: str, api: Api) -> None:
+    assert await api.error("x:Domain/query", **{name: None}) == "invalidArguments"
+
+
 async def test_3_5_an_argument_that_is_left_out_is_null(api: Api) -> None:
     everything = await api.call("x:NetworkListener/get")
     assert await api.call("x:NetworkListener/get", ids=None, properties=None) == everything
@@ -219,6 +232,8 @@ async def test_3_7_the_state_of_an_answer_can_be_the_condition_of_a_change(api: 
         reference("/list/99/name"),
         reference(f"/list/{5000 * '9'}/name"),
         reference("list"),
+        reference("/list~2"),
+        reference("/list/~"),
         {"resultOf": "g"},
         5,
         None,

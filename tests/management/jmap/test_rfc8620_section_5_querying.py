@@ -93,7 +93,9 @@ async def test_5_5_a_limit_of_the_servers_own_is_told_and_that_of_the_client_is_
     await create(api, "a.example", "b.example")
     assert (await api.call("x:Domain/query"))["limit"] == 2
     assert (await api.call("x:Domain/query", limit=9))["limit"] == 2
-    assert "limit" not in await api.call("x:Domain/query", limit=2)
+    assert (await api.call("x:Domain/query", filter={"name": "nothing"}))["limit"] == 2  # null is more than any
+    for limit in (0, 1, 2):
+        assert "limit" not in await api.call("x:Domain/query", limit=limit)
 
 
 async def test_5_5_pages_put_together_are_the_whole_result(api: Api, letters: dict[str, str]) -> None:
@@ -189,6 +191,9 @@ async def test_5_5_a_filter_up_to_the_limits_is_carried_out(api: Api) -> None:
     [
         ([{"property": "colour"}], "unsupportedSort"),
         ([{"property": "name", "collation": "i;klingon"}], "unsupportedSort"),
+        ([{"property": "name", "collation": ""}], "unsupportedSort"),
+        ([{"property": "name", "collation": None}], "invalidArguments"),
+        ([{"property": "name", "collation": ["i;octet"]}], "invalidArguments"),
         ([{"property": "name"}] * 33, "unsupportedSort"),
         ([{"property": "name", "isAscending": "yes"}], "invalidArguments"),
         ([{"property": 5}], "invalidArguments"),
@@ -267,6 +272,15 @@ async def test_5_6_more_changes_than_the_client_takes_are_too_many(most: int, is
         assert len(answer["removed"]) + len(answer["added"]) == 3
     else:
         assert await api.error("x:Domain/queryChanges", **arguments) == "tooManyChanges"
+
+
+async def test_5_6_max_changes_may_be_0(api: Api) -> None:
+    before = (await api.call("x:Domain/query"))["queryState"]
+    nothing = await api.call("x:Domain/queryChanges", sinceQueryState=before, maxChanges=0)
+    assert (nothing["removed"], nothing["added"]) == ([], [])
+    await create(api, "one.example")
+    assert await api.error("x:Domain/queryChanges", sinceQueryState=before, maxChanges=0) == "tooManyChanges"
+    assert await api.error("x:Domain/queryChanges", sinceQueryState=before, maxChanges=-1) == "invalidArguments"
 
 
 async def test_5_6_a_state_that_never_was_cannot_be_calculated_from(api: Api) -> None:

@@ -133,7 +133,8 @@ async def test_5_3_every_invalid_property_is_named(api: Api) -> None:
     [
         ("Updated", {"update": {"no": {}}}, "notFound"),
         ("Destroyed", {"destroy": ["no"]}, "notFound"),
-        ("Updated", {"update": {"no": {}}, "destroy": ["no"]}, "willDestroy"),
+        ("Updated", {"update": {"no": {}}, "destroy": ["no"]}, "notFound"),
+        ("Destroyed", {"update": {"no": {}}, "destroy": ["no"]}, "notFound"),
     ],
 )
 async def test_5_3_an_object_that_is_not_there(operation: str, arguments: Any, kind: str, api: Api) -> None:
@@ -151,6 +152,24 @@ async def test_5_3_an_object_that_is_destroyed_in_the_same_call_is_not_updated(a
 async def test_5_3_a_singleton_is_neither_made_nor_destroyed(name: str, type_: str, api: Api) -> None:
     answer = await api.call(f"{type_}/set", create={"c": {}}, destroy=[name])
     assert answer["notCreated"]["c"]["type"] == answer["notDestroyed"][name]["type"] == "singleton"
+
+
+async def test_5_3_a_singleton_of_another_id_is_not_found(api: Api) -> None:
+    answer = await api.call("x:SystemSettings/set", update={"other": {}}, destroy=["another"])
+    assert answer["notUpdated"]["other"]["type"] == answer["notDestroyed"]["another"]["type"] == "notFound"
+
+
+async def test_5_3_names_that_two_objects_exchange_are_valid_in_the_end(api: Api) -> None:
+    wire = {name: {"name": name, "domainId": "org", "password": "x"} for name in ("one", "two")}
+    created = (await api.call("x:Account/set", create=wire))["created"]
+    one, two = created["one"]["id"], created["two"]["id"]
+    answer = await api.call("x:Account/set", update={one: {"name": "two"}, two: {"name": "one"}})
+    assert answer["updated"] == {one: None, two: None}
+
+
+@pytest.mark.parametrize("creation_id", ["", "two words", "#d", "a/b", "x" * 256, "ä"])
+async def test_5_3_a_creation_id_is_an_id(creation_id: str, api: Api) -> None:
+    assert await api.error(SET, create={creation_id: {"name": "new.example"}}) == "invalidArguments"
 
 
 async def test_5_3_a_creation_id_stands_for_an_id_in_later_calls_and_the_newest_counts(api: Api) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
-from gatepost.values.ids import Id
+from gatepost.values.ids import Id, is_id
 
 MAX_INT = 2**53 - 1  # RFC 8620 section 1.3
 
@@ -48,25 +48,20 @@ class Arguments:
         return list(dict.fromkeys(value))
 
     def boolean(self, name: str, default: bool = False) -> bool:
-        value = self._take(name)
-        if value is None:
-            return default
+        """A Boolean: may be left out, but not be null (RFC 8620 section 3.5)."""
+        value = self._take(name, default)
         if not isinstance(value, bool):
             raise invalid_arguments(f"{name} must be true or false")
         return value
 
     def integer(self, name: str, default: int = 0) -> int:
-        value = self.optional_integer(name)
-        return default if value is None else value
+        """An Int: may be left out, but not be null (RFC 8620 section 3.5)."""
+        return _int(name, self._take(name, default), -MAX_INT)
 
     def optional_integer(self, name: str, minimum: int = -MAX_INT) -> int | None:
-        """An Int (RFC 8620 section 1.3); with a minimum of 0 or more an UnsignedInt."""
+        """An Int or null (RFC 8620 section 1.3); with a minimum of 0 or more an UnsignedInt."""
         value = self._take(name)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= MAX_INT:
-            raise invalid_arguments(f"{name} must be an integer from {minimum} to {MAX_INT}")
-        return value
+        return None if value is None else _int(name, value, minimum)
 
     def objects(self, name: str) -> dict[str, dict[str, Any]]:
         """An object whose values are objects; empty where null."""
@@ -77,6 +72,13 @@ class Arguments:
             raise invalid_arguments(f"{name} must be an object of objects, or null")
         return value
 
+    def creations(self, name: str) -> dict[str, dict[str, Any]]:
+        """The same by creation id, which is an Id (RFC 8620 section 5.3)."""
+        values = self.objects(name)
+        if not all(map(is_id, values)):
+            raise invalid_arguments(f"a creation id in {name} must have 1 to 255 characters of A-Z, a-z, 0-9, - and _")
+        return values
+
     def anything(self, name: str) -> Any:
         return self._take(name)
 
@@ -85,6 +87,12 @@ class Arguments:
         if unknown := sorted(self._values.keys() - self._seen):
             raise invalid_arguments(f"unknown argument {unknown[0][:64]!r}")
 
-    def _take(self, name: str) -> Any:
+    def _take(self, name: str, default: object = None) -> Any:
         self._seen.add(name)
-        return self._values.get(name)
+        return self._values.get(name, default)
+
+
+def _int(name: str, value: object, minimum: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= MAX_INT:
+        raise invalid_arguments(f"{name} must be an integer from {minimum} to {MAX_INT}")
+    return value

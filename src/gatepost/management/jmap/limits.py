@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-COLLATIONS = ("i;ascii-casemap", "i;octet", "i;unicode-casemap")
+from gatepost.values.collation import COLLATIONS
 
 
 @dataclass(frozen=True, slots=True)

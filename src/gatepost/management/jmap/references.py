@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.jmap.request import Invocation
 
+_BAD_ESCAPE = re.compile(r"~(?![01])")  # RFC 6901 section 3
 _MOST_DIGITS = 18  # of an index; Python refuses to read a number of thousands of them
 
 
@@ -49,6 +51,8 @@ def _resolve(reference: object, responses: Sequence[Invocation]) -> Any:
         raise _unresolved("there is no earlier response of that call and that name")
     if path and not path.startswith("/"):
         raise _unresolved("the path must begin with /")
+    if _BAD_ESCAPE.search(path):
+        raise _unresolved("in a path, ~ is written ~0 and / is written ~1")
     return _follow(response.arguments, [_unescaped(part) for part in path.split("/")[1:]])
 
 

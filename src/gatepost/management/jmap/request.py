@@ -66,6 +66,7 @@ def _invocation(value: object) -> Invocation:
 def _created_ids(value: object) -> dict[str, Id] | None:
     if value is None:
         return None
-    if not isinstance(value, dict) or not all(isinstance(each, str) and is_id(each) for each in value.values()):
-        raise not_request("createdIds must be an object whose values are ids")
+    ids = [*value, *value.values()] if isinstance(value, dict) else [None]
+    if not isinstance(value, dict) or not all(isinstance(each, str) and is_id(each) for each in ids):
+        raise not_request("createdIds must be an object whose names and values are ids")
     return {name: Id(each) for name, each in value.items()}

@@ -60,8 +60,7 @@ def _read(wire: object) -> HistoryFilter:
 def history_orders(wire: object) -> list[Order]:
     """Raises MethodError unsupportedSort, invalidArguments."""
     return [
-        Order(_SORTABLE[each.property_name], each.is_ascending, is_folded=each.collation != "i;octet")
-        for each in parse_sort(wire, _SORTABLE)
+        Order(_SORTABLE[each.property_name], each.is_ascending, each.collation) for each in parse_sort(wire, _SORTABLE)
     ]
 
 

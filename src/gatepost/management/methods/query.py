@@ -128,8 +128,8 @@ def answer_query(
     }
     if window.has_total:
         answer["total"] = len(ids)
-    if limit != window.limit and (window.limit is not None or len(ids) - start > limit):
-        answer["limit"] = limit  # RFC 8620 section 5.5: told only where the server sets it
+    if limit != window.limit:
+        answer["limit"] = limit  # RFC 8620 section 5.5: told where the server sets it, or another than was asked for
     return answer
 
 
@@ -165,7 +165,7 @@ def read_query_changes(arguments: Arguments) -> QueryChangesWanted:
     arguments.optional_text("upToId")  # positions behind it may be left out; giving all is right too
     return QueryChangesWanted(
         since_state=arguments.text("sinceQueryState"),
-        max_changes=arguments.optional_integer("maxChanges", minimum=1),
+        max_changes=arguments.optional_integer("maxChanges", minimum=0),
         has_total=arguments.boolean("calculateTotal"),
     )
 

@@ -43,7 +43,7 @@ def read_wanted(arguments: Arguments) -> Wanted:
     """Raises MethodError invalidArguments."""
     return Wanted(
         if_in_state=arguments.optional_text("ifInState"),
-        creates=arguments.objects("create"),
+        creates=arguments.creations("create"),
         updates=arguments.objects("update"),
         destroys=arguments.optional_texts("destroy") or [],
     )
@@ -183,9 +183,11 @@ def _refusal_at_sight(
     item: Item, items: list[Item], object_type: ObjectType[Any], allowed: Scope, context: MethodContext
 ) -> SetError | None:
     if object_type.is_singleton:
-        if item.operation is not Operation.UPDATE:
+        if item.operation is Operation.CREATE:
             return SINGLETON
-        return None if item.ref.id == SINGLETON_ID else NOT_FOUND
+        if item.ref.id != SINGLETON_ID:
+            return NOT_FOUND
+        return SINGLETON if item.operation is Operation.DESTROY else None
     if allowed is Scope.OWN and (refusal := _refusal_of_owner(item, object_type, context)) is not None:
         return refusal
     destroyed = {other.ref for other in items if other.operation is Operation.DESTROY}

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gatepost.management.methods.set_error import NOT_FOUND, SetError, error_of
+from gatepost.management.methods.set_error import NOT_FOUND, WILL_DESTROY, SetError, error_of
 from gatepost.management.methods.set_request import Item, Operation, SetRequest
 from gatepost.plan.certificate_files import pairs_in_use
 from gatepost.plan.derive import derive
@@ -55,12 +55,21 @@ def settle(request: SetRequest, before: Configuration, requester: Requester, sur
 
     Dropping one may make another impossible (a create that relied on a destroy), so it goes on until nothing is found.
     """
+    _refuse_what_never_was(request, before)
     while True:
         proposal = _propose(request, before, requester, surroundings)
         found = findings(proposal)
         unfit = [item for item in request.items if item.error is None and item.problems]
         if not _drop(unfit or [item for item in request.items if item.error is None], found):
             return proposal
+
+
+def _refuse_what_never_was(request: SetRequest, before: Configuration) -> None:
+    """RFC 8620 section 5.3: what is not there is not found, even where the same request would destroy it."""
+    created = {item.ref for item in request.items if item.operation is Operation.CREATE}
+    for item in request.items:
+        if item.error is WILL_DESTROY and item.ref not in created and before.find(item.ref) is None:
+            item.error = NOT_FOUND
 
 
 def _drop(items: list[Item], found: list[Finding]) -> bool:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
-from gatepost.management.jmap.limits import COLLATIONS
+from gatepost.values.collation import COLLATIONS, UNICODE_CASEMAP, collation_key
 from gatepost.values.ids import Id
 
 _MOST_COMPARATORS = 32
-_FOLDED: Mapping[str, Callable[[str], str]] = {
-    "i;octet": lambda text: text,
-    "i;ascii-casemap": lambda text: "".join(each.upper() if each.isascii() else each for each in text),
-    "i;unicode-casemap": lambda text: text.casefold(),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +37,12 @@ def _comparator(wire: Any, sortable: Collection[str]) -> Comparator:
     if not isinstance(wire, dict) or not isinstance(wire.get("property"), str):
         raise invalid_arguments("a comparator is an object with the member property")
     is_ascending = wire.get("isAscending", True)
-    collation = wire.get("collation") or "i;unicode-casemap"
-    if not isinstance(is_ascending, bool) or wire.keys() - {"property", "isAscending", "collation"}:
+    collation = wire.get("collation", UNICODE_CASEMAP)
+    if (
+        not isinstance(is_ascending, bool)
+        or not isinstance(collation, str)
+        or wire.keys() - {"property", "isAscending", "collation"}
+    ):
         raise invalid_arguments("a comparator has the members property, isAscending and collation")
     if wire["property"] not in sortable:
         raise MethodError("unsupportedSort", f"cannot be sorted by {wire['property'][:64]!r}")
@@ -69,6 +68,6 @@ def _key(value: object, comparator: Comparator) -> tuple[int, float, str]:
         case bool() | int() | float():
             return 1, value, ""
         case str():
-            return 2, 0, _FOLDED[comparator.collation](value)
+            return 2, 0, collation_key(comparator.collation, value)
     members = ", ".join(str(member) for member in value) if isinstance(value, Mapping) else str(value)
-    return 2, 0, _FOLDED[comparator.collation](members)
+    return 2, 0, collation_key(comparator.collation, members)

@@ -13,7 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, BindParameter, Boolean, ColumnElement, Engine, bindparam, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Engine,
+    Text,
+    bindparam,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
@@ -22,8 +33,10 @@ from sqlalchemy.sql.operators import OperatorType
 
 from gatepost.store.interface import Broken, Busy, StoreError, WrongLocation
 from gatepost.store.sql.sqlite_log import lengthen
+from gatepost.values.collation import collation_key
 
 DATABASE_FILE: Final = "gatepost.sqlite3"
+_COLLATION_KEY: Final = "collation_key"  # the function of SQL
 _BUSY_TIMEOUT_MS: Final = 10_000
 _WAL_PAGES_BEFORE_CHECKPOINT: Final = 4_000  # 16 MiB: a checkpoint costs two more syncs
 # So many pages with the header of each, and the last transaction before the checkpoint.
@@ -115,6 +128,28 @@ def _among_postgresql(element: Among, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{column} IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({numbers} AS json)))"  # noqa: S608  # same
 
 
+class Collated(ColumnElement[str]):
+    """What a column of text is put in order by in a collation (RFC 4790)."""
+
+    inherit_cache = False
+    type = Text()
+
+    def __init__(self, column: ColumnElement[str], collation: str) -> None:
+        self.column = column
+        self.collation: BindParameter[str] = bindparam(None, collation)
+
+
+@compiles(Collated, "sqlite")
+def _collated_sqlite(element: Collated, compiler: SQLCompiler, **kw: Any) -> str:
+    column, collation = compiler.process(element.column, **kw), compiler.process(element.collation, **kw)
+    return f"{_COLLATION_KEY}({collation}, {column})"
+
+
+@compiles(Collated, "postgresql")
+def _collated_postgresql(element: Collated, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"lower({compiler.process(element.column, **kw)})"
+
+
 def _sqlite(url: URL, file: Path) -> Dialect:
     engine = create_engine(url, poolclass=NullPool, paramstyle="named", connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _on_sqlite_connect)
@@ -132,6 +167,7 @@ def _sqlite(url: URL, file: Path) -> Dialect:
 
 def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
+    connection.create_function(_COLLATION_KEY, 2, _collation_key, deterministic=True)
     for pragma in (
         f"busy_timeout = {_BUSY_TIMEOUT_MS}",
         "foreign_keys = ON",
@@ -141,6 +177,10 @@ def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _collation_key(collation: str, text: str | None) -> str | None:
+    return None if text is None else collation_key(collation, text)
 
 
 def _translated_sqlite_error(error: sqlite3.Error) -> StoreError:

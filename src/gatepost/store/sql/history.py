@@ -28,11 +28,12 @@ from gatepost.store.history import (
     entry_number,
 )
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
-from gatepost.store.sql.dialect import Among
+from gatepost.store.sql.dialect import Among, Collated
 from gatepost.store.sql.keys import json_numbers
 from gatepost.store.sql.readers import Readers
 from gatepost.store.sql.schema import configuration_history as history
 from gatepost.store.sql.times import stored_time, time_of
+from gatepost.values.collation import OCTET
 from gatepost.values.ids import Id
 
 _FORGOTTEN_AT_ONCE: Final = 2000  # more than a call can make; some 30 ms
@@ -209,8 +210,8 @@ def _condition(wanted: Condition) -> ColumnElement[bool]:
 
 def _order(order: Order) -> ColumnElement[Any]:
     column = _COLUMNS[order.field]
-    if order.is_folded and order.field not in _NUMBERS:
-        column = func.lower(column)
+    if order.collation != OCTET and order.field not in _NUMBERS:
+        column = Collated(column, order.collation)
     return column.asc() if order.is_ascending else column.desc()
 
 
