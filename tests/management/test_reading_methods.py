@@ -69,6 +69,18 @@ async def test_another_account_is_not_found(api: Api) -> None:
     assert await api.error(GET, accountId="id-alice") == "accountNotFound"
 
 
+async def test_who_gives_no_account_means_the_own_one(api: Api) -> None:
+    calls = [
+        [QUERY, {"filter": {}, "limit": 500, "calculateTotal": True}, "q"],
+        [GET, {"#ids": {"resultOf": "q", "name": QUERY, "path": "/ids"}, "properties": None}, "g"],
+        ["x:NetworkListener/set", {"update": {"mx": {"maxConnections": 7}}}, "s"],
+    ]
+    answer = await api.post({"using": ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"], "methodCalls": calls})
+    found, got, changed = (arguments for _, arguments, _ in answer.json()["methodResponses"])
+    assert (found["total"], len(got["list"]), changed["updated"]) == (3, 3, {"mx": None})
+    assert {each["accountId"] for each in (found, got, changed)} == {"id-admin"}
+
+
 # --- query ----------------------------------------------------------------------------------------------------------
 
 

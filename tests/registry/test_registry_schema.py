@@ -83,6 +83,33 @@ def test_forms_and_lists_name_properties_that_exist_each_form_all_of_them() -> N
         assert object_type.list_view.label_property in properties
 
 
+def test_lists_say_how_they_can_be_sorted_and_narrowed_down() -> None:
+    listeners = DOCUMENT["lists"]["x:NetworkListener"]
+    assert listeners["sort"] == [column["name"] for column in listeners["columns"]]
+    filters = {each["field"]: each for each in listeners["filters"]}
+    assert filters["name"] == {"type": "text", "field": "name", "label": "Name"}
+    assert (filters["protocol"]["type"], filters["protocol"]["enumName"]) == ("enum", "NetworkListenerProtocol")
+    assert (filters["useTls"]["type"], filters["useTls"]["enumName"]) == ("enum", "Boolean")
+    assert [each["name"] for each in DOCUMENT["enums"]["Boolean"]] == ["true", "false"]
+    assert filters["maxConnections"]["type"] == "integer"
+    keys = {each["field"]: each for each in DOCUMENT["lists"]["x:ApiKey"]["filters"]}
+    assert (keys["accountId"]["type"], keys["accountId"]["objectName"]) == ("objectId", "x:Account")
+    assert (keys["expiresAt"]["type"], keys["permissions"]["enumName"]) == ("date", "Permission")
+
+
+def test_a_form_has_a_title_for_the_page_of_a_singleton() -> None:
+    form = DOCUMENT["forms"]["x:SystemSettings"]
+    assert (form["title"], form["subtitle"]) == ("Server", "What holds for the whole server")
+
+
+def test_a_form_demands_a_secret_when_an_object_is_made_and_not_when_it_is_changed() -> None:
+    """A client that demands a value for what is not nullable could not change an account without a new password."""
+    password = DOCUMENT["fields"]["x:Account"]["properties"]["password"]
+    assert (password["type"]["nullable"], password["required"]) == (True, True)
+    issued = DOCUMENT["fields"]["x:ApiKey"]["properties"]["secret"]
+    assert "nullable" not in issued["type"]
+
+
 def test_every_property_tells_what_it_is_and_what_a_change_of_it_does() -> None:
     for fields in DOCUMENT["fields"].values():
         for described in fields["properties"].values():

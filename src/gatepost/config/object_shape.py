@@ -204,7 +204,7 @@ def _property_shape(
         member_type=member.get("type"),
         choices=tuple(choice["name"] for choice in enums.get(innermost.get("enumName", ""), ())),
         referenced_type=bare_type_name(referenced) if referenced else None,
-        is_nullable=bool(kind.get("nullable")),
+        is_nullable=bool(kind.get("nullable")) and not declared.get("required"),
         minimum=kind.get("min"),
         maximum=kind.get("max"),
         min_items=kind.get("minItems"),

@@ -107,7 +107,7 @@ ACCOUNT = ObjectType(
         plural="accounts",
         label_property="name",
         columns=("name", "domainId", "role", "aliases", "quota", "description"),
-        filters=("name", "aliases", "description"),
+        filters=("name", "domainId", "role", "aliases", "description"),
     ),
     menu=MenuPlace("Directory", "users", "Mail", "mail", "Accounts"),
     unique_key=lambda account: f"{account.name.lower()}@{account.domain_id or ''}",

@@ -99,7 +99,7 @@ API_KEY = ObjectType(
         plural="API keys",
         label_property="name",
         columns=("name", "accountId", "expiresAt", "permissions", "allowedNetworks"),
-        filters=("name",),
+        filters=("name", "accountId", "expiresAt", "permissions"),
     ),
     menu=MenuPlace("Directory", "users", "Access", "key", "API keys"),
     unique_key=lambda key: f"{key.account_id}/{key.name.casefold()}",

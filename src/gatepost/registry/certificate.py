@@ -228,7 +228,7 @@ CERTIFICATE = ObjectType(
             "isSelfSigned",
             "fileProblem",
         ),
-        filters=("name", "subjectAlternativeNames", "issuer"),
+        filters=("name", "subjectAlternativeNames", "issuer", "notValidAfter", "keyType", "isSelfSigned"),
     ),
     menu=MenuPlace("Settings", "settings", "Network", "network", "Certificates"),
     unique_key=lambda certificate: certificate.name.casefold() if certificate.name else None,

@@ -92,7 +92,7 @@ class FormSection:
 
 @dataclass(frozen=True, slots=True)
 class ListView:
-    """How a list of objects is shown. `filters` are the properties that a text can be searched in."""
+    """How a list of objects is shown. `filters` are the properties that forms offer to narrow it down by."""
 
     title: str
     subtitle: str

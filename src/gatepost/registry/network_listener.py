@@ -330,7 +330,7 @@ NETWORK_LISTENER = ObjectType(
         plural="listeners",
         label_property="name",
         columns=("name", "protocol", "bind", "useTls", "tlsImplicit", "maxConnections"),
-        filters=("name", "bind", "protocol"),
+        filters=("name", "bind", "protocol", "useTls", "tlsImplicit", "maxConnections"),
     ),
     menu=MenuPlace("Settings", "settings", "Network", "network", "Listeners"),
     unique_key=lambda listener: listener.name.casefold(),

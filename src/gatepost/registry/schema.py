@@ -15,6 +15,8 @@ from gatepost.registry.kinds import Kind, SetOf
 
 Properties = Mapping[str, DeclaredProperty]
 
+_BOOLEAN = "Boolean"  # the enum that filters on booleans choose from
+
 
 def schema_document(object_types: Iterable[ObjectType[Any]]) -> dict[str, Any]:
     """The document of these object types; JSON-compatible, the same for the same declarations."""
@@ -86,7 +88,7 @@ def _property(declared: DeclaredProperty) -> dict[str, Any]:
     about = declared.declaration
     described: dict[str, Any] = {
         "description": about.help,
-        "type": declared.kind.schema() | ({"nullable": True} if declared.is_nullable else {}),
+        "type": declared.kind.schema() | ({"nullable": True} if declared.is_nullable or _is_kept(declared) else {}),
         "update": about.update.value,
         "label": about.label,
         "liveEffect": about.effect.value,
@@ -98,12 +100,20 @@ def _property(declared: DeclaredProperty) -> dict[str, Any]:
     return described | ({"unit": about.unit} if about.unit else {})
 
 
+def _is_kept(declared: DeclaredProperty) -> bool:
+    """Whether it is a secret that stays as it is where an update leaves it out. Clients that demand a value for all that is not
+    nullable would demand it anew with every update, since it is never given back; `required` says that a create needs it."""
+    return declared.is_secret and declared.declaration.update is Update.MUTABLE
+
+
 def _form(object_type: ObjectType[Any]) -> dict[str, Any]:
     return {
+        "title": object_type.list_view.title,
+        "subtitle": object_type.list_view.subtitle,
         "sections": [
             {"title": section.title, "fields": [_labelled(object_type.properties, name) for name in section.properties]}
             for section in object_type.form
-        ]
+        ],
     }
 
 
@@ -121,11 +131,26 @@ def _list(object_type: ObjectType[Any]) -> dict[str, Any]:
         "singularName": view.singular,
         "pluralName": view.plural,
         "columns": [_labelled(object_type.properties, name) for name in view.columns],
-        "filters": [
-            {"type": "text", "field": name, "label": object_type.properties[name].declaration.label}
-            for name in view.filters
-        ],
+        "filters": [_filter(object_type.properties[name]) for name in view.filters],
+        "sort": list(view.columns),
     }
+
+
+def _filter(declared: DeclaredProperty) -> dict[str, str]:
+    """What a form for the condition on a property is made of. There are no other types of filters than these."""
+    described = {"field": declared.name, "label": declared.declaration.label}
+    match _innermost(declared.kind).schema():
+        case {"type": "enum", "enumName": str(name)}:
+            return {"type": "enum", "enumName": name, **described}
+        case {"type": "boolean"}:
+            return {"type": "enum", "enumName": _BOOLEAN, **described}
+        case {"type": "objectId", "objectName": str(name)}:
+            return {"type": "objectId", "objectName": name, **described}
+        case {"type": "number"}:
+            return {"type": "integer", **described}
+        case {"type": "utcDateTime"}:
+            return {"type": "date", **described}
+    return {"type": "text", **described}
 
 
 def _labelled(properties: Properties, name: str) -> dict[str, str]:
@@ -133,7 +158,7 @@ def _labelled(properties: Properties, name: str) -> dict[str, str]:
 
 
 def _enums(every_properties: Iterable[Properties]) -> dict[str, Any]:
-    enums: dict[str, Any] = {}
+    enums: dict[str, Any] = {_BOOLEAN: [{"name": "true", "label": "Yes"}, {"name": "false", "label": "No"}]}
     for properties in every_properties:
         for declared in properties.values():
             choice = _innermost(declared.kind)

@@ -20,10 +20,13 @@ class Arguments:
         self._seen: set[str] = set()
 
     def account(self, account_id: Id) -> None:
-        """`accountId` must be the caller's own. Raises MethodError accountNotFound."""
+        """`accountId` must be the caller's own. It may be left out: there is no other one, and there are administration clients
+        of this object model that never give it. Raises MethodError accountNotFound."""
+        if "accountId" not in self._values:
+            return
         given = self._take("accountId")
         if not isinstance(given, str):
-            raise invalid_arguments("accountId must be given: an id that the session object lists")
+            raise invalid_arguments("accountId must be an id that the session object lists")
         if given != account_id:
             raise MethodError("accountNotFound", "the accountId is not one that the session object lists")
 

@@ -1,8 +1,9 @@
 """Filters of a query (RFC 8620 section 5.5): AND, OR, NOT over conditions on properties. Pure.
 
 A condition is an object of properties and what is looked for: text is contained, whatever its case; an enum, a number, a
-boolean, an id equals; networks and addresses are compared as such (`address_filter`); of a set, one of the members does.
-`text` is contained in any of the columns of the list.
+boolean, an id equals; networks and addresses are compared as such (`address_filter`), numbers and dates also by a relation that
+stands behind the name (`comparison_filter`); of a set, one of the members does. `text` is contained in any of the columns of the
+list.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from gatepost.management.jmap.failure import MethodError, invalid_arguments
 Wire = Mapping[str, object]
 Predicate = Callable[[Wire], bool]
 ValueTest = Callable[[object], bool]
-ValueTests = Mapping[str, Callable[[object], ValueTest]]  # by property: makes a test of what is looked for
+ValueTests = Mapping[str, Callable[[object], ValueTest]]  # by condition: makes a test of what is looked for
+Holds = Callable[[Any, Any, Any], bool]  # a relation of a value to the first and the last of what is looked for
 
 _OPERATORS: Mapping[str, Callable[[list[bool]], bool]] = {
     "AND": all,
@@ -25,6 +27,12 @@ _OPERATORS: Mapping[str, Callable[[list[bool]], bool]] = {
 _DEEPEST = 16
 _MOST_CONDITIONS = 256  # each is looked at for each object, on the event loop
 ANY_COLUMN = "text"
+RELATIONS: Mapping[str, Holds] = {
+    "IsGreaterThanOrEqual": lambda value, first, _last: bool(value >= first),
+    "IsGreaterThan": lambda value, _first, last: bool(value > last),
+    "IsLessThanOrEqual": lambda value, _first, last: bool(value <= last),
+    "IsLessThan": lambda value, first, _last: bool(value < first),
+}
 NO_VALUE_TESTS: ValueTests = {}
 
 
@@ -93,12 +101,17 @@ def _condition(
         if name == ANY_COLUMN and name not in properties:
             tests.append(_any_column(wanted, columns))
         elif name in value_tests:
-            tests.append(_own_test(name, value_tests[name](wanted)))
+            tests.append(_own_test(_property_of(name), value_tests[name](wanted)))
         elif name in properties:
             tests.append(_property_test(name, wanted, is_exact=name in exact))
         else:
             raise MethodError("unsupportedFilter", f"there is no filter on {name[:64]!r}")
     return lambda value: all(test(value) for test in tests)
+
+
+def _property_of(condition: str) -> str:
+    """What a condition is about: its name without the relation."""
+    return condition.removesuffix(next((each for each in RELATIONS if condition.endswith(each)), ""))
 
 
 def _own_test(name: str, test: ValueTest) -> Predicate:

@@ -13,6 +13,7 @@ from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.address_filter import network_test, socket_address_test
+from gatepost.management.methods.comparison_filter import comparison_tests
 from gatepost.management.methods.filter import NO_VALUE_TESTS, Predicate, ValueTests, compile_filter
 from gatepost.management.methods.reading import TypeReader, WireObjects
 from gatepost.management.methods.sort import Comparator, parse_sort, sorted_ids
@@ -85,11 +86,12 @@ def read_selection(
     }
     kinds = {name: _innermost(each.kind) for name, each in readable.items()}
     exact = [name for name, kind in kinds.items() if isinstance(kind, Choice | ObjectId) or name in names]
-    tests = {
+    addresses = {
         name: _ADDRESS_TESTS[kind.format]
         for name, kind in kinds.items()
         if isinstance(kind, ParsedText) and kind.format in _ADDRESS_TESTS
-    } | dict(value_tests)
+    }
+    tests = {**comparison_tests(kinds), **addresses, **value_tests}
     columns = object_type.list_view.columns
     return Selection(
         compile_filter(arguments.anything("filter"), readable, exact, columns, value_tests=tests),
