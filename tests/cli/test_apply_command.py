@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,7 +93,7 @@ def test_a_refusal_stops_the_plan_and_names_file_line_and_property(
     assert result.stderr.splitlines() == [
         f"error: {file} line 2: NetworkListener imap was refused:",
         "    bind: 127.0.0.1:10143: EADDRINUSE",
-        "  operations that are not told of were not carried out",
+        "  1 more step not carried out: mend the plan and apply it again, or add --continue-on-error",
     ]
     assert "i2" in server.objects["NetworkListener"]
 
@@ -205,6 +207,32 @@ def test_a_server_that_is_lost_half_way_does_not_hide_what_was_done(
     assert (result.exit_code, result.json["isComplete"], result.json["created"]) == (1, False, 1)
     assert "503" in result.stderr
     assert "apply the plan again" in result.stderr
+
+
+def test_an_interrupted_plan_tells_what_was_done_and_what_is_open(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, may_go_on, carry_out = Event(), Event(), server._set
+
+    def stand_still(type_name: str, known: dict[str, dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+        if server.set_calls:
+            arrived.set()
+            may_go_on.wait(30)
+        return carry_out(type_name, known, arguments)
+
+    monkeypatch.setattr(server, "_set", stand_still)
+    file = plan(tmp_path, DOMAIN, LISTENER)
+    command = [sys.executable, "-m", "gatepost", "apply", file, "--url", server.url, "--api-key", TOKEN]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=python_environment()
+    ) as process:
+        assert arrived.wait(30)
+        process.send_signal(signal.SIGINT)
+        printed, told = process.communicate(timeout=30)
+    may_go_on.set()
+    assert process.returncode == 130
+    assert printed.splitlines()[0] == "+ Domain example.org created"
+    assert told.startswith("error: interrupted\n  1 more step may have been carried out or not")
 
 
 def test_a_long_plan_has_a_bar_on_a_terminal_and_nowhere_else(server: FakeServer, tmp_path: Path) -> None:

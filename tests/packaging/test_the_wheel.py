@@ -92,7 +92,7 @@ def test_it_holds_the_licences_the_manual_page_and_its_entry_points(archive: Zip
     assert archive.read(page) == (ROOT / "docs" / "man" / "gatepost.1").read_bytes()
     entry_points = archive.read(f"{DIST_INFO}/entry_points.txt").decode().split()
     assert entry_points == [
-        *("[console_scripts]", "gatepost", "=", "gatepost.cli.main:main"),
+        *("[console_scripts]", "gatepost", "=", "gatepost.__main__:main"),
         *("[pytest11]", "gatepost", "=", "gatepost.pytest_plugin"),
     ]
 

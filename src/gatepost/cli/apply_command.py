@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
 
 from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation
-from gatepost.cli.failure import CommandError
+from gatepost.cli.failure import FAILED, INTERRUPTED, CommandError
 from gatepost.cli.given_plans import Files, plan_problems
-from gatepost.cli.output import Output
+from gatepost.cli.output import Output, counted
+from gatepost.cli.progress import ProgressBar
 from gatepost.cli.set_options import dry_run_lines, dry_run_report, refused, set_options
 from gatepost.config.apply_plan import Outcome, apply_plan
 from gatepost.config.plan_file import Operation
@@ -36,51 +38,72 @@ def apply(
     goes_on: ContinueOnError = False,
 ) -> None:
     """Bring a running server to what plan files say. Doing it again changes nothing."""
-    output, outcomes, failure = invocation.output, list[Outcome](), None
-
-    def report(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        _print_outcome(output, outcome, is_dry_run)
-        bar.advance()
-
+    output = invocation.output
     with plan_problems(), output.progress("applying") as bar:
         operations = read_plans(files)
+        course = _Course(output, bar, is_dry_run)
         options = set_options(is_dry_run, may_lock_out)
         try:
             apply_plan(
-                invocation.client, operations, report, options=options, begin=bar.start, stops_at_error=not goes_on
+                invocation.client,
+                operations,
+                course.report,
+                options=options,
+                begin=course.begin,
+                stops_at_error=not goes_on,
             )
         except CommandError as error:
-            failure = error
-    _print_end(output, operations, outcomes, is_dry_run=is_dry_run, failure=failure, goes_on=goes_on)
+            course.failure = error
+        except KeyboardInterrupt:
+            course.failure = CommandError("interrupted", exit_code=INTERRUPTED)
+    course.end(operations)
 
 
-def _print_end(
-    output: Output,
-    operations: Sequence[Operation],
-    outcomes: Sequence[Outcome],
-    *,
-    is_dry_run: bool,
-    failure: CommandError | None,
-    goes_on: bool,
-) -> None:
-    """What was done is told even where the server was lost half-way."""
-    if failure is not None and not outcomes:
-        raise failure
-    summary = _summary(operations, outcomes, is_dry_run)
-    summary["isComplete"] = failure is None and summary["isComplete"]
-    output.result(summary)
-    output.line(_summary_line(summary))
-    lines = [line for outcome in outcomes for line in outcome.problems()]
+@dataclass(slots=True)
+class _Course:
+    """How far the plan has come. `failure` is why it went no further."""
+
+    output: Output
+    bar: ProgressBar
+    is_dry_run: bool
+    steps: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+    failure: CommandError | None = None
+
+    def begin(self, steps: int) -> None:
+        """The server is known, and with it how much there is to do."""
+        self.steps = steps
+        self.bar.start(steps)
+
+    def report(self, outcome: Outcome) -> None:
+        """A step is done, or was refused."""
+        self.outcomes.append(outcome)
+        _print_outcome(self.output, outcome, self.is_dry_run)
+        self.bar.advance()
+
+    def end(self, operations: Sequence[Operation]) -> None:
+        """What was done is told even where the server was lost half-way, or somebody lost patience."""
+        failure = self.failure
+        if failure is not None and not self.outcomes and failure.exit_code != INTERRUPTED:
+            raise failure
+        summary = _summary(operations, self.outcomes, self.is_dry_run)
+        summary["isComplete"] = failure is None and summary["isComplete"]
+        self.output.result(summary)
+        self.output.line(_summary_line(summary))
+        lines = [line for outcome in self.outcomes for line in outcome.problems()]
+        lines += _lines_of_what_is_left(self.steps - len(self.outcomes), failure)
+        if lines:
+            raise refused(lines, failure.exit_code if failure else FAILED)
+
+
+def _lines_of_what_is_left(steps: int, failure: CommandError | None) -> list[str]:
+    """Why the end was not reached, and what to do. Who is lost on the way leaves it open what was done."""
+    left = counted(steps, "more step")
     if failure is not None:
-        lines += [
-            *failure.lines,
-            "operations that are not told of may not have been carried out; apply the plan again",
-        ]
-    elif lines and not is_dry_run and not goes_on:
-        lines.append("operations that are not told of were not carried out")
-    if lines:
-        raise refused(lines)
+        return [*failure.lines, f"{left} may have been carried out or not: `gatepost diff` tells; apply the plan again"]
+    if steps:
+        return [f"{left} not carried out: mend the plan and apply it again, or add --continue-on-error"]
+    return []
 
 
 def _print_outcome(output: Output, outcome: Outcome, is_dry_run: bool) -> None:

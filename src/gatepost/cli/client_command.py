@@ -17,6 +17,7 @@ import typer
 
 from gatepost.cli.failure import CommandError, usage_error
 from gatepost.cli.output import Output
+from gatepost.cli.standard_streams import results_written
 
 if TYPE_CHECKING:
     from gatepost.cli.jmap_client import JmapClient
@@ -135,15 +136,13 @@ def _split(values: Mapping[str, Any]) -> tuple[ClientOptions, dict[str, Any]]:
 def _run(command: Callable[..., None], options: ClientOptions, arguments: Mapping[str, Any]) -> None:
     has_color = not options.no_color and not os.environ.get("NO_COLOR")
     output = Output(is_json=options.json, has_color=has_color)
-    try:
-        with _client(options) as client:
-            command(Invocation(client, output), **arguments)
-    except CommandError as error:
-        output.error(error.lines)
-        raise typer.Exit(error.exit_code) from None
-    except BrokenPipeError:  # the reader of a pipe has what it wanted
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # lives until exit, which flushes it
-        raise typer.Exit(1) from None
+    with results_written():
+        try:
+            with _client(options) as client:
+                command(Invocation(client, output), **arguments)
+        except CommandError as error:
+            output.error(error.lines)
+            raise typer.Exit(error.exit_code) from None
 
 
 def _client(options: ClientOptions) -> JmapClient:

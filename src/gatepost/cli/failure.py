@@ -9,10 +9,11 @@ import typer
 
 FAILED = 1
 WRONG_USAGE = 2
+INTERRUPTED = 130  # 128 and SIGINT, as a shell counts it
 
 
 class CommandError(Exception):
-    """Ends the command. `lines` go to stderr; `exit_code` is FAILED or WRONG_USAGE."""
+    """Ends the command. `lines` go to stderr; `exit_code` is FAILED, WRONG_USAGE or INTERRUPTED."""
 
     def __init__(self, *lines: str, exit_code: int = FAILED) -> None:
         super().__init__("\n".join(lines))

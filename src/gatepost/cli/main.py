@@ -23,6 +23,7 @@ from gatepost.cli.history_command import history
 from gatepost.cli.object_commands import create, delete, get, query, update
 from gatepost.cli.serve_command import serve
 from gatepost.cli.snapshot_command import snapshot
+from gatepost.cli.standard_streams import prepare_streams
 from gatepost.cli.status_command import status
 
 _CLIENTS = "Commands for a running server"
@@ -89,6 +90,7 @@ def completion(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed or refused, 2 wrong usage. `arguments` default to the process's own."""
+    prepare_streams()
     if COMPLETE_VARIABLE in os.environ:
         from typer._completion_classes import completion_init
 

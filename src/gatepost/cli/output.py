@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatepost.cli.progress import ProgressBar
+from gatepost.cli.standard_streams import write_utf8
 from gatepost.config.object_shape import ObjectShape, PropertyShape
 from gatepost.values.duration import format_duration
 
@@ -35,7 +36,7 @@ class Output:
     def result(self, value: Any) -> None:
         """The whole result as one JSON document; nothing without --json."""
         if self.is_json:
-            sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+            write_utf8(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def line(self, text: str, style: str = "") -> None:
         """A line for people."""
@@ -49,12 +50,12 @@ class Output:
 
     def plain(self, text: str) -> None:
         """Text that another program will read as it is, without --json too."""
-        sys.stdout.write(text)
+        write_utf8(text)
 
     def document(self, value: Any) -> None:
         """One of many results, as JSON on a line of its own; nothing without --json."""
         if self.is_json:
-            sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+            write_utf8(json.dumps(value, ensure_ascii=False) + "\n")
             sys.stdout.flush()
 
     def table(self, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -65,7 +66,7 @@ class Output:
     @contextmanager
     def redrawn(self) -> Iterator[Callable[[Sequence[str], Iterable[Sequence[str]], str], None]]:
         """A way to print a table with a line below it that, on a terminal, takes the place of the one before."""
-        if self.is_json or not self._console.is_terminal:
+        if self.is_json or not self._console.is_terminal or self._console.is_dumb_terminal:
             yield self._print_below
             return
         from rich.console import Group
@@ -146,6 +147,11 @@ def value_text(declared: PropertyShape | None, value: Any) -> str:
             return str(value)
         case _:
             return json.dumps(value, ensure_ascii=False)
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 operation`, `2 operations`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def object_rows(shape: ObjectShape, item: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gatepost.cli.failure import CommandError
+from gatepost.cli.failure import FAILED, CommandError
 
 
 def set_options(is_dry_run: bool, may_lock_out: bool = False) -> dict[str, bool]:
@@ -14,10 +14,10 @@ def set_options(is_dry_run: bool, may_lock_out: bool = False) -> dict[str, bool]
     return {**({"dryRun": True} if is_dry_run else {}), **({"allowLockOut": True} if may_lock_out else {})}
 
 
-def refused(lines: Sequence[str]) -> CommandError:
+def refused(lines: Sequence[str], exit_code: int = FAILED) -> CommandError:
     """The error of a command whose /set was refused, with the option that would help."""
     hint = ["  the option is --allow-lock-out"] if any("allowLockOut" in line for line in lines) else []
-    return CommandError(*lines, *hint)
+    return CommandError(*lines, *hint, exit_code=exit_code)
 
 
 def dry_run_report(arguments: Mapping[str, Any], key: str) -> Mapping[str, Any]:
