@@ -52,7 +52,7 @@ from gatepost.store.interface import (
     Taken,
     TypeSnapshot,
 )
-from gatepost.store.sql.object_changes import net_changes
+from gatepost.store.sql.object_changes import changes_from, parse_state
 from gatepost.transport.counter_page import CounterPage
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -100,12 +100,12 @@ class MemoryConfigurationStore:
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
         mine = [(object_id, what) for kind, object_id, what in self.log if kind == object_type]
-        if since_state not in {f"s{count}" for count in range(len(mine) + 1)}:
-            return None
         log = [(number, object_id, what) for number, (object_id, what) in enumerate(mine, start=1)]
-        since = int(since_state[1:])
-        net = net_changes(since, log[since:], max_changes)
-        return replace(net, old_state=since_state, new_state=f"s{net.new_state}")
+        known = parse_state(since_state.removeprefix("s"))
+        if known is None or known.since > len(log):
+            return None
+        net = changes_from(known, log[known.since :], max_changes)
+        return None if net is None else replace(net, old_state=since_state, new_state=f"s{net.new_state}")
 
     async def commit(
         self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None, retention: Retention | None = None

@@ -134,7 +134,8 @@ class ConfigurationStore(Protocol):
         """The same of several types, all at the same moment."""
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
-        """None when they cannot be calculated from `since_state` (unknown, or too old)."""
+        """None when they cannot be calculated from `since_state` (unknown, or too old). Where there is more than
+        `max_changes`, the new state is one between states: it is good for the next call of this method, and for nothing else."""
 
     async def commit(
         self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None, retention: Retention | None = None

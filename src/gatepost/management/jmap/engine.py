@@ -15,7 +15,7 @@ from gatepost.management.jmap.failure import MethodError
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.jmap.references import ResultReferences
 from gatepost.management.jmap.request import Invocation, parse_request
-from gatepost.store.interface import Broken, Busy, StoreError
+from gatepost.store.interface import Busy, StoreError
 from gatepost.telemetry import events
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
@@ -119,10 +119,15 @@ def _wire(response: Invocation) -> Mapping[str, Any]:
     return response.arguments.wire if isinstance(response.arguments, EncodedAnswer) else response.arguments
 
 
-def _failed(method_name: str, error: Exception) -> MethodError:
-    if isinstance(error, Broken):  # a full disk is no fault of the code: the reason says it all
+def note_failure(method_name: str, error: Exception) -> None:
+    """Log what a client is not told of. A store that fails is no fault of the code: the reason says it all."""
+    if isinstance(error, StoreError):
         events.error(events.Event.STORE_FAILED, reason=str(error), method=method_name)
     else:
         events.error(events.Event.API_METHOD_FAILED, failure=error, method=method_name)
+
+
+def _failed(method_name: str, error: Exception) -> MethodError:
+    note_failure(method_name, error)
     words = "the store failed" if isinstance(error, StoreError) else "the server failed"
-    return MethodError("serverFail", f"{words}; its log says why. Nothing can be said about what was done")
+    return MethodError("serverFail", f"{words}; its log says why")

@@ -12,8 +12,9 @@ from typing import Any
 
 from gatepost.management.access import demand
 from gatepost.management.jmap.arguments import Arguments
-from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.engine import MethodContext, note_failure
 from gatepost.management.jmap.failure import MethodError
+from gatepost.management.methods.already_stored import already_stored
 from gatepost.management.methods.get import real_id
 from gatepost.management.methods.history import change_to_wire, state_of
 from gatepost.management.methods.inverse import CannotRevert, conflict_error, conflicts, inverse_of
@@ -84,11 +85,17 @@ class RevertMethod:
             "notUpdated": all_refused(wanted.updates, _READ_ONLY),
             "notDestroyed": all_refused(wanted.destroys, _READ_ONLY),
         }
-        answered = answer_set(context, old_state, await self._state(), outcomes)
+        answered = answer_set(context, old_state, await self._new_state(answer, options), outcomes)
         return answered | ({"dryRun": answer["dryRun"]} if options.is_dry_run else {})
 
     async def _state(self) -> str:
         return state_of(await self._store.history.span())
+
+    async def _new_state(self, answer: Mapping[str, Any], options: _Options) -> str:
+        if options.is_dry_run or not answer["created"]:
+            return await self._state()
+        with already_stored("changes are reverted, but the state that the history has now could not be read"):
+            return await self._state()
 
     async def _create(
         self, key: str, wire: Mapping[str, Any], options: _Options, context: MethodContext, answer: dict[str, Any]
@@ -100,12 +107,18 @@ class RevertMethod:
             answer["notCreated"][key] = dict(refused.error)
         except CannotRevert as refused:
             answer["notCreated"][key] = refused.error.to_wire()
+        except Exception as error:
+            if isinstance(error, MethodError) or not answer["created"]:
+                raise
+            note_failure(f"{CHANGE.wire_name}/set", error)  # RFC 8620 section 3.6.2: what is done already is told
+            answer["notCreated"][key] = {"type": "serverFail", "description": "the server failed; its log says why"}
         else:
             if options.is_dry_run:
                 answer["created"][key] = {"objectType": f"x:{entry.object_type}", "objectId": entry.object_id}
                 answer["dryRun"][key] = next(iter(done["dryRun"].values()), {"steps": [], "warnings": []})
             else:
-                context.created_ids[key], answer["created"][key] = await self._made(entry)
+                with already_stored("the change is reverted, but what the history says of that could not be read"):
+                    context.created_ids[key], answer["created"][key] = await self._made(entry)
 
     async def _entry(self, wire: Mapping[str, Any], context: MethodContext) -> HistoryEntry:
         problems = [

@@ -17,6 +17,7 @@ from gatepost.management.applying import Applier, ApplyError, ApplyFailure, Chan
 from gatepost.management.certificate_files import read_files
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
+from gatepost.management.methods.already_stored import already_stored
 from gatepost.management.methods.dry_run import dry_run_report
 from gatepost.management.methods.own_pace import refuse_beyond_pace
 from gatepost.management.methods.reading import TypeReader
@@ -45,7 +46,7 @@ from gatepost.registry.domain import DOMAIN
 from gatepost.registry.file_path import NO_FILES
 from gatepost.registry.kinds import SecretText
 from gatepost.store.history import Author
-from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, StoreError, Taken
+from gatepost.store.interface import ConfigurationStore, Moved, ObjectWrite, Taken
 from gatepost.values.ids import Id
 from gatepost.values.secret import Secret
 
@@ -152,7 +153,12 @@ class SetMethod:
         writes = _writes(request, proposal, after, self._author(proposal, context, surroundings.now))
         await self._commit(writes, proposal, revision, change if must_activate else None)
         context.new_passwords.update(_new_passwords(proposal, after))
-        return Outcome(request, proposal, old_state, await self._reader.state(), None)
+        new_state = await self._new_state() if writes else old_state
+        return Outcome(request, proposal, old_state, new_state, None)
+
+    async def _new_state(self) -> str:
+        with already_stored("the change is stored, but the state that the objects have now could not be read"):
+            return await self._reader.state()
 
     def _tried(self, request: SetRequest, proposal: Proposal, state: str, old_plan: Plan, plan: Plan) -> Outcome:
         steps = difference(old_plan, plan)
@@ -171,13 +177,9 @@ class SetMethod:
             return
         retention = retention_of(proposal.after.settings, self._parts.now())
         revision = await self._parts.store.commit(writes, if_revision=revision, retention=retention)
-        if change is None:
-            return
-        try:
-            await change.activate(revision)
-        except ApplyError as error:
-            words = f"the change is stored, but not every worker runs it yet: {error}"
-            raise MethodError("serverPartialFail", words) from error
+        if change is not None:
+            with already_stored("the change is stored, but not every worker runs it yet"):
+                await change.activate(revision)
 
     async def _hash_given(self, request: SetRequest) -> _Hashes:
         """The hashes of the passwords that were given: before the turn is asked for, because others wait for the turn. What
@@ -236,17 +238,12 @@ class SetMethod:
         if not gone:
             return
         try:
-            try:
+            with already_stored("the account is gone, but sessions of it may be open"):
                 await end_sessions_of(self._parts.connections, gone)
-            finally:
+        finally:
+            with already_stored("the account is gone, but its mail could not be removed"):
                 for account_id in gone:
                     await self._parts.delete_account_mail(account_id)
-        except ApplyError as error:
-            words = f"the account is gone, but sessions of it may be open: {error}"
-            raise MethodError("serverPartialFail", words) from error
-        except StoreError as error:
-            words = "the account is gone, but its mail could not be removed"
-            raise MethodError("serverPartialFail", words) from error
 
 
 def _is_hashed(kind: object) -> bool:

@@ -25,7 +25,7 @@ from gatepost.store.interface import (
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
 from gatepost.store.sql.data_version import DataVersion
 from gatepost.store.sql.history import SqlHistory, forget_old, record_change
-from gatepost.store.sql.object_changes import net_changes
+from gatepost.store.sql.object_changes import KnownState, changes_from, parse_state
 from gatepost.store.sql.readers import Readers
 from gatepost.store.sql.schema import configuration_change as change
 from gatepost.store.sql.schema import configuration_object as stored
@@ -124,10 +124,10 @@ class SqlConfigurationStore:
         return value
 
     async def changes(self, object_type: str, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
-        since = _sequence(since_state)
-        if since is None:
+        known = parse_state(since_state)
+        if known is None:
             return None
-        return await self._readers.run(lambda connection: _changes(connection, object_type, since, max_changes))
+        return await self._readers.run(lambda connection: _changes(connection, object_type, known, max_changes))
 
     async def commit(
         self, writes: Sequence[ObjectWrite], *, if_revision: int | None = None, retention: Retention | None = None
@@ -164,16 +164,13 @@ def _snapshot(connection: SqlConnection, object_type: str, known: TypeSnapshot |
     return TypeSnapshot(state, [old if (old := before.get(new.id)) == new else new for new in objects])
 
 
-def _sequence(state: str) -> int | None:
-    is_ours = state.isascii() and state.isdecimal() and len(state) < 19 and str(int(state)) == state
-    return int(state) if is_ours else None
-
-
-def _changes(connection: SqlConnection, object_type: str, since: int, max_changes: int | None) -> ObjectChanges | None:
-    if since and connection.row(_IS_STATE, object_type=object_type, since=since) is None:
+def _changes(
+    connection: SqlConnection, object_type: str, known: KnownState, max_changes: int | None
+) -> ObjectChanges | None:
+    if known.since and connection.row(_IS_STATE, object_type=object_type, since=known.since) is None:
         return None
-    rows = connection.rows(_SINCE, object_type=object_type, since=since)
-    return net_changes(since, rows, max_changes)
+    rows = connection.rows(_SINCE, object_type=object_type, since=known.since)
+    return changes_from(known, [(sequence, object_id, kind) for sequence, object_id, kind in rows], max_changes)
 
 
 def _commit(
