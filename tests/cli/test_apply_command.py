@@ -199,6 +199,38 @@ def test_it_can_go_on_behind_a_refusal_with_what_does_not_need_it(
     assert "Account" not in {object_type for object_type, _ in server.set_calls}
 
 
+REPLACEMENT = {
+    "@type": "reconcile",
+    "object": "NetworkListener",
+    "matchOn": ["name"],
+    "value": {"new": {"name": "lmtp", "bind": ["127.0.0.1:24"]}, "i": {"name": "imap"}, "s": {"name": "smtp"}},
+}
+
+
+def test_a_reconcile_destroys_nothing_where_what_it_creates_is_refused(
+    gatepost: Run, server: FakeServer, tmp_path: Path
+) -> None:
+    server.refusals["new"] = {"type": "invalidProperties", "description": "cannot be bound"}
+    result = gatepost("apply", plan(tmp_path, REPLACEMENT))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "+ NetworkListener lmtp refused",
+        "0 created, 0 updated, 0 destroyed, 0 unchanged, 1 refused",
+    ]
+    assert "3 more steps not carried out" in result.stderr
+    assert set(server.objects["NetworkListener"]) == {"i1", "i2", "i3"}
+
+
+def test_a_reconcile_of_which_nothing_is_refused_is_one_change(
+    gatepost: Run, server: FakeServer, tmp_path: Path
+) -> None:
+    assert gatepost("apply", plan(tmp_path, REPLACEMENT)).exit_code == 0
+    tried, carried_out = (arguments for _, arguments in server.set_calls)
+    assert tried == {**carried_out, "dryRun": True}
+    assert carried_out["destroy"] == ["i2"]
+    assert [*carried_out["create"]] == ["new"]
+
+
 def test_a_server_that_is_lost_half_way_does_not_hide_what_was_done(
     gatepost: Run, server: FakeServer, tmp_path: Path
 ) -> None:

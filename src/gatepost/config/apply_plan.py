@@ -80,7 +80,9 @@ def apply_plan(
 
     `options` are arguments of every /set: `dryRun`, `allowLockOut`.
 
-    With `stops_at_error` it stops behind the first /set in which something was refused; what else was in that one is done.
+    With `stops_at_error` it stops behind the first /set in which something was refused; what else was in that one is done. A
+    /set that destroys beside what it creates or updates (a reconcile) is tried first, and not carried out at all where
+    something of it is refused: who cannot have the new keeps the old.
     Without, as in a dry run, it goes on, and a step that needs an object that was refused is refused too.
     Raises PlanError before anything is sent where the plan does not fit the server, and what the server's port raises where
     it cannot be asked.
@@ -95,7 +97,8 @@ def apply_plan(
     size = max(server.limit("maxObjectsInSet", 500), 1)
     for batch in _batches(resolved):
         for start in range(0, len(batch.steps), size):
-            done = run.batch(batch.shape, batch.steps[start : start + size])
+            steps = batch.steps[start : start + size]
+            done = (must_stop and run.refused_of_a_replacement(batch.shape, steps)) or run.batch(batch.shape, steps)
             for outcome in done:
                 report(outcome)
             outcomes += done
@@ -149,6 +152,16 @@ class _Run:
         self._server = server
         self._options = options
         self._real_ids: dict[str, str] = {}  # "#creation-id" → id
+
+    def refused_of_a_replacement(self, shape: ObjectShape, steps: Sequence[Step]) -> list[Outcome]:
+        """What would be refused of steps that destroy some objects and create or update others; nothing of other steps."""
+        kinds = {step.action for step in steps}
+        if Action.DESTROY not in kinds or not kinds & {Action.CREATE, Action.UPDATE}:
+            return []
+        sent = [step for step in steps if step.action is not Action.KEEP]
+        answer = SetAnswer(self._server.set(shape, **self._arguments(shape, sent), dryRun=True))
+        outcomes = (self._outcome(shape, step, answer, ()) for step in sent)
+        return [outcome for outcome in outcomes if outcome.error]
 
     def batch(self, shape: ObjectShape, steps: Sequence[Step]) -> list[Outcome]:
         own = {step.object_id for step in steps if step.action is Action.CREATE}
