@@ -84,7 +84,7 @@ def test_every_problem_is_told_with_file_line_and_property(check: Check, operati
 def test_what_does_not_go_together_is_told_at_the_later_line(check: Check) -> None:
     other = create("NetworkListener", name="Smtp", bind=["127.0.0.1:26"])
     assert check(create("NetworkListener", **SMTP), other) == [
-        "error: plan line 2: value/l: an object of this name exists already"
+        "error: plan line 2: value/l: another listener has this name"
     ]
     [line] = check(
         create("NetworkListener", **SMTP), create("NetworkListener", name="b", bind=["[::]:25"], protocol="imap")

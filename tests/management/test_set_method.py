@@ -91,7 +91,43 @@ async def test_an_unfit_object_does_not_take_the_place_of_a_fit_one(api: Api) ->
 
 async def test_a_taken_name_is_told_with_its_holder(api: Api) -> None:
     error = (await api.call(SET, create={"x": {**IMAP, "name": "MX"}}))["notCreated"]["x"]
-    assert (error["type"], error["existingId"]) == ("alreadyExists", "mx")
+    assert (error["type"], error["existingId"], error["properties"]) == ("alreadyExists", "mx", ["name"])
+    assert error["description"] == "another listener has this name"
+
+
+async def test_what_is_taken_is_called_by_what_it_is(api: Api) -> None:
+    block = {"network": "192.0.2.0/24"}
+    answer = await api.call("x:BlockedIp/set", create={"a": block, "b": block})
+    error = answer["notCreated"]["b"]
+    assert (error["properties"], error["description"]) == (["network"], "another blocked network has this network")
+
+
+async def test_clients_of_the_object_model_alone_get_its_types_of_validation_errors(api: Api) -> None:
+    """Some read an error only if all of these are of a type that they know, and have a value where they are Invalid."""
+    wires = {
+        "x": {
+            "name": "new",
+            "bind": ["[::]:25"],
+            "socketTtl": 256,
+            "color": "red",
+            "useTls": False,
+            "tlsImplicit": True,
+        },
+        "y": {"protocol": "gopher", "id": "of-my-own"},
+    }
+    update = {"mx": {"name": "other"}}
+    calls = [[SET, {"create": wires, "update": update}, "s"]]
+    ((_, plain, _),) = await api.calls(*calls, using=["urn:ietf:params:jmap:core", "urn:stalwart:jmap"])
+    errors = [*plain["notCreated"]["x"]["validationErrors"], *plain["notCreated"]["y"]["validationErrors"]]
+    errors += plain["notUpdated"]["mx"]["validationErrors"]
+    assert {each["type"] for each in errors} == {"Required", "Invalid", "MaxValue"}
+    assert all(isinstance(each["value"], str) for each in errors)
+    assert all(isinstance(each["required"], int) for each in errors if each["type"] == "MaxValue")
+    ((_, full, _),) = await api.calls(*calls)
+    found = [error for key in "xy" for error in full["notCreated"][key]["validationErrors"]]
+    found += full["notUpdated"]["mx"]["validationErrors"]
+    assert {each["type"] for each in found} >= {"Conflict", "Unknown", "ServerSet", "Immutable"}
+    assert [each["description"] for each in found] == [each["description"] for each in errors]
 
 
 async def test_a_name_that_another_node_takes_meanwhile_is_told_too(api: Api) -> None:

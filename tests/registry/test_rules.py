@@ -191,7 +191,8 @@ def test_there_are_no_more_listeners_than_the_workers_can_count_for() -> None:
 def test_names_are_unique_whatever_the_case() -> None:
     before: Objects = {"NetworkListener": {"a": listener("SMTP", "[::]:25")}}
     (found,) = change(before, {"NetworkListener": {"b": listener("smtp", "[::]:26")}})
-    assert found == NameTaken(ObjectRef("NetworkListener", Id("b")), Id("a"))
+    ref = ObjectRef("NetworkListener", Id("b"))
+    assert found == NameTaken(ref, Id("a"), ("name",), "another listener has this name")
 
 
 def test_certificates_without_a_name_are_many() -> None:

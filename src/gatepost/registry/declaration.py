@@ -152,6 +152,12 @@ class ObjectType(Generic[T]):
         """`sysNetworkListener`; a verb (Get, Query, Create, Update, Destroy) makes it a permission."""
         return f"sys{self.name}"
 
+    @property
+    def named_by(self) -> tuple[str, ...]:
+        """The properties that tell the objects apart, by wire name; empty where there is none."""
+        label_property = self.list_view.label_property
+        return self.key_properties or ((label_property,) if label_property else ())
+
     def owner(self, object_id: Id, value: T) -> Id | None:
         """The account that the object belongs to; None where objects of the type belong to nobody."""
         if self.owner_property is None:

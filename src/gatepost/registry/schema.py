@@ -51,8 +51,7 @@ def _key_properties(object_type: ObjectType[Any]) -> list[str]:
     can_change = any(each.declaration.update is Update.MUTABLE for each in object_type.properties.values())
     if object_type.is_singleton or not can_change:
         return []
-    label_property = object_type.list_view.label_property
-    return list(object_type.key_properties) or ([label_property] if label_property else [])
+    return list(object_type.named_by)
 
 
 def _nested_types(types: Iterable[ObjectType[Any]]) -> list[NestedType]:

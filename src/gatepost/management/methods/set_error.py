@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gatepost.management.applying import ApplyFailure
+from gatepost.management.jmap.capabilities import GATEPOST
 from gatepost.registry.problem import Problem, ProblemType
 from gatepost.registry.rules.finding import Finding, Forbidden, Linked, NameTaken, Unfit
 
@@ -20,6 +21,23 @@ class SetError:
 
     def to_wire(self) -> dict[str, object]:
         return {"type": self.type, "description": self.description, **self.members}
+
+    def to_wire_for(self, using: Collection[str]) -> dict[str, object]:
+        """For a client with these capabilities in `using`. One that does not know GATEPOST knows six types of validation
+        errors; some such clients cannot read an error of which one is of another type, or is `Invalid` and has no `value`."""
+        wire = self.to_wire()
+        found = wire.get("validationErrors")
+        if GATEPOST in using or not isinstance(found, list):
+            return wire
+        return wire | {"validationErrors": [_plain(each) for each in found]}
+
+
+_PLAIN_TYPES = frozenset({"Required", "MinLength", "MaxLength", "MinValue", "MaxValue", "Invalid"})
+
+
+def _plain(error: Mapping[str, object]) -> dict[str, object]:
+    type_name = error["type"] if error["type"] in _PLAIN_TYPES else ProblemType.INVALID.value
+    return {**error, "type": type_name, "value": error.get("value", "")}
 
 
 def invalid_properties(problems: Sequence[Problem]) -> SetError:
@@ -53,8 +71,9 @@ def error_of(problems: Sequence[Problem], findings: Iterable[Finding]) -> SetErr
             case Unfit(problem=problem):
                 if problem.property not in faulty:
                     every_problem.append(problem)
-            case NameTaken(existing_id=existing_id, description=description):
-                others.append(SetError("alreadyExists", description, {"existingId": existing_id}))
+            case NameTaken(existing_id=existing_id, properties=properties, description=description):
+                members: dict[str, object] = {"existingId": existing_id, "properties": list(properties)}
+                others.append(SetError("alreadyExists", description, members))
             case Linked(linked=linked, description=description):
                 links = [{"object": f"x:{ref.object_type}", "id": ref.id} for ref in linked]
                 others.append(SetError("objectIsLinked", description, {"linkedObjects": links}))

@@ -19,11 +19,12 @@ class Unfit:
 
 @dataclass(frozen=True, slots=True)
 class NameTaken:
-    """Another object of the type has the name (SetError alreadyExists)."""
+    """Another object of the type has the name (SetError alreadyExists). `properties`: what the name is made of, by wire name."""
 
     ref: ObjectRef
     existing_id: Id
-    description: str = "an object of this name exists already"
+    properties: tuple[str, ...]
+    description: str
 
 
 @dataclass(frozen=True, slots=True)

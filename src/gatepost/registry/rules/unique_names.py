@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.configuration import ObjectRef, Proposal
+from gatepost.registry.declaration import ObjectType
 from gatepost.registry.rules.finding import Finding, NameTaken
 from gatepost.values.ids import Id
 
@@ -25,4 +27,11 @@ def taken_names(proposal: Proposal) -> Iterator[Finding]:
             one, other = ObjectRef(type_name, holder), ObjectRef(type_name, object_id)
             blamed = proposal.later_of(one, other)
             if blamed is not None:
-                yield NameTaken(blamed, holder if blamed == other else object_id)
+                existing_id = holder if blamed == other else object_id
+                yield NameTaken(blamed, existing_id, object_type.named_by, _words(object_type))
+
+
+def _words(object_type: ObjectType[Any]) -> str:
+    """`another listener has this name`."""
+    labels = [object_type.properties[name].declaration.label.lower() for name in object_type.named_by]
+    return f"another {object_type.list_view.singular} has this {' and '.join(labels)}"

@@ -90,7 +90,7 @@ function outcome(answer, done, error, key) {
 function problemsOf(error) {
   /** @type {Record<string, string>} */
   const problems = {};
-  if (error?.type === "alreadyExists") problems.name = error.description;
+  for (const name of error?.type === "alreadyExists" ? error.properties : []) problems[name] = error.description;
   for (const each of error?.validationErrors ?? []) {
     const [name] = String(each.property).split("/");
     problems[name] = problems[name] ? `${problems[name]} ${each.description}` : each.description;
