@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gatepost.cli.failure import WRONG_USAGE, CommandError
-from gatepost.cli.field_values import parse_conditions, parse_fields
+from gatepost.cli.field_values import parse_conditions, parse_fields, whole_values
 from gatepost.config.object_shape import ObjectShape, PropertyShape, shapes_of
 
 FILES = {"name.txt": "from a file\n", "-": "from standard input\n"}
@@ -37,6 +37,8 @@ def listener() -> ObjectShape:
         ("maxConnections=null", "maxConnections", None),
         ("tlsTimeout=1h30m", "tlsTimeout", 5_400_000),
         ("tlsTimeout=250", "tlsTimeout", 250),
+        ("tlsTimeout=100", "tlsTimeout", 100),
+        ("tlsTimeout=0", "tlsTimeout", 0),
         ("protocol=IMAP", "protocol", "imap"),
         ("protocol=gopher", "protocol", "gopher"),
         ("bind=[::]:25, 127.0.0.1:26", "bind", {"[::]:25": True, "127.0.0.1:26": True}),
@@ -61,6 +63,7 @@ def test_a_field_has_the_type_of_its_property(listener: ObjectShape, field: str,
         ("useTls", "write a property and a value"),
         ("=1", "has no such property"),
         ("usetsl=1", "did you mean 'useTls'?"),
+        ("tlsTimeout=5", "without a unit it would be 5 milliseconds: write 5ms or 5s"),
         ("useTls=maybe", "--field useTls: 'maybe' does not fit; write true or false"),
         ("maxConnections=many", "--field maxConnections: 'many' does not fit; write a number"),
         ("maxConnections=0", "the least is 1"),
@@ -127,3 +130,24 @@ def test_the_end_of_its_line_is_no_part_of_a_password_in_a_file() -> None:
 
 def test_only_texts_stand_in_files(listener: ObjectShape) -> None:
     assert parse_fields(listener, ["bind=@name.txt"], read) == {"bind": {"@name.txt": True}}
+
+
+def test_a_new_object_may_be_given_the_members_of_a_set_one_by_one(listener: ObjectShape) -> None:
+    fields = ["name=a", "bind/[::]:25=true", "bind/[::]:26=true", "overrideProxyTrustedNetworks/10.0.0.0~18=true"]
+    assert whole_values(parse_fields(listener, fields, read)) == {
+        "name": "a",
+        "bind": {"[::]:25": True, "[::]:26": True},
+        "overrideProxyTrustedNetworks": {"10.0.0.0/8": True},
+    }
+
+
+@pytest.mark.parametrize("condition", ["protocol=imapp", "tlsDisableProtocols=tls1"])
+def test_a_condition_that_nothing_can_have_is_refused(listener: ObjectShape, condition: str) -> None:
+    with pytest.raises(CommandError, match="is not one of its values; did you mean") as refused:
+        parse_conditions(listener, [condition])
+    assert refused.value.exit_code == WRONG_USAGE
+
+
+def test_a_choice_is_found_in_any_case(listener: ObjectShape) -> None:
+    assert parse_conditions(listener, ["protocol=IMAP"]) == {"protocol": "imap"}
+    assert parse_conditions(listener, ["tlsDisableProtocols=TLS12"]) == {"tlsDisableProtocols": "tls12"}

@@ -165,6 +165,27 @@ def test_what_comes_near_is_told_where_nothing_matches_exactly(gatepost: Run, se
     assert gatepost("query", "NetworkListener", "-w", "name=ima", "--json").json == []
 
 
+@pytest.mark.parametrize("arguments", [("get",), ("delete",), ("update", "--field", "useTls=true")])
+def test_an_empty_name_is_none(gatepost: Run, server: FakeServer, arguments: tuple[str, ...]) -> None:
+    command, *options = arguments
+    refused = gatepost(command, "NetworkListener", "", *options)
+    assert (refused.exit_code, server.set_calls) == (1, [])
+    assert "no NetworkListener with the id or name ''" in refused.stderr
+
+
+def test_a_singleton_has_no_names(gatepost: Run) -> None:
+    refused = gatepost("get", "SystemSettings", "foo")
+    assert refused.stderr == (
+        "error: SystemSettings is a singleton and takes no id; `gatepost get SystemSettings` shows it\n"
+    )
+
+
+def test_names_and_where_are_not_given_together(gatepost: Run, server: FakeServer) -> None:
+    refused = gatepost("delete", "NetworkListener", "imap", "--where", "protocol=imap")
+    assert (refused.exit_code, server.set_calls) == (2, [])
+    assert "not both" in refused.stderr
+
+
 def test_delete_of_several_reports_what_was_done_and_what_was_refused(gatepost: Run, server: FakeServer) -> None:
     server.refusals["i2"] = {"type": "objectIsLinked", "linkedObjects": [{"object": "x:Account", "id": "a1"}]}
     result = gatepost("delete", "NetworkListener", "imap", "imaps")

@@ -167,6 +167,11 @@ def test_reconcile_destroys_what_the_plan_does_not_list(shapes: ObjectShapes) ->
     ]
 
 
+def test_a_property_to_match_on_that_is_none_is_told_without_what_follows_from_it(shapes: ObjectShapes) -> None:
+    operation = upsert("NetworkListener", "nme", l={"nme": "imap"})
+    assert [problem.split(": ")[1] for problem in problems(shapes, LISTENERS, operation)] == ["matchOn", "value/l/nme"]
+
+
 def test_update_of_a_singleton_needs_no_id(shapes: ObjectShapes) -> None:
     current = {"SystemSettings": [{"id": "singleton", "maxConnections": 8192}]}
     operations = [update("SystemSettings", maxConnections=4096), update("systemsettings", maxConnections=4096)]

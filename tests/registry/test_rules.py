@@ -167,6 +167,15 @@ def test_a_default_certificate_that_a_listener_cannot_use_is_not_chosen() -> Non
     assert blamed(found) == [("singleton", "defaultCertificateId")]
 
 
+def test_the_own_certificate_may_be_chosen_as_the_default_one() -> None:
+    before: Objects = {
+        "Certificate": {"own": certificate(is_self_signed=True)},
+        "NetworkListener": {"a": listener("a", "[::]:25", use_tls=True)},
+    }
+    chosen = SystemSettings(default_certificate_id=Id("own"))
+    assert change(before, {"SystemSettings": {"singleton": chosen}}) == []
+
+
 def test_there_are_no_more_listeners_than_the_workers_can_count_for() -> None:
     assert MOST_LISTENERS < MAX_SLOTS - 1
     there: Objects = {
@@ -221,6 +230,15 @@ def test_what_is_linked_cannot_go() -> None:
     (found,) = change(before, {"Certificate": {"c": None}})
     assert isinstance(found, Linked)
     assert found.linked == (ObjectRef("SystemSettings", Id("singleton")),)
+    assert "in use by SystemSettings:" in found.description
+
+
+def test_what_is_linked_is_told_by_whom_in_their_names() -> None:
+    users = {f"a{number}": account(f"user{number}") for number in range(7)}
+    (found,) = change({"Domain": {"d1": Domain(name="example.org")}, "Account": users}, {"Domain": {"d1": None}})
+    assert isinstance(found, Linked)
+    assert "in use by Account user0, Account user1, " in found.description
+    assert "Account user4 and 2 more: change or destroy those first" in found.description
 
 
 ORG: Objects = {"Domain": {"d1": Domain(name="example.org")}}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gatepost.cli.failure import CommandError, usage_error
 from gatepost.config.object_shape import ObjectShape, PropertyShape, did_you_mean
-from gatepost.config.wire_values import canonical_text, split_pointer
+from gatepost.config.wire_values import canonical_text, patched, split_pointer
 from gatepost.values.duration import parse_duration
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-
+_LEAST_WITHOUT_UNIT = 100  # ms; who writes 5 means seconds
 
 ReadText = Callable[[str], str]  # of a file by its name; `-` is standard input. Raises CommandError
 
@@ -52,11 +52,26 @@ def parse_conditions(shape: ObjectShape, conditions: Sequence[str]) -> dict[str,
         if separator and key == "id":
             raise usage_error("--where id: give the id as an argument instead")
         declared = _property(shape, condition, "--where", key)
-        value = text if declared.is_set else _typed(declared, text, "--where")
+        value = (
+            _known(declared, text)
+            if declared.choices
+            else text
+            if declared.is_set
+            else _typed(declared, text, "--where")
+        )
         found.append({declared.name: canonical_text(declared, value) if isinstance(value, str) else value})
     if len({name for item in found for name in item}) < len(found):
         return {"operator": "AND", "conditions": found}
     return {name: value for item in found for name, value in item.items()}
+
+
+def whole_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a new object, whose sets may be given by their members: `bind/[::]:25=true`."""
+    whole: dict[str, Any] = {}
+    for key, value in values.items():
+        root, *path = split_pointer(key)
+        whole[root] = patched(whole.get(root), path, value)
+    return whole
 
 
 def _parse(shape: ObjectShape, field: str, option: str) -> tuple[str, Any]:
@@ -114,6 +129,10 @@ def _boolean(declared: PropertyShape, text: str, option: str) -> bool:
 
 
 def _number(declared: PropertyShape, text: str, option: str) -> int | float:
+    if declared.is_duration and text.isdecimal() and 0 < int(text) < _LEAST_WITHOUT_UNIT:
+        raise _refused(
+            declared, text, option, f"without a unit it would be {text} milliseconds: write {text}ms or {text}s"
+        )
     if declared.is_duration and not text.isdecimal():
         try:
             return parse_duration(text)
@@ -133,6 +152,17 @@ def _number(declared: PropertyShape, text: str, option: str) -> int | float:
 def _choice(declared: PropertyShape, text: str) -> str:
     """The member in its own spelling; what is none is left to the server, which may know other names for it."""
     return next((choice for choice in declared.choices if choice.casefold() == text.casefold()), text)
+
+
+def _known(declared: PropertyShape, text: str) -> str | None:
+    """The member in its own spelling, where one that does not exist would be found nowhere."""
+    if text == "null" and declared.is_nullable and not declared.is_set:
+        return None
+    chosen = _choice(declared, text)
+    if chosen not in declared.choices:
+        hint = did_you_mean(text, declared.choices) or f"; it is one of {', '.join(declared.choices)}"
+        raise usage_error(f"--where {declared.name}: {text!r} is not one of its values{hint}")
+    return chosen
 
 
 def _set(declared: PropertyShape, text: str, option: str) -> dict[str, Any]:

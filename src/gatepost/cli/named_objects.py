@@ -39,6 +39,8 @@ def find_object(client: JmapClient, shape: ObjectShape, named: str) -> dict[str,
     if found:
         ids = ", ".join(item["id"] for item in found)
         raise CommandError(f"{len(found)} objects of type {shape.name} are called {named!r}; give one of the ids {ids}")
+    if shape.is_singleton:
+        raise CommandError(f"{shape.name} is a singleton and takes no id; `gatepost get {shape.name}` shows it")
     listed = f"`gatepost query {shape.name}` lists what there is"
     raise CommandError(
         f"there is no {shape.name} with the id{' or name' if label_property else ''} {named!r}; {listed}"
@@ -87,7 +89,11 @@ def selected(
         if where or any(name != SINGLETON_ID for name in named):
             raise usage_error(f"ID: {shape.name} is a singleton and takes neither an id nor --where")
         return client.get(shape, [SINGLETON_ID])
-    if bool(named) == bool(where):
+    if named and where:
+        raise usage_error(
+            f"ID: give the id or name of each {shape.name}, or --where key=value for all that match, not both"
+        )
+    if not named and not where:
         raise usage_error(f"ID: say which {shape.name}: give its id or name, or --where key=value")
     if named:
         return [find_object(client, shape, name) for name in named]

@@ -12,7 +12,7 @@ import typer
 from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation
 from gatepost.cli.completion import complete_object_name, complete_object_type
 from gatepost.cli.failure import usage_error
-from gatepost.cli.field_values import find_property, parse_fields
+from gatepost.cli.field_values import find_property, parse_fields, whole_values
 from gatepost.cli.named_objects import (
     conditions,
     find_matching,
@@ -76,7 +76,7 @@ def get(invocation: Invocation, object_name: ObjectName, object_id: Id = None) -
     if object_id is None and not shape.is_singleton:
         _print_list(invocation, shape, invocation.client.get_all(shape))
         return
-    item = find_object(invocation.client, shape, object_id or SINGLETON_ID)
+    item = find_object(invocation.client, shape, SINGLETON_ID if object_id is None else object_id)
     invocation.output.result(item)
     _print_object(invocation, shape, item)
 
@@ -131,7 +131,7 @@ def create(
     shape = find_shape(client, object_name)
     if shape.is_singleton:
         raise usage_error(f"OBJECT: {shape.name} is a singleton: it is always there; use `gatepost update`")
-    value = with_reference_ids(client, shape, parse_fields(shape, fields or (), _read_text))
+    value = with_reference_ids(client, shape, whole_values(parse_fields(shape, fields or (), _read_text)))
     answer = SetAnswer(client.set(shape, create={"new": value}, **set_options(is_dry_run, may_lock_out)))
     label = label_of(shape, value)
     refusals = answer.refusals({"new": f"{label} was not created"})

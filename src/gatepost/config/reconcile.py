@@ -283,7 +283,7 @@ class _Resolution:
     ) -> Step | None:
         ready = self._with_references(operation.line, view.shape, f"value/{local_name}", value)
         matching = view.matching(operation.match_on, ready)
-        if len(matching) > 1:
+        if len(matching) > 1 and view.shape.properties.keys() >= set(operation.match_on):
             found = f"{len(matching)} objects have these values of {', '.join(operation.match_on)}"
             self._problem(operation.line, f"value/{local_name}", f"{found}; name more properties in matchOn")
             return None

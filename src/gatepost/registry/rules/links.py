@@ -13,6 +13,8 @@ from gatepost.registry.problem import Problem, ProblemType
 from gatepost.registry.rules.finding import Finding, Linked, Unfit
 from gatepost.values.ids import Id
 
+_MOST_NAMED = 5
+
 
 def broken_links(proposal: Proposal) -> Iterator[Finding]:
     """Links that a touched object has to nothing, and destroyed objects that others link to."""
@@ -20,7 +22,8 @@ def broken_links(proposal: Proposal) -> Iterator[Finding]:
         if proposal.after.find(ref) is not None:
             yield from _dangling(proposal.after, ref)
         elif linked := tuple(_links_to(proposal.after, ref)):
-            names = ", ".join(f"{link.object_type} {link.id}" for link in linked[:5])
+            names = ", ".join(_called(proposal.after, link) for link in linked[:_MOST_NAMED])
+            names += f" and {len(linked) - _MOST_NAMED} more" if len(linked) > _MOST_NAMED else ""
             yield Linked(ref, linked, f"is in use by {names}: change or destroy those first")
 
 
@@ -38,6 +41,17 @@ def _dangling(configuration: Configuration, ref: ObjectRef) -> Iterator[Finding]
         if configuration.find(target) is None:
             words = f"there is no {target.object_type} with the id {target.id!r}"
             yield Unfit(ref, Problem(name, ProblemType.INVALID, words, target.id))
+
+
+def _called(configuration: Configuration, ref: ObjectRef) -> str:
+    """As people know it: by its name where it has one."""
+    object_type = OBJECT_TYPES[ref.object_type]
+    if object_type.is_singleton:
+        return ref.object_type
+    label = object_type.list_view.label_property
+    fields = msgspec.structs.asdict(configuration.objects[ref.object_type][ref.id])
+    name = fields[object_type.properties[label].field_name] if label else None
+    return f"{ref.object_type} {name or ref.id}"
 
 
 def _links_to(configuration: Configuration, target: ObjectRef) -> Iterator[ObjectRef]:

@@ -57,12 +57,13 @@ def _has_certificate_for_any_name(configuration: Configuration) -> bool:
 
 
 def _key_types_served(configuration: Configuration) -> set[KeyType | None]:
-    """Where a default certificate is set, the self-signed one is not served."""
-    has_default = configuration.settings.default_certificate_id in configuration.certificates
+    """Where another certificate is the default one, the self-signed one is not served."""
+    default_id = configuration.settings.default_certificate_id
+    has_default = default_id in configuration.certificates
     return {
         certificate.key_type
-        for certificate in configuration.certificates.values()
-        if not (has_default and certificate.is_self_signed)
+        for certificate_id, certificate in configuration.certificates.items()
+        if not (has_default and certificate.is_self_signed and certificate_id != default_id)
     }
 
 
