@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gatepost.management.applying import ApplyFailure
-from gatepost.management.jmap.capabilities import GATEPOST
 from gatepost.registry.problem import Problem, ProblemType
 from gatepost.registry.rules.finding import Finding, Forbidden, Linked, NameTaken, Unfit
 
@@ -21,23 +20,6 @@ class SetError:
 
     def to_wire(self) -> dict[str, object]:
         return {"type": self.type, "description": self.description, **self.members}
-
-    def to_wire_for(self, using: Collection[str]) -> dict[str, object]:
-        """For a client with these capabilities in `using`. One that does not know GATEPOST knows six types of validation
-        errors; some such clients cannot read an error of which one is of another type, or is `Invalid` and has no `value`."""
-        wire = self.to_wire()
-        found = wire.get("validationErrors")
-        if GATEPOST in using or not isinstance(found, list):
-            return wire
-        return wire | {"validationErrors": [_plain(each) for each in found]}
-
-
-_PLAIN_TYPES = frozenset({"Required", "MinLength", "MaxLength", "MinValue", "MaxValue", "Invalid"})
-
-
-def _plain(error: Mapping[str, object]) -> dict[str, object]:
-    type_name = error["type"] if error["type"] in _PLAIN_TYPES else ProblemType.INVALID.value
-    return {**error, "type": type_name, "value": error.get("value", "")}
 
 
 def invalid_properties(problems: Sequence[Problem]) -> SetError:
@@ -56,6 +38,8 @@ def _problem_to_wire(problem: Problem) -> dict[str, object]:
     }
     if problem.value is not None:
         wire["value"] = problem.value
+    elif problem.type is ProblemType.INVALID:
+        wire["value"] = ""  # administration clients exist that cannot read an error of this type without one
     if problem.limit is not None:
         wire |= {"limit": problem.limit, "required": problem.limit}
     return wire

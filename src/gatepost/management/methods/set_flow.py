@@ -326,7 +326,7 @@ def _answer(outcome: Outcome, context: MethodContext) -> dict[str, Any]:
     answer["destroyed"] = [item.key for item in done if item.operation is Operation.DESTROY] or None
     for operation, name in _REFUSED.items():
         refused = {
-            item.key: item.error.to_wire_for(context.using)
+            item.key: item.error.to_wire()
             for item in outcome.request.items
             if item.operation is operation and item.error is not None
         }
