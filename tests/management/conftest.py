@@ -16,6 +16,7 @@ import httpx
 import pytest
 from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 from tests.management.memory_history import MemoryHistory
+from tests.own_login_pace import own_login_pace
 
 from gatepost.control.connection_report import ConnectionReport
 from gatepost.mail.directory import DirectoryAccount
@@ -340,6 +341,7 @@ class Api:
             applier=self.server,
             connections=self.connections,
             request_turns=RequestTurns(_COUNTS.by_key, 0),
+            api_key_pace=own_login_pace(),
             authenticator=self.authenticator,
             hash_to_store=self._hash,
             delete_account_mail=self._delete_mail,

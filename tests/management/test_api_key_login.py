@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from tests.own_login_pace import own_login_pace
 
 from gatepost.management.api_key_login import ApiKeyLogin, KeyRefused
 from gatepost.management.api_key_token import hash_of_token, make_token
@@ -32,7 +33,9 @@ class World:
         self.slept: list[float] = []
         self.time = 0.0
         api.store.put(API_KEY, "ikey", ApiKey(name="k", account_id=Id("id-admin"), secret=hash_of_token(GOOD)))
-        self.login = ApiKeyLogin(api.store, lambda: datetime.now(UTC), sleep=self._sleep, clock=lambda: self.time)
+        self.login = ApiKeyLogin(
+            api.store, lambda: datetime.now(UTC), own_login_pace(), sleep=self._sleep, clock=lambda: self.time
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

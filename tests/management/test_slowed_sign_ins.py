@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.management.conftest import basic
+from tests.own_login_pace import own_login_pace
 
 from gatepost.mail.stored_directory import StoredDirectory
 from gatepost.management.app import make_app
@@ -23,7 +24,7 @@ def slept(api: Api) -> Any:
     async def sleep(duration: float) -> None:
         seconds.append(duration)
 
-    authenticator = PasswordAuthenticator(StoredDirectory(api.store), clock=lambda: 0.0, sleep=sleep)
+    authenticator = PasswordAuthenticator(StoredDirectory(api.store), own_login_pace(), clock=lambda: 0.0, sleep=sleep)
     object.__setattr__(api.parts, "authenticator", authenticator)  # the parts are frozen
     api.app = make_app(api.parts)
     yield seconds

@@ -9,11 +9,12 @@ from ipaddress import ip_address
 
 import argon2
 import pytest
+from tests.own_login_pace import own_login_pace
 
 from gatepost.mail.directory import DirectoryAccount, NoSuchRecipient
 from gatepost.session.authentication import PasswordAuthenticator, RecentLogins
 from gatepost.session.link import Peer
-from gatepost.session.login_pace import LoginPace, PaceSettings
+from gatepost.session.login_pace import PaceSettings
 from gatepost.session.password_hash import (
     PasswordVerifier,
     TooManyWaiting,
@@ -88,7 +89,7 @@ class Stage:
         self.authenticator = PasswordAuthenticator(
             self.directory,
             verifier=self.verifier,
-            pace=LoginPace(PaceSettings(free_per_name=2)),
+            pace=own_login_pace(PaceSettings(free_per_name=2)),
             clock=self.time.clock,
             sleep=self.time.sleep,
         )
@@ -201,7 +202,7 @@ async def test_a_full_queue_is_a_temporary_failure_that_is_held_against_nobody(s
 
 async def test_a_source_with_a_long_queue_is_turned_away_unheard() -> None:
     directory, verifier, time = OneAccountDirectory(), CountingVerifier(), Time()
-    pace = LoginPace(PaceSettings(free_per_source=1, first_delay=4.0, longest_queue=3.0))
+    pace = own_login_pace(PaceSettings(free_per_source=1, first_delay=4.0, longest_queue=3.0))
     authenticator = PasswordAuthenticator(directory, verifier=verifier, pace=pace, clock=time.clock, sleep=time.sleep)
     with pytest.raises(AuthenticationFailed):
         await authenticator.authenticate("alice", WRONG, PEER)

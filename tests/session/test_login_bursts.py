@@ -11,11 +11,12 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from tests.own_login_pace import own_login_pace
 
 from gatepost.mail.directory import DirectoryAccount, NoSuchRecipient
 from gatepost.session.authentication import PasswordAuthenticator
 from gatepost.session.link import Peer
-from gatepost.session.login_pace import LoginPace, PaceSettings
+from gatepost.session.login_pace import PaceSettings
 from gatepost.session.password_hash import PasswordVerifier, hash_password
 from gatepost.session.reactions import AuthenticationFailed
 from gatepost.values.ids import Id
@@ -67,7 +68,7 @@ class Door:
         self.verifier = GatedVerifier()
         self.delays: list[float] = []
         self.authenticator = PasswordAuthenticator(
-            Everybody(), verifier=self.verifier, pace=LoginPace(settings), clock=lambda: 1000.0, sleep=self._sleep
+            Everybody(), verifier=self.verifier, pace=own_login_pace(settings), clock=lambda: 1000.0, sleep=self._sleep
         )
 
     async def _sleep(self, seconds: float) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
+from tests.own_login_pace import own_login_pace
 
-from gatepost.session.login_pace import LoginPace, PaceSettings
+from gatepost.session.login_pace import Attempt, Full, LoginPace, PaceSettings
+from gatepost.transport.counter_page import CounterPage
 
 HERE = ip_address("192.0.2.7")
 THERE = ip_address("198.51.100.9")
@@ -14,7 +16,7 @@ THERE = ip_address("198.51.100.9")
 
 def pace(**changes: float) -> LoginPace:
     settings = {"free_per_source": 100, "free_per_name": 3, **changes}
-    return LoginPace(PaceSettings(**settings))  # type: ignore[arg-type]  # whole numbers stay whole
+    return own_login_pace(PaceSettings(**settings))  # type: ignore[arg-type]  # whole numbers stay whole
 
 
 def fail(pace: LoginPace, times: int, name: str = "alice", source: str = "192.0.2.7") -> None:
@@ -73,10 +75,41 @@ def test_addresses_of_one_ipv6_subnet_are_one_source_and_mapped_ones_are_ipv4() 
     assert slowed.turn(HERE, "x", 0.0) == 0.5
 
 
-@pytest.mark.parametrize(("others", "wait"), [(9, 0.5), (10, 0.0)])
-def test_the_table_is_bounded_and_drops_what_failed_longest_ago(others: int, wait: float) -> None:
-    slowed = pace(free_per_name=1, most_records=10)
-    fail(slowed, 1)
-    for number in range(others):
-        fail(slowed, 1, name=f"other{number}")
-    assert slowed.turn(THERE, "alice", 0.0) == wait
+def test_two_workers_judge_a_client_as_one() -> None:
+    page = CounterPage.create(2)
+    here, there = (LoginPace(page, row, "passwords", PaceSettings()) for row in range(2))
+    for number in range(4):
+        (here, there)[number % 2].failed(HERE, "alice", 0.0)
+    assert [each.turn(THERE, "alice", 0.0) for each in (here, there)] == [1.0, 2.0]
+    there.succeeded(HERE, "alice")
+    assert here.turn(HERE, "alice", 0.0) == 0.0
+    page.close()
+
+
+def test_what_is_under_way_at_another_worker_takes_places_until_that_worker_dies() -> None:
+    page = CounterPage.create(2)
+    here, there = (LoginPace(page, row, "passwords", PaceSettings()) for row in range(2))
+    assert all(isinstance(there.begin(THERE, "alice", 0.0), Attempt) for _ in range(3))
+    assert here.begin(HERE, "alice", 0.0) is Full.NAME
+    assert all(isinstance(there.begin(HERE, f"name{number}", 0.0), Attempt) for number in range(10))
+    assert here.begin(HERE, "bob", 0.0) is Full.SOURCE
+    page.clear_row(1)
+    assert isinstance(here.begin(HERE, "alice", 0.0), Attempt)
+    page.close()
+
+
+def test_kinds_of_logins_are_counted_apart() -> None:
+    page = CounterPage.create(1)
+    passwords, api_keys = (LoginPace(page, 0, kind, PaceSettings(free_per_source=1)) for kind in ("passwords", "keys"))
+    passwords.failed(HERE, "alice", 0.0)
+    assert api_keys.turn(HERE, "alice", 0.0) == 0.0
+    assert passwords.turn(HERE, "alice", 0.0) == 0.5
+    page.close()
+
+
+def test_a_name_that_is_an_address_and_text_that_is_no_unicode_are_names_like_others() -> None:
+    slowed = pace(free_per_source=1)
+    slowed.failed(HERE, "\ud800", 0.0)
+    assert slowed.turn(THERE, str(HERE), 0.0) == 0.0
+    fail(slowed, 2, name="\ud800", source=str(THERE))
+    assert slowed.turn(ip_address("203.0.113.1"), "\ud800", 0.0) == 0.5

@@ -37,14 +37,14 @@ class ApiKeyLogin:
         self,
         store: ConfigurationStore,
         now: Callable[[], datetime],
+        pace: LoginPace,
         *,
-        pace: LoginPace | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._now = now
-        self._pace = pace or LoginPace()
+        self._pace = pace
         self._sleep = sleep
         self._clock = clock
 

@@ -15,6 +15,7 @@ from gatepost.management.open_connections import OpenConnections
 from gatepost.management.request_turns import RequestTurns
 from gatepost.management.state_watch import StateWatch
 from gatepost.plan.plan import Plan
+from gatepost.session.login_pace import LoginPace
 from gatepost.session.reactions import Authenticator
 from gatepost.store.interface import ConfigurationStore
 from gatepost.values.ids import Id
@@ -35,6 +36,7 @@ class ManagementParts:
     connections: OpenConnections
     request_turns: RequestTurns
     authenticator: Authenticator
+    api_key_pace: LoginPace
     hash_to_store: Callable[[Secret, Secret | None], Awaitable[Secret]]
     delete_account_mail: Callable[[Id], Awaitable[None]]
     session_key: Secret

@@ -97,15 +97,15 @@ class PasswordAuthenticator:
     def __init__(
         self,
         directory: Directory,
+        pace: LoginPace,
         *,
         verifier: PasswordVerifier | None = None,
-        pace: LoginPace | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._directory = directory
         self._verifier = verifier or PasswordVerifier()
-        self._pace = pace or LoginPace()
+        self._pace = pace
         self._places = LoginPlaces(self._pace, clock)
         self._recent_logins = RecentLogins()
         self._clock = clock

@@ -12,8 +12,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from gatepost.session.login_pace import LoginPace, source_key
+from gatepost.session.login_pace import Attempt, Full, LoginPace, source_key
 from gatepost.values.ip_mask import IpAddress
+
+# The attempt that makes room may end at another worker, so the first of a line looks again and again; seconds.
+_FIRST_PAUSE = 0.01
+_LONGEST_PAUSE = 0.32
 
 
 class NoPlace(Exception):
@@ -21,7 +25,7 @@ class NoPlace(Exception):
 
 
 class LoginPlaces:
-    """The places of one worker; `pace` knows how many there are."""
+    """Who waits at one worker for a place; `pace` knows how many there are at all of them together."""
 
     def __init__(self, pace: LoginPace, clock: Callable[[], float]) -> None:
         self._pace = pace
@@ -34,65 +38,63 @@ class LoginPlaces:
         """A place for an attempt, as long as it is looked at; gives whether it had to wait. Raises NoPlace.
 
         For its name it waits no longer than a failure of that name delays a login: nobody can keep its owner out."""
-        has_waited = await self._wait(source, login_name)
-        self._pace.begin(source, login_name)
+        attempt, has_waited = await self._begun(source, login_name)
         try:
             yield has_waited
         finally:
-            self._pace.end(source, login_name)
-            self._of_sources.tell(source_key(source))
-            self._of_names.tell(login_name)
+            self._pace.end(attempt)
 
-    async def _wait(self, source: IpAddress, login_name: str) -> bool:
+    async def _begun(self, source: IpAddress, login_name: str) -> tuple[Attempt, bool]:
         begun = asyncio.get_running_loop().time()
-        has_waited = is_name_overdue = False
-        while True:
-            if not self._source_has_room(source):
-                until = begun + self._pace.settings.longest_queue
-                if not await self._of_sources.wait(source_key(source), lambda: self._source_has_room(source), until):
-                    raise NoPlace
-            elif not is_name_overdue and not self._name_has_room(login_name):
-                until = begun + self._pace.settings.longest_delay
-                is_name_overdue = not await self._of_names.wait(
-                    login_name, lambda: self._name_has_room(login_name), until
-                )
-            else:
-                return has_waited
+        is_name_overdue = False
+
+        def begin() -> Attempt | Full:
+            return self._pace.begin(source, login_name, self._clock(), is_name_overdue=is_name_overdue)
+
+        outcome, has_waited = begin(), False
+        while not isinstance(outcome, Attempt):
             has_waited = True
-
-    def _source_has_room(self, source: IpAddress) -> bool:
-        return self._pace.source_has_room(source, self._clock())
-
-    def _name_has_room(self, login_name: str) -> bool:
-        return self._pace.name_has_room(login_name, self._clock())
+            settings = self._pace.settings
+            if outcome is Full.SOURCE:
+                outcome = await self._of_sources.wait(
+                    source_key(source), begin, outcome, begun + settings.longest_queue
+                )
+                if outcome is Full.SOURCE:
+                    raise NoPlace
+            else:
+                outcome = await self._of_names.wait(login_name, begin, outcome, begun + settings.longest_delay)
+                if outcome is Full.NAME:
+                    is_name_overdue = True
+                    outcome = begin()
+        return outcome, has_waited
 
 
 class _Lines:
-    """Who waits for what. The first of a line goes when it may; those behind it are not asked before."""
+    """Who waits for what. The first of a line looks whether it may go; those behind it wait for it to have left."""
 
     def __init__(self) -> None:
         self._lines: dict[str, deque[asyncio.Event]] = {}
 
-    async def wait(self, key: str, may_go: Callable[[], bool], until: float) -> bool:
-        """Whether it may go; False when it is `until` (the loop's time). Nothing else runs before the caller goes on."""
+    async def wait(self, key: str, begin: Callable[[], Attempt | Full], lacking: Full, until: float) -> Attempt | Full:
+        """What `begin` gives as soon as that is not `lacking`; `lacking` when it is `until` (the loop's time). Nothing else runs
+        between an Attempt that has begun and the caller."""
         line, me = self._lines.setdefault(key, deque()), asyncio.Event()
         line.append(me)
         try:
             async with asyncio.timeout_at(until):
-                while line[0] is not me or not may_go():
-                    me.clear()
+                if line[0] is not me:
                     await me.wait()
+                pause = _FIRST_PAUSE
+                while (outcome := begin()) is lacking:
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
         except TimeoutError:
-            return False
+            return lacking
         else:
-            return True
+            return outcome
         finally:
             line.remove(me)
             if not line:
                 del self._lines[key]
-            self.tell(key)
-
-    def tell(self, key: str) -> None:
-        """Something has changed for those who wait there."""
-        if key in self._lines:
-            self._lines[key][0].set()
+            elif not line[0].is_set():
+                line[0].set()

@@ -13,8 +13,9 @@ import mmap
 import os
 from enum import IntEnum
 
-from gatepost.transport import counts_by_key
+from gatepost.transport import counts_by_key, failures_by_key
 from gatepost.transport.counts_by_key import CountsByKey
+from gatepost.transport.failures_by_key import FailuresByKey
 
 SERVER_SLOT = 0  # the whole server
 MAX_SLOTS = 4096
@@ -88,8 +89,8 @@ _CACHE_LINE = 8  # numbers
 _ROW = -(-len(Cell) // _CACHE_LINE) * _CACHE_LINE  # two workers never write to the same line
 _OCTETS = 8
 # Two versions of the server that have the same numbers here may count in one page. New cells are put at the end; whatever
-# else is changed about the page or the table behind it asks for another first number.
-LAYOUT = (1, _HEADER, MAX_SLOTS, _ROW, *counts_by_key.LAYOUT)
+# else is changed about the page or the tables behind it asks for another first number.
+LAYOUT = (1, _HEADER, MAX_SLOTS, _ROW, *counts_by_key.LAYOUT, *failures_by_key.LAYOUT)
 _ROWS_FOR_EACH_WORKER = 4  # a successor counts in a row of its own while connections of the one before it live on
 _LEAST_ROWS = 256
 
@@ -106,9 +107,10 @@ class CounterPage:
         self.descriptor = descriptor
         self.rows = rows
         numbers_size = _numbers_size(rows)
-        self._memory = memory = mmap.mmap(descriptor, numbers_size + counts_by_key.size(rows))
+        self._memory = memory = mmap.mmap(descriptor, _size(rows))
         self._numbers = memoryview(memory)[:numbers_size].cast("q")
         self.by_key = CountsByKey(descriptor, memory, numbers_size, rows, lambda: self.rows_in_use)
+        self.failures = FailuresByKey(descriptor, memory, numbers_size + counts_by_key.size(rows))
         self._slot_width = rows * _ROW
 
     @classmethod
@@ -116,9 +118,10 @@ class CounterPage:
         """A page with no caps set, all counts zero, and rows for `worker_count` workers in use."""
         rows = max(_LEAST_ROWS, worker_count * _ROWS_FOR_EACH_WORKER)
         descriptor = os.memfd_create("gatepost-counters", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, _numbers_size(rows) + counts_by_key.size(rows))
+        os.ftruncate(descriptor, _size(rows))
         page = cls(descriptor, rows)
         page.by_key.choose_hash_key()
+        page.failures.choose_hash_key()
         page.use_rows(worker_count)
         page.numbers[_SLOTS_IN_USE] = SERVER_SLOT + 1
         for slot in range(MAX_SLOTS):
@@ -129,6 +132,7 @@ class CounterPage:
         """Give memory and descriptor back, in a process that goes on; nobody may count any more."""
         self._numbers.release()
         self.by_key.release()
+        self.failures.release()
         self._memory.close()
         os.close(self.descriptor)
 
@@ -282,3 +286,7 @@ class ConnectionCounter:
 
 def _numbers_size(rows: int) -> int:
     return (_FIRST_CELL + MAX_SLOTS * rows * _ROW) * _OCTETS
+
+
+def _size(rows: int) -> int:
+    return _numbers_size(rows) + counts_by_key.size(rows) + failures_by_key.SIZE

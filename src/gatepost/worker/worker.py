@@ -38,6 +38,7 @@ from gatepost.control.messages import (
 from gatepost.control.notices import Neighbours
 from gatepost.management.request_turns import RequestTurns
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT, Plan, ProtocolName
+from gatepost.session.login_pace import LoginPace
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import AccessLog, NoAccessLog
 from gatepost.telemetry.events import Event
@@ -91,6 +92,8 @@ class Worker:
         self.applier = ChannelApplier(self._send, page)
         self.connections = ConnectionQuestions(self._send)
         self.request_turns = RequestTurns(page.by_key, row)
+        self.password_pace = LoginPace(page, row, "passwords")
+        self.api_key_pace = LoginPace(page, row, "API keys")
         self._reports = ConnectionReports(self._all_listeners, self._send)
 
     def begin(self) -> None:
