@@ -157,7 +157,7 @@ def test_each_kind_of_field_is_edited_and_what_the_server_refuses_stands_at_its_
     expect(page.get_by_role("alert").filter(has_text="Not accepted: Bind addresses.")).to_be_visible()
     pages.button(f"Remove {address}").click()
     pages.button("Create listener").click()
-    expect(page.locator("[data-property=name] .error")).to_contain_text("exists already")
+    expect(page.locator("[data-property=name] .error")).to_contain_text("another listener has this name")
     pages.field("Name").fill("every-kind")
     pages.button("Create listener").click()
     expect(pages.heading("every-kind")).to_be_visible()
