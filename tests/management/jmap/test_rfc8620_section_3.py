@@ -55,6 +55,7 @@ async def test_3_3_only_methods_of_capabilities_in_using_are_there(api: Api) -> 
     get = ["x:Domain/get", {"accountId": "id-admin", "ids": None}, "c"]
     without = (await send(api, {"using": [CORE], "methodCalls": [get]}))["methodResponses"]
     assert without[0][1]["type"] == "unknownMethod"
+    assert without[0][1]["description"] == "this method needs urn:stalwart:jmap in using"
     both = (await send(api, {"using": USING, "methodCalls": [get]}))["methodResponses"]
     assert both[0][0] == "x:Domain/get"
 

@@ -99,8 +99,10 @@ class JmapEngine:
         self, call: Invocation, context: MethodContext, references: ResultReferences, responses: list[Invocation]
     ) -> dict[str, Any]:
         method = self._methods.get(call.name)
-        if method is None or method.capability not in context.using:
-            raise MethodError("unknownMethod", "there is no method of this name among the capabilities in using")
+        if method is None:
+            raise MethodError("unknownMethod", "there is no method of this name")
+        if method.capability not in context.using:
+            raise MethodError("unknownMethod", f"this method needs {method.capability} in using")
         return await method.run(references.resolve(call.arguments, responses), context)
 
 
