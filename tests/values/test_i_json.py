@@ -26,6 +26,9 @@ from gatepost.values.i_json import UnfitJsonError, parse_i_json
         (r'{"\uFFFE":1}', ""),
         ('["\uffff"]', ""),
         ('["\U0010ffff"]', ""),
+        ('["\ufdef"]', ""),
+        ('["\U0001fffe"]', ""),
+        ('["\U000effff"]', ""),
         (r'["\ud83f\udffe"]', ""),
         ("[" * 100_000, ""),
     ],
@@ -45,7 +48,8 @@ def test_what_two_readers_could_take_for_different_things_is_refused(text: str, 
         "9" * 309,
         '"\U0001f600"',
         r'"\ufffd\\ufffe"',
-        '"\ufdcf\ufffd"',
+        '"\ufdcf\ufdf0\ufffd"',
+        '"\uefff\U0001bfff\U0007bffe\uffbf"',  # octets of noncharacters, in other places
     ],
 )
 def test_everything_else_is_as_it_stands(text: str) -> None:

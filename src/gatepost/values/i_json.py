@@ -12,9 +12,10 @@ from collections import Counter
 
 _LONGEST_INTEGER = 309  # characters; a longer one is beyond what a double can hold (RFC 7493 section 2.2)
 _ESCAPED_SUSPECT = re.compile(r"\\u(?:[dD][89a-fA-F]|[fF][dD][dDeE]|[fF]{3}[eEfF])")  # a surrogate or a noncharacter
-_NONCHARACTER = re.compile(
-    "[\ufdd0-\ufdef" + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)) + "]"
-)  # the 66 of Unicode
+_NONCHARACTER = re.compile(  # the 66 of Unicode, in UTF-8: U+FDD0 to U+FDEF, and the last two of each plane
+    rb"\xef(?:\xb7[\x90-\xaf]|\xbf[\xbe\xbf])|[\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf]"
+)
+_OF_NONCHARACTERS = (b"\xef\xb7", b"\xbf\xbe", b"\xbf\xbf")  # looking for these takes a fifth of the time
 _SHOWN = 40  # characters of what is wrong
 
 
@@ -40,11 +41,10 @@ def parse_i_json(text: str) -> object:
 
 def _refuse_unfit_characters(text: str, value: object) -> None:
     """RFC 7493 section 2.1. Raises UnicodeEncodeError for a surrogate, UnfitJsonError for a noncharacter."""
-    text.encode()  # what has been read of standard input may have half pairs that are not escaped
+    octets = text.encode()  # what has been read of standard input may have half pairs that are not escaped
     if _ESCAPED_SUSPECT.search(text):
-        text = json.dumps(value, ensure_ascii=False)
-        text.encode()
-    if not text.isascii() and _NONCHARACTER.search(text):
+        octets = json.dumps(value, ensure_ascii=False).encode()
+    if any(each in octets for each in _OF_NONCHARACTERS) and _NONCHARACTER.search(octets):
         raise UnfitJsonError("a text has a code point that is no character")
 
 

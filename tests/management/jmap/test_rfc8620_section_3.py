@@ -114,12 +114,13 @@ async def test_3_5_an_argument_that_is_left_out_is_null(api: Api) -> None:
         ({"using": [*USING, "urn:example:unknown"], "methodCalls": []}, "unknownCapability", None),
         ({"using": USING, "methodCalls": [ECHO] * 3}, "limit", "maxCallsInRequest"),
         (b" " * 1001, "limit", "maxSizeRequest"),
+        ({"using": USING, "methodCalls": [["Core/echo", {"a": [[]] * 50}, "c"]]}, "limit", "maxValuesInRequest"),
     ],
 )
 async def test_3_6_1_a_request_that_cannot_be_taken_gets_a_problem_document(
     document: object, kind: str, limit: str | None, make_api: Callable[..., Api]
 ) -> None:
-    answer = await make_api(max_calls_in_request=2, max_size_request=1000).post(document)
+    answer = await make_api(max_calls_in_request=2, max_size_request=1000, max_values_in_request=100).post(document)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     problem = answer.json()
     assert (problem["type"], problem["status"], problem.get("limit")) == (URN + kind, 400, limit)

@@ -64,6 +64,13 @@ async def test_2_the_session_is_for_who_has_signed_in(api: Api) -> None:
     assert answer.headers["www-authenticate"]
 
 
+async def test_2_a_limit_that_the_rfc_does_not_know_is_in_our_own_capability(api: Api) -> None:
+    most = (await session(api))["capabilities"][OURS]["maxValuesInRequest"]
+    octets = b"[" + b"0," * most + b"0]"
+    refused = await api.post(octets)
+    assert (refused.status_code, refused.json()["limit"]) == (400, "maxValuesInRequest")
+
+
 async def test_2_the_core_capability_has_every_limit(api: Api) -> None:
     core = (await session(api))["capabilities"][CORE]
     numbers = {name: value for name, value in core.items() if name != "collationAlgorithms"}

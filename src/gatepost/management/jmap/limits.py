@@ -1,4 +1,4 @@
-"""The limits that the core capability announces and the engine enforces (RFC 8620 section 2)."""
+"""The limits that the capabilities announce and the engine enforces (RFC 8620 section 2)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Limits:
     max_calls_in_request: int = 64
     max_objects_in_get: int = 1000
     max_objects_in_set: int = 500
+    max_values_in_request: int = 50_000  # of JSON: reading them keeps everybody else of the worker waiting
 
     def capability(self) -> dict[str, object]:
         """The value of `urn:ietf:params:jmap:core`. Uploads are not offered yet: their limits are 0."""
@@ -29,3 +30,7 @@ class Limits:
             "maxObjectsInSet": self.max_objects_in_set,
             "collationAlgorithms": list(COLLATIONS),
         }
+
+    def capability_of_ours(self) -> dict[str, object]:
+        """The value of `urn:gatepost:jmap`: limits that RFC 8620 has no names for."""
+        return {"maxValuesInRequest": self.max_values_in_request}

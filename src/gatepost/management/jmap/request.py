@@ -33,6 +33,8 @@ def parse_request(octets: bytes, limits: Limits) -> Request:
     """Raises RequestError: notJSON, notRequest, unknownCapability, limit."""
     if len(octets) > limits.max_size_request:
         raise over_limit("maxSizeRequest", limits.max_size_request)
+    if _most_values(octets) > limits.max_values_in_request:
+        raise over_limit("maxValuesInRequest", limits.max_values_in_request)
     value = parse_i_json(octets)
     if not isinstance(value, dict):
         raise not_request("the request must be an object with the members using and methodCalls")
@@ -43,6 +45,12 @@ def parse_request(octets: bytes, limits: Limits) -> Request:
     if len(calls) > limits.max_calls_in_request:
         raise over_limit("maxCallsInRequest", limits.max_calls_in_request)
     return Request(using, tuple(_invocation(call) for call in calls), _created_ids(value.get("createdIds")))
+
+
+def _most_values(octets: bytes) -> int:
+    """How many values there can be at most: before each of them stands a comma, a bracket, or a name and a colon behind one of
+    these. They are counted without reading, which is what costs; so those within texts count too."""
+    return sum(map(octets.count, (b",", b"[", b"{")))
 
 
 def _using(value: object) -> frozenset[str]:

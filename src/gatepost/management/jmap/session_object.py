@@ -25,7 +25,7 @@ def session_object(caller: Caller, limits: Limits, base_url: str) -> dict[str, A
         "capabilities": {
             CORE: limits.capability(),
             CONFIGURATION: {},
-            GATEPOST: {},
+            GATEPOST: limits.capability_of_ours(),
         },
         "accounts": {caller.account_id: account},
         "primaryAccounts": dict.fromkeys(OFFERED, caller.account_id),
@@ -45,5 +45,7 @@ def session_state(caller: Caller, limits: Limits) -> str:
 
 @lru_cache(maxsize=256)
 def _state_of(account_id: str, login_name: str, role: str, limits: Limits) -> str:
-    seen = msgspec.json.encode([account_id, login_name, role, OFFERED, limits.capability()])
+    seen = msgspec.json.encode(
+        [account_id, login_name, role, OFFERED, limits.capability(), limits.capability_of_ours()]
+    )
     return hashlib.sha256(seen).hexdigest()[:16]
