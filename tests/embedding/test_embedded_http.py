@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import httpx
 import pytest
@@ -115,6 +115,31 @@ async def test_an_application_that_cannot_start_is_not_listened_for() -> None:
         async with gatepost.listen([WEB], http=Starlette(lifespan=lifespan)):
             pass
     assert open_descriptors() == before
+
+
+async def test_an_application_that_takes_too_long_to_start_is_cancelled_with_who_waits_for_it() -> None:
+    was_cancelled = asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            was_cancelled.set()
+        yield
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1), gatepost.listen([WEB], http=Starlette(lifespan=lifespan)):
+            pass
+    assert was_cancelled.is_set()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_what_is_no_application_is_refused_at_the_start() -> None:
+    wrong: Any = "module:application"
+    with pytest.raises(TypeError, match="http= takes an ASGI application, not 'module:application'"):
+        async with gatepost.listen([WEB], http=wrong):
+            pass
 
 
 async def test_a_fault_of_the_application_is_a_500_and_a_record_of_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -351,6 +351,69 @@ async def test_a_handler_that_never_ends_is_cancelled_when_the_time_is_over(is_g
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize("times", [1, 50], ids=["once", "again and again"])
+async def test_who_is_cancelled_on_leaving_waits_for_nobody_and_leaves_nothing_behind(times: int) -> None:
+    before, has_begun, was_cancelled = open_descriptors(), asyncio.Event(), asyncio.Event()
+
+    async def never(message: SmtpMessage) -> None:
+        has_begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            was_cancelled.set()
+
+    async def leave_with_a_client_there() -> None:
+        async with gatepost.listen([listener()], smtp=never, drain_timeout=600) as server:
+            _, writer = await asyncio.open_connection(*server.address("in"))
+            writers.append(writer)
+            writer.write(b"HELO me\r\nMAIL FROM:<>\r\nRCPT TO:<b@here.example>\r\nBDAT 3 LAST\r\nx\r\n")
+            await asyncio.wait_for(has_begun.wait(), 15)
+            is_leaving.set()
+
+    writers, is_leaving = list[asyncio.StreamWriter](), asyncio.Event()
+    leaving = asyncio.create_task(leave_with_a_client_there())
+    await is_leaving.wait()
+    for _ in range(times):
+        await asyncio.sleep(0)
+        leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(leaving, 15)
+    assert was_cancelled.is_set()
+    writers[0].close()
+    await asyncio.wait([asyncio.ensure_future(writers[0].wait_closed())], timeout=15)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert open_descriptors() == before
+
+
+async def test_a_server_that_has_ended_says_so_at_once() -> None:
+    async with gatepost.listen([listener()], smtp=accept) as server:
+        pass
+    for ask in (
+        lambda: server.update("in", max_connections=5),
+        lambda: server.add(listener("more")),
+        lambda: server.remove("in"),
+        lambda: server.status("in"),
+        lambda: server.update_settings(max_connections=5),
+    ):
+        with pytest.raises(RuntimeError, match="the server has ended"):
+            await ask()
+
+
+async def test_addresses_may_be_given_as_they_are_told() -> None:
+    wanted = Address("127.0.0.1", free_port())
+    async with gatepost.listen([Listener(name="in", bind=[wanted])], smtp=accept) as server:
+        assert server.addresses("in") == (wanted,)
+        await server.update("in", bind=[*server.addresses("in"), "127.0.0.1:0"])
+        assert server.address("in") == wanted
+
+
+async def test_a_listener_keeps_its_name() -> None:
+    changes: typing.Any = {"name": "other"}
+    async with gatepost.listen([listener()], smtp=accept) as server:
+        with pytest.raises(Refused, match="name: cannot be changed"):
+            await server.update("in", **changes)
+
+
 def test_the_log_of_the_program_is_left_as_it_is() -> None:
     """In a process of its own: what is imported and set up counts."""
     program = """

@@ -8,7 +8,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -188,14 +188,40 @@ async def test_an_answer_that_is_none_takes_no_mail(answer: Answer, caplog: pyte
     assert "handler.failed" in caplog.text
 
 
-async def test_a_function_that_is_not_awaited_takes_no_mail(caplog: pytest.LogCaptureFixture) -> None:
-    def forgot_async(message: SmtpMessage) -> None:
-        del message
+async def test_a_function_need_not_be_async() -> None:
+    taken: list[SmtpMessage] = []
+    async with gatepost.listen([IN_CLEAR], smtp=taken.append) as server:
+        await blocking(send, server.address("in"), "b@here.example")
+    assert [message.recipients for message in taken] == [("b@here.example",)]
 
-    async with gatepost.listen([IN_CLEAR], smtp=forgot_async) as server:  # type: ignore[arg-type]
-        with pytest.raises(smtplib.SMTPDataError) as refused:
+
+@pytest.mark.parametrize("wrong", ["a text", object(), Recorder])
+async def test_what_can_take_no_message_is_refused_at_the_start(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="smtp= takes a function, or an object of a class"):
+        async with gatepost.listen([IN_CLEAR], smtp=wrong):
+            pass
+
+
+@pytest.mark.parametrize("asked", ["message", "recipient"])
+async def test_a_handler_whose_own_task_was_cancelled_has_failed_and_the_client_is_told(
+    asked: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def wait_for_what_is_cancelled() -> Reply | None:
+        task = asyncio.ensure_future(asyncio.Event().wait())
+        task.cancel()
+        await task
+        return None
+
+    class Cancelled(Recorder):
+        async def recipient(self, recipient: str, sender: str, client: SmtpClient, /) -> Reply | None:
+            return await wait_for_what_is_cancelled() if asked == "recipient" else None
+
+        async def message(self, message: SmtpMessage, /) -> Answer:
+            return await wait_for_what_is_cancelled()
+
+    async with gatepost.listen([IN_CLEAR], smtp=Cancelled()) as server:
+        with pytest.raises((smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused), match="451"):
             await blocking(send, server.address("in"), "b@here.example")
-    assert refused.value.smtp_code == 451
     assert "handler.failed" in caplog.text
 
 

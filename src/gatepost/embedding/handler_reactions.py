@@ -6,7 +6,9 @@ server. Code of the program runs here: whatever it raises or returns, the conver
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from typing import TypeVar
 
 from gatepost.embedding.smtp_handler import (
     Address,
@@ -31,6 +33,8 @@ from gatepost.transport.connection_info import Endpoint
 from gatepost.values.ids import Id
 from gatepost.worker.connection import Connection
 from gatepost.worker.sessions import MakeParts, smtp_settings
+
+T = TypeVar("T")
 
 _TAKEN = Reply(250, "2.0.0", "Message taken")
 
@@ -110,7 +114,7 @@ class HandlerReactions:
 
     async def _verdict(self, verdict: Awaitable[object]) -> Reply | None:
         try:
-            return _reply(await verdict)
+            return _reply(await _said(verdict))
         except Exception as error:
             self._log(error)
             return TEMPORARY_FAILURE
@@ -125,7 +129,9 @@ class HandlerReactions:
         credentials = event.credentials
         name, password = credentials.login_name, credentials.password.reveal()
         try:
-            is_right = self._authenticate is not None and await self._authenticate(name, password, self._client())
+            is_right = self._authenticate is not None and await _said(
+                self._authenticate(name, password, self._client())
+            )
         except Exception as error:
             self._log(error)
             self._engine.reject(LOGIN_TEMPORARILY_REFUSED)
@@ -148,7 +154,7 @@ class HandlerReactions:
             protocol=event.with_keyword,
         )
         try:
-            replies = _replies(await self._handler.message(message), recipients)
+            replies = _replies(await _said(self._handler.message(message)), recipients)
         except Exception as error:
             self._log(error)
             replies = [TEMPORARY_FAILURE] * len(recipients)
@@ -174,6 +180,18 @@ class HandlerReactions:
             proxy_header=info.proxy_header,
             login_name=self._login_name if self._engine.is_authenticated else None,
         )
+
+
+async def _said(answer: Awaitable[T]) -> T:
+    """What the program says. Where something that it waits for is cancelled, that is its failure, and not the end of the
+    conversation."""
+    try:
+        return await answer
+    except asyncio.CancelledError as error:
+        conversation = asyncio.current_task()
+        if conversation is None or conversation.cancelling():
+            raise
+        raise RuntimeError("what the handler waited for was cancelled") from error
 
 
 def _text(path: Path | None) -> str:

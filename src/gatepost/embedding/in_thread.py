@@ -153,7 +153,9 @@ class MailServerInThread:
         """See MailServer."""
         self._do(self._server.add(*listeners))
 
-    def update(self, name: str, *, bind: Collection[str] | None = None, **changes: Unpack[ListenerFields]) -> None:
+    def update(
+        self, name: str, /, *, bind: Collection[str | Address] | None = None, **changes: Unpack[ListenerFields]
+    ) -> None:
         """See MailServer."""
         self._do(self._server.update(name, bind=bind, **changes))
 

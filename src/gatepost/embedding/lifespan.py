@@ -29,7 +29,12 @@ class Lifespan:
     async def start(self) -> None:
         """Returns when the application is ready. Raises StartupFailed."""
         self._task = asyncio.create_task(self._run())
-        answer = await self._answer_to("lifespan.startup")
+        try:
+            answer = await self._answer_to("lifespan.startup")
+        except asyncio.CancelledError:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            raise
         if answer is not None and answer["type"] == "lifespan.startup.failed":
             self._task = None
             raise StartupFailed(
@@ -47,11 +52,11 @@ class Lifespan:
         assert self._task is not None  # noqa: S101 - start() comes first
         self._to_application.put_nowait({"type": event})
         answer = asyncio.ensure_future(self._from_application.get())
-        await asyncio.wait([answer, self._task], return_when=asyncio.FIRST_COMPLETED)
-        if answer.done():
-            return answer.result()
-        answer.cancel()
-        return None
+        try:
+            await asyncio.wait([answer, self._task], return_when=asyncio.FIRST_COMPLETED)
+            return answer.result() if answer.done() else None
+        finally:
+            answer.cancel()
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}

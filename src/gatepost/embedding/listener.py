@@ -13,6 +13,7 @@ from typing import Literal, TypedDict, TypeVar, Unpack
 import msgspec
 
 from gatepost.embedding.refused import Objection, Refused
+from gatepost.embedding.smtp_handler import Address
 from gatepost.registry.declaration import SINGLETON_ID, ObjectType
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
 from gatepost.registry.patch import candidate_of_update
@@ -77,7 +78,7 @@ class Listener:
     Listener(name='in', bind=('127.0.0.1:0',), protocol='smtp', max_connections=10)
     """
 
-    def __init__(self, *, name: str, bind: Collection[str], **fields: Unpack[ListenerFields]) -> None:
+    def __init__(self, *, name: str, bind: Collection[str | Address], **fields: Unpack[ListenerFields]) -> None:
         self.name = name
         self.bind = _several(bind)
         self.fields = fields
@@ -98,7 +99,7 @@ def new_listener(listener: Listener) -> NetworkListener:
 
 
 def changed_listener(
-    current: NetworkListener, bind: Collection[str] | None, fields: Mapping[str, object]
+    current: NetworkListener, bind: Collection[str | Address] | None, fields: Mapping[str, object]
 ) -> NetworkListener:
     """The object as it is to be from now on. Raises Refused."""
     wire = _wire(NETWORK_LISTENER, fields)
@@ -118,9 +119,11 @@ def changed_settings(current: SystemSettings, fields: Mapping[str, object]) -> S
     return _fit("settings", candidate_of_update(SYSTEM_SETTINGS, SINGLETON_ID, current, wire, datetime.now(UTC)))
 
 
-def _several(bind: Collection[str]) -> tuple[str, ...]:
-    """A single address is a collection of characters to Python, and a slip of the pen."""
-    return (bind,) if isinstance(bind, str) else tuple(bind)
+def _several(bind: Collection[str | Address]) -> tuple[str, ...]:
+    """As text. A single address is a collection to Python, and a slip of the pen."""
+    if isinstance(bind, str | Address):
+        return (str(bind),)
+    return tuple(str(each) if isinstance(each, Address) else each for each in bind)
 
 
 def _with_addresses(
@@ -135,7 +138,7 @@ def _with_addresses(
 
 
 def _asks_for_a_port(address: str) -> bool:
-    return address.endswith(":0")
+    return isinstance(address, str) and address.endswith(":0")  # what is no text is refused by the registry
 
 
 def _with_port_0(name: str, address: str) -> SocketAddress:

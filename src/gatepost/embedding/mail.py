@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 
 from gatepost.compose.mail_sessions import give_mail_sessions
 from gatepost.embedding.configuration import CertificatePair, first_configuration
+from gatepost.embedding.leaving import to_the_end
 from gatepost.embedding.listener import (
     Listener,
     ListenerFields,
@@ -107,27 +108,27 @@ class MailServer:
         if double := {name for name in names if name in self._listeners or names.count(name) > 1}:
             raise Refused(*(name_taken(name) for name in sorted(double)))
         try:
-            wanted = {each.name: with_ports(self._process.node.table, new_listener(each)) for each in listeners}
+            wanted = {each.name: with_ports(self._process.table, new_listener(each)) for each in listeners}
             creates = {f"l{number}": _wire(listener) for number, listener in enumerate(wanted.values())}
             answer = await self.api("x:NetworkListener/set", {"create": creates})
         finally:
-            self._process.node.table.release_reserved()
+            self._process.table.release_reserved()
         for number, (name, listener) in enumerate(wanted.items()):
             if (created := (answer["created"] or {}).get(f"l{number}")) is not None:
                 self._listeners[name] = Id(created["id"]), listener
         _raise_refused(answer["notCreated"], {Id(f"l{number}"): name for number, name in enumerate(wanted)})
 
     async def update(
-        self, name: str, *, bind: Collection[str] | None = None, **changes: Unpack[ListenerFields]
+        self, name: str, /, *, bind: Collection[str | Address] | None = None, **changes: Unpack[ListenerFields]
     ) -> None:
         """Other fields of a listener, through the management API. Raises Refused, LookupError."""
         listener_id, current = self._listener(name)
         try:
-            wanted = with_ports(self._process.node.table, changed_listener(current, bind, changes))
+            wanted = with_ports(self._process.table, changed_listener(current, bind, changes))
             arguments = {"update": {listener_id: _wire(wanted)}, "allowLockOut": True}
             answer = await self.api("x:NetworkListener/set", arguments)
         finally:
-            self._process.node.table.release_reserved()
+            self._process.table.release_reserved()
         _raise_refused(answer["notUpdated"], {listener_id: name})
         self._listeners[name] = listener_id, wanted
 
@@ -217,14 +218,14 @@ async def mail_server(
         (directory / _CERTIFICATE_FILE).write_text(served.certificate or "")
         watches = MailboxWatch(_nobody_else), StateWatch(_nobody_else)
         store = _opened(directory, *watches)
-        stack.push_async_callback(store.close)
+        stack.push_async_callback(to_the_end, store.close)
         await ensure_web_session_key(store.configuration)
         process = OneProcess(derive(first, await store.configuration.commit(writes_of(first))))
-        stack.push_async_callback(process.close, drain_timeout)
+        stack.push_async_callback(to_the_end, partial(process.close, drain_timeout), process.cut_off)
         await process.open()
         sessions, authenticator = await give_mail_sessions(process.worker, store, *watches, hash_password)
         process.serve(sessions)
-        stack.push_async_callback(asyncio.to_thread, authenticator.close)
+        stack.push_async_callback(to_the_end, partial(asyncio.to_thread, authenticator.close))
         applier, delete_mail = process.worker.applier, store.mail.delete_account
         cause, connections = ChangeCause.PROGRAM, process.worker.connections
         calls = LocalCalls(store.configuration, applier, delete_mail, hash_password, cause, connections=connections)

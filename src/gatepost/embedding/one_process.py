@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from gatepost.control.worker_start import WorkerStart
 from gatepost.plan.plan import Plan
 from gatepost.supervisor.node import Node
+from gatepost.supervisor.socket_table import SocketTable
 from gatepost.transport.counter_page import CounterPage
 from gatepost.worker.sessions import ProtocolSessions
 from gatepost.worker.worker import Worker
@@ -68,7 +69,9 @@ class WorkersInThisProcess:
 
     def kill(self, ended: int) -> None:
         """Cut its clients off."""
-        self._by_descriptor[ended].drain(0)
+        worker = self._by_descriptor.get(ended)
+        if worker is not None:  # else its end is told already
+            worker.cut_off()
 
 
 class OneProcess:
@@ -78,11 +81,24 @@ class OneProcess:
         self._page = CounterPage.create(1)
         self._starter = WorkersInThisProcess(self._page)
         self.node = Node(plan, self._starter, 1, self._page, {})
+        self._is_closed = False
+        self._deadline = 0.0  # of leaving, by the clock of the event loop
 
     @property
     def worker(self) -> Worker:
-        """The one worker, once it is open."""
+        """The one worker, once it is open. Raises RuntimeError where it is not open any more."""
+        self._ensure_open()
         return self._starter.worker
+
+    @property
+    def table(self) -> SocketTable:
+        """The listening sockets. Raises RuntimeError where it is not open any more."""
+        self._ensure_open()
+        return self.node.table
+
+    def _ensure_open(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("the server has ended: its block has been left")
 
     async def open(self) -> None:
         """Start the worker, which has to `serve` something before the first listener; the plan of the node has none yet. Raises
@@ -100,12 +116,21 @@ class OneProcess:
     async def close(self, drain_timeout: float) -> None:
         """Accept no more, take leave of every client in its protocol, cut off who is there after `drain_timeout` seconds, give
         everything back."""
+        self._is_closed = True
+        now = asyncio.get_running_loop().time
+        self._deadline = now() + drain_timeout
         self.node.fleet.drain(drain_timeout)
         self.node.table.close()
         self.node.table.release_reserved()
-        deadline = asyncio.get_running_loop().time() + drain_timeout
         await self.node.fleet.is_empty.wait()
         if self._starter.sessions is not None:
-            await self._starter.sessions.settle(max(0.0, deadline - asyncio.get_running_loop().time()))
+            await self._starter.sessions.settle(max(0.0, self._deadline - now()))
         self.node.fleet.close()
         self._page.close()
+
+    def cut_off(self) -> None:
+        """While it closes: wait for nobody any more."""
+        self._deadline = 0.0
+        self.node.fleet.kill_own()
+        if self._starter.sessions is not None:
+            self._starter.sessions.give_up()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Unpack
 
 from msgspec import structs
@@ -23,6 +24,7 @@ from gatepost.embedding.configuration import (
     with_listeners,
 )
 from gatepost.embedding.handler_reactions import HandlerConversations
+from gatepost.embedding.leaving import to_the_end
 from gatepost.embedding.lifespan import Lifespan
 from gatepost.embedding.listener import (
     Listener,
@@ -36,7 +38,7 @@ from gatepost.embedding.listener import (
 from gatepost.embedding.log import events_to_logging
 from gatepost.embedding.one_process import OneProcess
 from gatepost.embedding.refused import Objection, Refused, name_taken
-from gatepost.embedding.smtp_handler import Address, Authenticate, CallbackHandler, MessageCallback, SmtpHandler
+from gatepost.embedding.smtp_handler import Address, Authenticate, MessageCallback, SmtpHandler, handler_of
 from gatepost.management.applying import ApplyFailure, ListenerStatus
 from gatepost.plan.derive import derive, socket_plan
 from gatepost.plan.plan import ProtocolName
@@ -112,7 +114,7 @@ class Server:
             await self._change({listener.name: new_listener(listener) for listener in listeners})
 
     async def update(
-        self, name: str, *, bind: Collection[str] | None = None, **changes: Unpack[ListenerFields]
+        self, name: str, /, *, bind: Collection[str | Address] | None = None, **changes: Unpack[ListenerFields]
     ) -> None:
         """Other fields of a listener, from the next connection on or at once (docs/listener-fields.md). Open connections go on as
         they are. `bind` replaces all addresses; those that stay are not touched. Raises Refused, LookupError."""
@@ -141,10 +143,10 @@ class Server:
         if unspoken := [each for each in changed.values() if each is not None and not self._speaks(each)]:
             raise Refused(*(_nobody_answers(each) for each in unspoken))
         try:
-            bound = {name: each and with_ports(self._process.node.table, each) for name, each in changed.items()}
+            bound = {name: each and with_ports(self._process.table, each) for name, each in changed.items()}
             await self._run(with_listeners(self._configuration, bound), changed)
         finally:
-            self._process.node.table.release_reserved()
+            self._process.table.release_reserved()
 
     def _speaks(self, listener: NetworkListener) -> bool:
         return ProtocolName(listener.protocol.value) in self._spoken
@@ -207,14 +209,14 @@ async def listen(  # noqa: PLR0913 - all but the first are named, and have defau
             host, port = server.address("in")
     """
     given = {ProtocolName.SMTP: smtp, ProtocolName.LMTP: lmtp}
-    handlers = {protocol: _handler(each) for protocol, each in given.items() if each is not None}
+    handlers = {protocol: handler_of(protocol.value, each) for protocol, each in given.items() if each is not None}
     conversations = HandlerConversations(handlers, authenticate)
     first = first_configuration(changed_settings(SystemSettings(), settings or {}), certificates)
     async with AsyncExitStack() as stack:
         stack.enter_context(events_to_logging())
         http_server = None if http is None else await _http_server(http, stack)
         process = OneProcess(derive(first, 0))
-        stack.push_async_callback(process.close, drain_timeout)
+        stack.push_async_callback(to_the_end, partial(process.close, drain_timeout), process.cut_off)
         await process.open()
         process.serve(ProtocolSessions(conversations.by_protocol(), http_server))
         server = Server(process, first, {*handlers, *([] if http is None else [ProtocolName.HTTP])})
@@ -222,12 +224,10 @@ async def listen(  # noqa: PLR0913 - all but the first are named, and have defau
         yield server
 
 
-def _handler(given: SmtpHandler | MessageCallback) -> SmtpHandler:
-    return given if isinstance(given, SmtpHandler) else CallbackHandler(given)
-
-
 async def _http_server(application: ASGIApp, stack: AsyncExitStack) -> HttpServer:
+    if not callable(application):
+        raise TypeError(f"http= takes an ASGI application, not {application!r}")
     lifespan = Lifespan(application)
     await lifespan.start()
-    stack.push_async_callback(lifespan.stop)
+    stack.push_async_callback(to_the_end, lifespan.stop)
     return HttpServer(application, lifespan.state)

@@ -89,7 +89,9 @@ class SmtpHandler(ABC):
         """The end of DATA or BDAT: whoever answers yes is responsible for the message from then on (RFC 5321 section 6.1)."""
 
 
-MessageCallback = Callable[[SmtpMessage], Awaitable[Answer]]
+MessageCallback = Callable[[SmtpMessage], Awaitable[Answer] | Answer]
+"""A function, `async` or not; one that is not is called in the event loop and must not block."""
+
 Authenticate = Callable[[str, str, SmtpClient], Awaitable[bool]]
 """Login name, password, client: whether the password is right. AUTH is offered where there is one, under TLS (in clear only to
 this machine, and only where the listener offers no TLS)."""
@@ -103,4 +105,16 @@ class CallbackHandler(SmtpHandler):
 
     async def message(self, message: SmtpMessage, /) -> Answer:
         """What the function answers."""
-        return await self._callback(message)
+        answer = self._callback(message)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+
+def handler_of(protocol: str, given: SmtpHandler | MessageCallback) -> SmtpHandler:
+    """Raises TypeError for what can take no message, while somebody is there to read it."""
+    if isinstance(given, SmtpHandler):
+        return given
+    if isinstance(given, type) or not callable(given):
+        raise TypeError(
+            f"{protocol}= takes a function, or an object of a class that derives from SmtpHandler, not {given!r}"
+        )
+    return CallbackHandler(given)

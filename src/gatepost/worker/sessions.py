@@ -90,12 +90,19 @@ class ProtocolSessions:
     async def settle(self, seconds: float) -> None:
         """What still runs although its client is gone (a delivery, a request) has so many `seconds`, then it is cancelled. For a
         process that goes on without the worker."""
-        running = [*self._left_behind, *(() if self._http is None else self._http.state.tasks)]
+        running = self._running()
         if running:
-            _, late = await asyncio.wait(running, timeout=seconds)
-            for task in late:
-                task.cancel()
+            await asyncio.wait(running, timeout=seconds)
+            self.give_up()
             await asyncio.gather(*running, return_exceptions=True)
+
+    def give_up(self) -> None:
+        """Cancel it now."""
+        for task in self._running():
+            task.cancel()
+
+    def _running(self) -> list[asyncio.Task[None]]:
+        return [*self._left_behind, *(() if self._http is None else self._http.state.tasks)]
 
 
 class MailConversations:

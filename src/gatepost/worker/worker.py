@@ -311,7 +311,7 @@ class Worker:
         self._release(tuple(self._loops))
         for listener in self._all_listeners():
             listener.shut_down()
-        self._end = asyncio.get_running_loop().call_later(timeout, self._cut_off)
+        self._end = asyncio.get_running_loop().call_later(timeout, self.cut_off)
         self._listener_is_empty()
 
     def close(self) -> None:
@@ -324,7 +324,9 @@ class Worker:
         self.neighbours.close()
         self._poller.close()
 
-    def _cut_off(self) -> None:
+    def cut_off(self) -> None:
+        """Finish now, whoever is connected."""
+        self._release(tuple(self._loops))
         for listener in self._all_listeners():
             listener.abort()
         self.is_finished.set()
