@@ -185,6 +185,50 @@ async def test_too_many_hops_are_a_loop_rfc5321_section_6_3(deliverer: Deliverer
 
 
 async def test_an_error_of_the_store_comes_through(deliverer: Deliverer, store: FakeMailStore) -> None:
+    store.failure = Broken("disk full")
+    with pytest.raises(Broken):
+        await deliverer.deliver(message(ALICE), separately=True)
+
+
+@pytest.mark.parametrize(
+    ("separately", "outcomes"),
+    [
+        (True, (Outcome.NO_SUCH_RECIPIENT, Outcome.DELIVERED)),
+        (False, (Outcome.NO_SUCH_RECIPIENT, Outcome.HELD_BACK)),
+    ],
+)
+async def test_an_account_that_is_destroyed_meanwhile_has_no_address_any_more(
+    deliverer: Deliverer,
+    store: FakeMailStore,
+    monkeypatch: pytest.MonkeyPatch,
+    separately: bool,
+    outcomes: tuple[Outcome, ...],
+) -> None:
+    """The store finds out last."""
+    look_up = FakeDirectory.recipient
+
+    async def recipient(directory: FakeDirectory, address: str) -> DirectoryAccount | NoSuchRecipient:
+        is_gone = store.failure is None and address.startswith("alice")
+        return NoSuchRecipient.UNKNOWN if is_gone else await look_up(directory, address)
+
+    async def append(messages: Sequence[NewMessage]) -> Sequence[int]:
+        if store.failure is not None:
+            store.failure = None
+            raise Gone("mailbox")
+        store.appended.append(messages)
+        return [1] * len(messages)
+
+    store.failure = Gone("mailbox")
+    monkeypatch.setattr(FakeDirectory, "recipient", recipient)
+    monkeypatch.setattr(store, "append", append)
+    delivery = await deliverer.deliver(message(ALICE, Path("carol", "example.org")), separately=separately)
+    assert delivery.outcomes == outcomes
+    assert [each.mailbox_id for call in store.appended for each in call] == ["inbox-carol"] * separately
+
+
+async def test_a_store_that_always_finds_an_account_gone_is_not_asked_for_ever(
+    deliverer: Deliverer, store: FakeMailStore
+) -> None:
     store.failure = Gone("mailbox")
     with pytest.raises(Gone):
         await deliverer.deliver(message(ALICE), separately=True)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.store.accounts import give_accounts
 
 from gatepost.store.interface import ConfigurationStore, MailStore, ScriptStore
 from gatepost.store.migrate import migrate
@@ -38,7 +39,8 @@ async def store(data_directory: Path) -> AsyncIterator[SqlStore]:
 
 
 @pytest.fixture
-def mail(store: SqlStore) -> MailStore:
+async def mail(store: SqlStore) -> MailStore:
+    await give_accounts(store.configuration)
     return store.mail
 
 
@@ -56,5 +58,6 @@ async def second_configuration(data_directory: Path) -> AsyncIterator[Configurat
 
 
 @pytest.fixture
-def scripts(store: SqlStore) -> ScriptStore:
+async def scripts(store: SqlStore) -> ScriptStore:
+    await give_accounts(store.configuration)
     return store.scripts

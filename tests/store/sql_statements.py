@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gatepost.store.sql import (
+    account_rows,
     configuration,
     content_rows,
     history,
@@ -16,6 +17,7 @@ from gatepost.store.sql import (
 from gatepost.store.sql.connection import Statement
 
 _MODULES = (
+    account_rows,
     configuration,
     content_rows,
     history,

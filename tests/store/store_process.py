@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from gatepost.store.interface import NewMessage
+from gatepost.store.interface import NewMessage, ObjectWrite
 from gatepost.store.migrate import migrate
 from gatepost.store.sql.write_turn import WriteTurn
 from gatepost.store.sql_store import SqlStore
@@ -26,6 +26,7 @@ def say(words: str) -> None:
 
 async def append(directory: str, account: str, count: int) -> None:
     store = SqlStore.open(directory)
+    await store.configuration.commit([ObjectWrite("Account", Id(account), {"name": account})])
     inbox = await store.mail.mailbox(Id(account), "INBOX")
     assert inbox is not None
     numbers = iter(range(count or sys.maxsize))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatepost.store.interface import Busy, Gone, Mailbox, MailStore, NewMessage, Taken
+from gatepost.store.interface import Busy, ConfigurationStore, Gone, Mailbox, MailStore, NewMessage, ObjectWrite, Taken
 from gatepost.values.ids import Id
 
 ALICE = Id("alice")
@@ -276,6 +276,32 @@ async def test_delete_account_removes_all_mail_of_it_and_of_nobody_else(mail: Ma
     assert await mail.content(entry.content_id) == b"same"
     again = await inbox_of(mail)
     assert again.id != inbox.id and again.uid_validity != inbox.uid_validity
+
+
+async def test_nothing_is_made_for_an_account_that_is_gone(mail: MailStore, configuration: ConfigurationStore) -> None:
+    inbox = await inbox_of(mail)
+    work = await mail.create_mailbox(ALICE, "work")
+    await configuration.commit([ObjectWrite("Account", ALICE, None)])
+    with pytest.raises(Gone):
+        await mail.create_mailbox(ALICE, "play")
+    with pytest.raises(Gone):
+        await mail.rename_mailbox(work.id, "a/b")
+    await mail.delete_account(ALICE)
+    with pytest.raises(Gone):
+        await mail.mailbox(ALICE, "inbox")
+    with pytest.raises(Gone):
+        await mail.mailboxes(ALICE)
+    with pytest.raises(Gone):
+        await mail.append([NewMessage(inbox.id, b"late")])
+    assert await mail.mailbox(ALICE, "work") is None
+
+
+async def test_an_account_with_the_id_of_another_type_of_object_is_none(
+    mail: MailStore, configuration: ConfigurationStore
+) -> None:
+    await configuration.commit([ObjectWrite("Domain", Id("d"), {})])
+    with pytest.raises(Gone):
+        await mail.mailboxes(Id("d"))
 
 
 async def test_delete_account_of_nobody_does_nothing(mail: MailStore) -> None:

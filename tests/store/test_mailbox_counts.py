@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.store.accounts import give_accounts
 
 from gatepost.store.interface import FlagChange, MailboxCounts, MailStore, MessageEntry, NewMessage
 from gatepost.store.sql.dialect import DATABASE_FILE
@@ -71,6 +72,7 @@ async def check(mail: MailStore, box: Id, known: tuple[int, dict[int, MessageEnt
 
 async def live_through(directory: Path, steps: list[Step]) -> None:
     store = SqlStore.open(directory)
+    await give_accounts(store.configuration)
     boxes = [(await store.mail.create_mailbox(Id("alice"), name)).id for name in ("a", "b")]
     start: tuple[int, dict[int, MessageEntry]] = (0, {})
     known = [start, start]

@@ -94,3 +94,9 @@ async def test_accounts_do_not_share_scripts(scripts: ScriptStore) -> None:
         await scripts.activate_script(Id(account), "a")
     assert await scripts.script(ALICE, "a") == b"alice"
     assert [entry.is_active for entry in await scripts.scripts(ALICE)] == [True]
+
+
+async def test_a_script_for_an_account_that_is_gone_is_not_taken(scripts: ScriptStore) -> None:
+    with pytest.raises(Gone):
+        await scripts.put_script(Id("nobody"), "a", b"keep;")
+    assert await scripts.scripts(Id("nobody")) == []

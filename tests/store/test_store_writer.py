@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event, insert, select
+from tests.store.accounts import give_accounts
 
 from gatepost.store.interface import Broken, Busy, FlagChange, Gone, MailStore, NewMessage, ScriptStore
 from gatepost.store.octet_lock import lock_octet_nowait, open_lock_file
@@ -220,6 +221,7 @@ async def test_a_full_disk_is_broken_for_all_and_leaves_the_store_as_it_was(
 async def test_sessions_hear_of_a_change_when_a_reader_can_see_it(data_directory: Path) -> None:
     heard: asyncio.Queue[Collection[Id]] = asyncio.Queue()
     store = SqlStore.open(data_directory, on_mailboxes_changed=heard.put_nowait)
+    await give_accounts(store.configuration)
     inbox = await store.mail.mailbox(ALICE, "INBOX")
     assert inbox is not None
     await store.mail.append([NewMessage(inbox.id, b"text")])
@@ -236,6 +238,7 @@ async def test_sessions_hear_of_a_change_when_a_reader_can_see_it(data_directory
 
 async def test_a_closed_store_is_broken_and_may_be_closed_again(data_directory: Path) -> None:
     store = SqlStore.open(data_directory)
+    await give_accounts(store.configuration)
     await store.mail.mailboxes(ALICE)
     await store.close()
     await store.close()

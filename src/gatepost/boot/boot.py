@@ -95,7 +95,7 @@ async def _add_what_is_missing(first: FirstObjects, request: BootRequest, admin:
     first.settings()
     first.self_signed_certificate()
     if request.is_demo:
-        await first.demonstration(Path(request.data_directory), has_admin=admin is not None)
+        first.demonstration(Path(request.data_directory), has_admin=admin is not None)
     if admin is not None or not request.is_demo:
         first.admin(admin)
     if not first.had_listeners and not request.plan_files:

@@ -26,7 +26,7 @@ from gatepost.registry.network_listener import NETWORK_LISTENER
 from gatepost.registry.system_settings import SYSTEM_SETTINGS, SystemSettings
 from gatepost.session.password_hash import hash_password, is_password_of
 from gatepost.store.history import Author
-from gatepost.store.interface import NEVER_CHANGED, NewMessage, ObjectWrite
+from gatepost.store.interface import NEVER_CHANGED, Broken, NewMessage, ObjectWrite
 from gatepost.store.new_id import new_id
 from gatepost.store.sql_store import SqlStore
 from gatepost.values.ids import Id
@@ -39,7 +39,8 @@ _ADMIN = "admin"
 
 @dataclass(slots=True)
 class FirstObjects:
-    """Collects what is missing; `save` writes it in one transaction. `notes` are for the operator's eyes."""
+    """Collects what is missing; `save` writes it in one transaction, and then the `messages`: account and content, for INBOX.
+    `notes` are for the operator's eyes."""
 
     store: SqlStore
     configuration: Configuration
@@ -47,7 +48,7 @@ class FirstObjects:
     had_listeners: bool  # ever, so that nobody gets them back who has destroyed them
     writes: list[ObjectWrite]
     notes: list[str]
-    messages: list[NewMessage]
+    messages: list[tuple[Id, bytes]]
     domains: dict[Id, Domain]
 
     @classmethod
@@ -64,7 +65,13 @@ class FirstObjects:
         if self.writes:
             await self.store.configuration.commit(self.writes)
         if self.messages:
-            await self.store.mail.append(self.messages)
+            await self.store.mail.append([await self._in_inbox(*message) for message in self.messages])
+
+    async def _in_inbox(self, account_id: Id, content: bytes) -> NewMessage:
+        inbox = await self.store.mail.mailbox(account_id, "INBOX")
+        if inbox is None:
+            raise Broken(f"account {account_id} has no INBOX")
+        return NewMessage(inbox.id, content)
 
     @property
     def _author(self) -> Author:
@@ -130,7 +137,7 @@ class FirstObjects:
         for listener in demo_listeners() if is_demo else first_listeners():
             self._add(NETWORK_LISTENER, listener)
 
-    async def demonstration(self, data_directory: Path, *, has_admin: bool) -> None:
+    def demonstration(self, data_directory: Path, *, has_admin: bool) -> None:
         """Domain, people and mail of the demonstration. `has_admin`: the administrator is named elsewhere."""
         passwords = demo.passwords(data_directory, (_ADMIN, *demo.PEOPLE))
         if not has_admin:
@@ -142,10 +149,7 @@ class FirstObjects:
             accounts[name] = self._account_with(name, passwords[name], Role.USER, domain_id)
             self._note_account(f"{name}@{demo.DOMAIN}", passwords[name])
         if self.is_first_start:
-            for message in demo.messages():
-                inbox = await self.store.mail.mailbox(accounts[message.owner], "INBOX")
-                if inbox is not None:
-                    self.messages.append(NewMessage(mailbox_id=inbox.id, content=message.content))
+            self.messages += [(accounts[message.owner], message.content) for message in demo.messages()]
 
     def _note_account(self, login_name: str, password: str) -> None:
         self.notes.append(f"account  {login_name:<20}  password  {password}")

@@ -24,11 +24,12 @@ from gatepost.mail.trace_fields import (
     without_return_path,
 )
 from gatepost.protocols.smtp.paths import Path
-from gatepost.store.interface import Broken, MailStore, NewMessage
+from gatepost.store.interface import Broken, Gone, MailStore, NewMessage
 from gatepost.store.new_id import new_id
 from gatepost.values.ids import Id
 
 _MOST_HOPS = 100  # RFC 5321 section 6.3
+_MOST_LOOKS = 4  # at who has the addresses of one message
 
 # Delivered-To makes each copy different. Beyond this many octets of one message's copies, all recipients share one content
 # without it: a big message to a thousand recipients must not take a thousand times its size.
@@ -113,6 +114,15 @@ class Deliverer:
         `separately=False`: either all get it or none does, because the client hears one answer for all. Raises
         StoreError: then nobody has it.
         """
+        for _ in range(_MOST_LOOKS - 1):
+            try:
+                return await self._deliver(message, separately=separately)
+            except Gone:  # accounts that were there have been destroyed meanwhile
+                continue
+        return await self._deliver(message, separately=separately)
+
+    async def _deliver(self, message: IncomingMessage, *, separately: bool) -> Delivery:
+        """The same. Raises Gone too: an account that was found has been destroyed since, and nobody has the message."""
         delivery_id = self._new_id()
         header, rest = split_header(message.content)
         found = await self._find_all(message, header)

@@ -20,7 +20,11 @@ class AccountQuota:
 
     async def _used(self, account: DirectoryAccount) -> int:
         used = 0
-        for mailbox in await self._store.mailboxes(account.id):
+        try:
+            mailboxes = await self._store.mailboxes(account.id)
+        except Gone:
+            return 0  # the account is: whoever adds something will hear of it
+        for mailbox in mailboxes:
             try:
                 used += (await self._store.counts(mailbox.id)).size
             except Gone:

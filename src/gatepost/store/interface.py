@@ -226,16 +226,19 @@ class MailStore(Protocol):
 
     Content is stored once, however many mailboxes hold it. Every account has INBOX from its first use on. Each change
     of a mailbox raises its highest_modseq. `uid`s rise strictly within a uid_validity.
+
+    Mailboxes are made for accounts that are among the configuration objects at that moment, in the same transaction: what would
+    make one for another account raises Gone.
     """
 
     async def mailboxes(self, account_id: Id) -> Sequence[Mailbox]:
-        """All mailboxes of the account, INBOX first, then by name."""
+        """All mailboxes of the account, INBOX first, then by name. Raises Gone."""
 
     async def mailbox(self, account_id: Id, name: str) -> Mailbox | None:
-        """One mailbox by its full name; INBOX in any case of letters."""
+        """One mailbox by its full name; INBOX in any case of letters. Raises Gone."""
 
     async def create_mailbox(self, account_id: Id, name: str, special_use: str | None = None) -> Mailbox:
-        """Missing parents are made too (RFC 9051 section 6.3.4). Raises Taken."""
+        """Missing parents are made too (RFC 9051 section 6.3.4). Raises Gone, Taken."""
 
     async def delete_mailbox(self, mailbox_id: Id) -> None:
         """Messages in it go with it; mailboxes below it stay. Raises Gone."""
@@ -288,7 +291,7 @@ class MailStore(Protocol):
         """Entering it raises Busy when another session holds it (RFC 1939 section 4)."""
 
     async def delete_account(self, account_id: Id) -> None:
-        """Remove all mail and scripts of an account."""
+        """Remove all mail and scripts of an account. Called when it is no configuration object any more: nothing comes after."""
 
 
 # --- Sieve scripts --------------------------------------------------------------------------------------------------
@@ -313,7 +316,7 @@ class ScriptStore(Protocol):
         """The text of a script, as it was put."""
 
     async def put_script(self, account_id: Id, name: str, text: bytes) -> None:
-        """Create or replace. A script that is active stays active."""
+        """Create or replace. A script that is active stays active. Raises Gone: there is no such account."""
 
     async def activate_script(self, account_id: Id, name: str | None) -> None:
         """Make it the one active script; None deactivates. Raises Gone."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from sqlalchemy import and_, bindparam, case, delete, insert, select, update
 
 from gatepost.store.interface import Gone, Mailbox, MailboxCounts, Taken
+from gatepost.store.sql.account_rows import require_account
 from gatepost.store.sql.connection import Row, SqlConnection, Statement
 from gatepost.store.sql.content_rows import drop_unused
 from gatepost.store.sql.keys import mailbox_gone, mailbox_id
@@ -116,13 +117,13 @@ def count_messages(connection: SqlConnection, key: int) -> MailboxCounts:
 
 
 def ensure_inbox(write: WriteTransaction, account_id: Id) -> Mailbox:
-    """INBOX, made when it is not there yet."""
+    """INBOX, made when it is not there yet. Raises Gone."""
     inbox = find_mailbox(write.connection, account_id, INBOX)
     return inbox or require_mailbox(write.connection, insert_mailbox(write, account_id, INBOX, None))
 
 
 def create_mailbox(write: WriteTransaction, account_id: Id, name: str, special_use: str | None) -> Mailbox:
-    """Make a mailbox and its missing parents. Raises Taken."""
+    """Make a mailbox and its missing parents. Raises Gone, Taken."""
     name = stored_name(name)
     existing = find_mailbox(write.connection, account_id, name)
     if existing is not None:
@@ -139,8 +140,9 @@ def create_parents(write: WriteTransaction, account_id: Id, name: str) -> None:
 
 
 def insert_mailbox(write: WriteTransaction, account_id: Id, name: str, special_use: str | None) -> int:
-    """Make the row of an empty mailbox, whose name must be free; its key."""
+    """Make the row of an empty mailbox, whose name must be free; its key. Raises Gone: there is no such account."""
     connection = write.connection
+    require_account(connection, account_id)
     ((uid_validity,),) = connection.rows(_NEXT_UID_VALIDITY, now=int(time.time()))
     ((key,),) = connection.rows(
         _INSERT, account_id=account_id, name=name, special_use=special_use, uid_validity=uid_validity

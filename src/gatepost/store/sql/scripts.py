@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, delete, false, func, insert, select, true, update
 
 from gatepost.store.interface import Busy, Gone, ScriptEntry, Taken
+from gatepost.store.sql.account_rows import require_account
 from gatepost.store.sql.connection import SqlConnection, Statement
 from gatepost.store.sql.readers import Readers
 from gatepost.store.sql.schema import script
@@ -50,6 +51,7 @@ class SqlScriptStore:
     async def put_script(self, account_id: Id, name: str, text: bytes) -> None:
         def put(write: WriteTransaction) -> None:
             if not write.connection.run(_REPLACE, account=account_id, wanted=name, text=text):
+                require_account(write.connection, account_id)
                 write.connection.run(_INSERT, account_id=account_id, name=name, text=text)
 
         await self._writer.run(put)
