@@ -190,6 +190,12 @@ async def test_who_comes_back_with_the_last_event_id_is_told_at_once_what_was_mi
         assert sorted(await client.changed()) == ["x:Account", "x:Domain"]
 
 
+async def test_who_asks_for_the_header_alone_is_not_kept_waiting(api: Api) -> None:
+    async with api.client() as client:
+        answer = await client.head("/jmap/eventsource/", auth=("admin", "secret"))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
 async def test_credentials_are_needed(api: Api) -> None:
     async with stream(api, headers={"authorization": "Basic nonsense"}) as client:
         assert client.status == 401

@@ -21,7 +21,8 @@ from gatepost.config.object_shape import ObjectShape, ObjectShapes, shapes_of
 
 CORE = "urn:ietf:params:jmap:core"
 CONFIGURATION = "urn:stalwart:jmap"
-USING = (CORE, CONFIGURATION, "urn:gatepost:jmap")
+GATEPOST = "urn:gatepost:jmap"
+USING = (CORE, CONFIGURATION, GATEPOST)
 _CONNECT_SECONDS = 10.0
 _NAME_MISMATCHES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of openssl/x509_vfy.h
 _ANSWER_SECONDS = 120.0  # a /set answers when every worker runs the change
@@ -125,7 +126,8 @@ class JmapClient:
 
     def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """One method call; the accountId is filled in. Raises MethodError and CommandError."""
-        account_id = self.session.get("primaryAccounts", {}).get(CONFIGURATION)
+        accounts = self.session.get("primaryAccounts", {})
+        account_id = accounts.get(CONFIGURATION) or accounts.get(GATEPOST)  # a key may be good for one of them alone
         if account_id is None:
             raise CommandError(
                 "this account has no access to the configuration; use one with the role admin or operator"

@@ -44,7 +44,7 @@ def make_app(parts: ManagementParts) -> ASGIApp:
         Route("/jmap/session", endpoints.session),
         *(Route(path, endpoints.event_source) for path in ("/jmap/eventsource", "/jmap/eventsource/")),
         Route("/jmap/upload/{account_id}/", endpoints.upload, methods=["POST"]),
-        Route("/jmap/download/{account_id}/{blob_id}/{name}", endpoints.download),
+        Route("/jmap/download/{account_id}/{blob_id}/{name:path}", endpoints.download),
         Route("/.well-known/jmap", endpoints.well_known),
         Route("/api/schema", endpoints.schema),
         Route("/api/schema/{hash}", endpoints.schema_of_hash),

@@ -66,6 +66,8 @@ class EventStreams:
             )
         except UnfitEventSourceError as error:
             raise HttpProblem(400, str(error)) from None
+        if request.method == "HEAD":  # RFC 9110 section 9.3.2: the header alone, and no events to wait for
+            return Response(headers={name.decode(): value.decode() for name, value in _HEADERS})
         states = await self.states(caller, wanted)
         self._take_place(caller.account_id)
         return _EventStream(self, request, wanted, caller.account_id, states if wanted.seen is None else wanted.seen)

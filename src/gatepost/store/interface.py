@@ -81,7 +81,8 @@ class ObjectWrite:
 
 @dataclass(frozen=True, slots=True)
 class ObjectChanges:
-    """What happened to the objects of one type between two states (RFC 8620 section 5.2)."""
+    """What happened to the objects of one type between two states (RFC 8620 section 5.2). `remade`: those of the updated that
+    were destroyed and created again, so that not even what never changes is as it was, nor their place in the order of creation."""
 
     old_state: str
     new_state: str
@@ -89,6 +90,7 @@ class ObjectChanges:
     created: Sequence[Id]
     updated: Sequence[Id]
     destroyed: Sequence[Id]
+    remade: Sequence[Id] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,7 @@ async def test_5_6_more_changes_than_the_client_takes_are_too_many(most: int, is
     (one,) = await create(api, "one.example")
     before = (await api.call("x:Domain/query"))["queryState"]
     await api.call("x:Domain/set", update={one: {"description": "x"}}, create={"n": {"name": "two.example"}})
-    arguments = {"sinceQueryState": before, "maxChanges": most}
+    arguments = {"sinceQueryState": before, "maxChanges": most, "sort": [{"property": "description"}]}
     if is_enough:
         answer = await api.call("x:Domain/queryChanges", **arguments)
         assert len(answer["removed"]) + len(answer["added"]) == 3
@@ -314,3 +314,56 @@ async def test_5_6_a_client_that_follows_every_change_never_loses_its_place(api:
             known.insert(added["index"], added["id"])
         state = changes["newQueryState"]
         assert known == (await api.call("x:Domain/query", sort=sort))["ids"]
+
+
+async def test_5_6_a_singleton_is_in_the_result_before_it_is_ever_stored(api: Api) -> None:
+    name = "x:SystemSettings"
+    before = await api.call(f"{name}/query")
+    await api.call(f"{name}/set", update={"singleton": {"maxConnections": 100}})
+    for sort in (None, [{"property": "maxConnections"}]):
+        changes = await api.call(f"{name}/queryChanges", sinceQueryState=before["queryState"], sort=sort)
+        kept = [each for each in before["ids"] if each not in changes["removed"]]
+        assert [*kept, *(each["id"] for each in changes["added"])] == ["singleton"]
+    changes = await api.call(f"{name}/changes", sinceState=before["queryState"])
+    assert (changes["created"], changes["updated"]) == ([], ["singleton"])
+
+
+# Name of a domain: never changes. Its description does.
+NAMES, DESCRIPTIONS = [{"property": "name"}], [{"property": "description"}, {"property": "name"}]
+
+
+async def test_5_6_what_never_changes_is_neither_removed_nor_added_when_something_else_does(api: Api) -> None:
+    ids = await create(api, "a.example", "b.example")
+    state = (await api.call("x:Domain/query"))["queryState"]
+    await api.call("x:Domain/set", update={ids[0]: {"description": "new"}})
+    by_name = await api.call("x:Domain/queryChanges", sinceQueryState=state, sort=NAMES, filter={"name": "example"})
+    assert (by_name["removed"], by_name["added"]) == ([], [])
+    assert by_name["newQueryState"] != state
+    for arguments in ({"sort": DESCRIPTIONS}, {"filter": {"description": "new"}}, {"filter": {"text": "example"}}):
+        changes = await api.call("x:Domain/queryChanges", sinceQueryState=state, **arguments)
+        assert changes["removed"] == [ids[0]]
+        assert [each["id"] for each in changes["added"]] == [ids[0]]
+
+
+async def test_5_6_what_comes_behind_up_to_id_is_left_out_where_nothing_moves(
+    api: Api, letters: dict[str, str]
+) -> None:
+    state = (await api.call("x:Domain/query"))["queryState"]
+    early, late = await create(api, "ab.example", "z.example")
+    asked = {"filter": FILTER, "sinceQueryState": state, "upToId": letters["b"]}
+    assert (await api.call("x:Domain/queryChanges", sort=NAMES, **asked))["added"] == [{"id": early, "index": 1}]
+    everything = (await api.call("x:Domain/queryChanges", sort=DESCRIPTIONS, **asked))["added"]
+    assert {each["id"] for each in everything} == {early, late}  # ignored: a description may change
+    asked["upToId"] = "nothing"
+    assert len((await api.call("x:Domain/queryChanges", sort=NAMES, **asked))["added"]) == 2
+
+
+async def test_5_6_what_was_destroyed_and_restored_is_at_a_place_of_its_own(api: Api) -> None:
+    first, second = await create(api, "a.example", "b.example")
+    state = (await api.call("x:Domain/query"))["queryState"]
+    await api.call("x:Domain/set", destroy=[first])
+    (change,) = (await api.call("x:Change/query", limit=1))["ids"]
+    await api.call("x:Change/set", create={"r": {"revertOf": change}})
+    changes = await api.call("x:Domain/queryChanges", sinceQueryState=state)
+    assert (changes["removed"], changes["added"]) == ([first], [{"id": first, "index": 2}])
+    assert (await api.call("x:Domain/query"))["ids"] == ["org", second, first]

@@ -283,11 +283,39 @@ async def test_6_1_no_uploads_are_taken_as_the_session_says(api: Api) -> None:
         url = "/jmap/upload/id-admin/"
         assert (await client.post(url, content=b"x")).status_code == 401
         answer = await client.post(url, content=b"x", auth=("admin", "secret"))
-    assert (answer.status_code, answer.json()["limit"]) == (400, "maxSizeUpload")
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert (answer.json()["type"], answer.json()["limit"]) == ("urn:ietf:params:jmap:error:limit", "maxSizeUpload")
 
 
 async def test_6_2_a_blob_that_is_not_there_is_not_found(api: Api) -> None:
     async with api.client() as client:
-        url = "/jmap/download/id-admin/blob/name?accept=text/plain"
-        assert (await client.get(url)).status_code == 401
-        assert (await client.get(url, auth=("admin", "secret"))).status_code == 404
+        for name in ("name", "a%2Fb", "%C3%A4%20%25"):  # whatever a client puts into the template
+            url = f"/jmap/download/id-admin/blob/{name}?accept=text%2Fplain"
+            assert (await client.get(url)).status_code == 401
+            answer = await client.get(url, auth=("admin", "secret"))
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("using", [["urn:ietf:params:jmap:core"], None])
+async def test_6_3_a_blob_that_is_not_there_is_not_copied(using: list[str] | None, api: Api) -> None:
+    copy = ["Blob/copy", {"fromAccountId": "id-admin", "blobIds": ["b1", "b2", "b1"]}, "c"]
+    ((name, answer, _),) = await api.calls(copy, using=using)
+    assert (name, answer["fromAccountId"], answer["accountId"], answer["copied"]) == (
+        "Blob/copy", "id-admin", "id-admin", None,
+    )  # fmt: skip
+    assert {blob_id: error["type"] for blob_id, error in answer["notCopied"].items()} == {
+        "b1": "notFound",
+        "b2": "notFound",
+    }
+
+
+async def test_6_3_blobs_of_no_account_cannot_be_copied(api: Api) -> None:
+    assert await api.error("Blob/copy", fromAccountId="id-olga", blobIds=[]) == "fromAccountNotFound"
+    assert await api.error("Blob/copy", accountId="id-olga", fromAccountId="id-admin", blobIds=[]) == "accountNotFound"
+    wrong: list[dict[str, Any]] = [
+        {"blobIds": []},
+        {"fromAccountId": "id-admin"},
+        {"fromAccountId": "id-admin", "blobIds": "b"},
+    ]
+    for arguments in wrong:
+        assert await api.error("Blob/copy", **arguments) == "invalidArguments"

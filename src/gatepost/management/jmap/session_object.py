@@ -8,18 +8,20 @@ from typing import Any
 
 import msgspec
 
-from gatepost.management.access import Caller
+from gatepost.management.access import Caller, abilities_of
 from gatepost.management.jmap.capabilities import CONFIGURATION, CORE, GATEPOST, OFFERED
 from gatepost.management.jmap.limits import Limits
+from gatepost.registry.account import Role
 
 
 def session_object(caller: Caller, limits: Limits, base_url: str) -> dict[str, Any]:
     """What the caller finds here. `base_url`: scheme, host and port of the request, without a slash at the end."""
+    abilities = caller.abilities
     account = {
         "name": caller.login_name,
         "isPersonal": True,
-        "isReadOnly": False,
-        "accountCapabilities": {name: {} for name in OFFERED},
+        "isReadOnly": abilities.is_read_only,
+        "accountCapabilities": {name: {} for name in abilities.capabilities},
     }
     session: dict[str, Any] = {
         "capabilities": {
@@ -28,7 +30,8 @@ def session_object(caller: Caller, limits: Limits, base_url: str) -> dict[str, A
             GATEPOST: limits.capability_of_ours(),
         },
         "accounts": {caller.account_id: account},
-        "primaryAccounts": dict.fromkeys(OFFERED, caller.account_id),
+        # Core is among them, though RFC 8620 would rather not have it there: clients that are made for mail look for it.
+        "primaryAccounts": dict.fromkeys(abilities.capabilities, caller.account_id),
         "username": caller.login_name,
         "apiUrl": f"{base_url}/jmap/",
         "downloadUrl": f"{base_url}/jmap/download/{{accountId}}/{{blobId}}/{{name}}?accept={{type}}",
@@ -40,12 +43,11 @@ def session_object(caller: Caller, limits: Limits, base_url: str) -> dict[str, A
 
 def session_state(caller: Caller, limits: Limits) -> str:
     """Changes when the caller would find another Session object (but for the URL under which it was asked for)."""
-    return _state_of(caller.account_id, caller.login_name, caller.role.value, limits)
+    return _state_of(caller.account_id, caller.login_name, caller.role, caller.granted, limits)
 
 
 @lru_cache(maxsize=256)
-def _state_of(account_id: str, login_name: str, role: str, limits: Limits) -> str:
-    seen = msgspec.json.encode(
-        [account_id, login_name, role, OFFERED, limits.capability(), limits.capability_of_ours()]
-    )
+def _state_of(account_id: str, login_name: str, role: Role, granted: tuple[str, ...] | None, limits: Limits) -> str:
+    offered = OFFERED, limits.capability(), limits.capability_of_ours()
+    seen = msgspec.json.encode([account_id, login_name, abilities_of(role, granted), *offered])
     return hashlib.sha256(seen).hexdigest()[:16]

@@ -21,7 +21,7 @@ async def changes(reader: TypeReader, values: Mapping[str, Any], context: Method
     since_state = arguments.text("sinceState")
     max_changes = arguments.optional_integer("maxChanges", minimum=1)
     arguments.finish()
-    found = await reader.store.changes(reader.object_type.name, since_state, max_changes)
+    found = await reader.changes(since_state, max_changes)
     if found is None:
         raise MethodError("cannotCalculateChanges", "the changes since that state are not known: get everything again")
     visible = await reader.visible_changes(context.caller, allowed, found)

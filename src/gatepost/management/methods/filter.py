@@ -70,6 +70,15 @@ def compile_filter(
     return lambda value: combine([part(value) for part in parts])
 
 
+def properties_in(wire: object, columns: Collection[str]) -> set[str]:
+    """The properties that a filter, which `compile_filter` has taken, looks at."""
+    if not isinstance(wire, dict):
+        return set()
+    if "operator" in wire:
+        return set[str]().union(*(properties_in(condition, columns) for condition in wire["conditions"]))
+    return {each for name in wire for each in (columns if name == ANY_COLUMN else [_property_of(name)])}
+
+
 def check_filter_size(wire: Mapping[str, Any]) -> None:
     """Raises MethodError unsupportedFilter for a filter of too many conditions, or nested too deeply."""
     if _is_too_large(wire):

@@ -6,7 +6,7 @@ The state of a query is the state of its type: any change of an object may chang
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gatepost.management.jmap.arguments import Arguments
@@ -14,10 +14,10 @@ from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.address_filter import network_test, socket_address_test
 from gatepost.management.methods.comparison_filter import comparison_tests
-from gatepost.management.methods.filter import NO_VALUE_TESTS, Predicate, ValueTests, compile_filter
+from gatepost.management.methods.filter import NO_VALUE_TESTS, Predicate, ValueTests, compile_filter, properties_in
 from gatepost.management.methods.reading import TypeReader, WireObjects
 from gatepost.management.methods.sort import Comparator, parse_sort, sorted_ids
-from gatepost.registry.declaration import ObjectType
+from gatepost.registry.declaration import ObjectType, Update
 from gatepost.registry.given_out import GivenOut
 from gatepost.registry.kinds import Choice, Kind, ObjectId, ParsedText, SetOf
 from gatepost.registry.permissions import Scope, Verb
@@ -29,10 +29,12 @@ _ADDRESS_TESTS = {"ipNetwork": network_test, "socketAddress": socket_address_tes
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects, in which order."""
+    """Which objects, in which order. `is_settled`: no property that it looks at ever changes, so that an object that is in the
+    result stays in it, and at its place among the others."""
 
     matches: Predicate
     comparators: list[Comparator]
+    is_settled: bool = False
 
     def ids(self, objects: Mapping[Id, Mapping[str, object]]) -> list[Id]:
         """The ids of the objects (in wire form) that match, in order."""
@@ -52,11 +54,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class QueryChangesWanted:
-    """Since when changes are asked for, how many at most, and whether the length of the result too."""
+    """Since when changes are asked for, how many at most, whether the length of the result too, and behind which object the
+    client knows nothing of the result."""
 
     since_state: str
     max_changes: int | None
     has_total: bool
+    up_to_id: str | None
 
 
 def read_window(arguments: Arguments) -> Window:
@@ -92,11 +96,12 @@ def read_selection(
         if isinstance(kind, ParsedText) and kind.format in _ADDRESS_TESTS
     }
     tests = {**comparison_tests(kinds), **addresses, **value_tests}
-    columns = object_type.list_view.columns
-    return Selection(
-        compile_filter(arguments.anything("filter"), readable, exact, columns, value_tests=tests),
-        parse_sort(arguments.anything("sort"), readable),
-    )
+    columns, wire = object_type.list_view.columns, arguments.anything("filter")
+    matches = compile_filter(wire, readable, exact, columns, value_tests=tests)
+    comparators = parse_sort(arguments.anything("sort"), readable)
+    looked_at = properties_in(wire, columns) | {each.property_name for each in comparators}
+    immutable = {name for name, each in readable.items() if each.declaration.update is Update.IMMUTABLE}
+    return Selection(matches, comparators, is_settled=looked_at <= immutable)
 
 
 def _innermost(kind: Kind[Any]) -> Kind[Any]:
@@ -146,8 +151,8 @@ def _start(ids: Sequence[Id], window: Window) -> int:
 
 
 async def query_changes(reader: TypeReader, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
-    """What has changed in the result of a query since a state. Every object that was updated is given as removed, and as
-    added where it matches now, because any property may be filtered and sorted by."""
+    """What has changed in the result of a query since a state. Where it is filtered or sorted by what may change, every object
+    that was updated is given as removed, and as added where it matches now."""
     allowed = reader.allow(context.caller, Verb.QUERY)
     arguments = Arguments(values)
     arguments.account(context.caller.account_id)
@@ -157,18 +162,21 @@ async def query_changes(reader: TypeReader, values: Mapping[str, Any], context: 
     found, objects = await _changes_and_objects(reader, wanted.since_state, context, allowed)
     visible = await reader.visible_changes(context.caller, allowed, found)
     ids = selection.ids(objects)
-    changed = {*found.created, *found.updated}
-    removed = [each for each in (*found.updated, *found.destroyed) if each in visible]
+    moved = found.remade if selection.is_settled else found.updated
+    changed = {*found.created, *moved}
+    removed = [each for each in (*moved, *found.destroyed) if each in visible]
+    if not selection.is_settled:
+        wanted = replace(wanted, up_to_id=None)  # RFC 8620 section 5.6: it is ignored then
     return answer_query_changes(context, found.new_state, wanted, removed, ids, changed.__contains__)
 
 
 def read_query_changes(arguments: Arguments) -> QueryChangesWanted:
     """Raises MethodError invalidArguments."""
-    arguments.optional_text("upToId")  # positions behind it may be left out; giving all is right too
     return QueryChangesWanted(
         since_state=arguments.text("sinceQueryState"),
         max_changes=arguments.optional_integer("maxChanges", minimum=0),
         has_total=arguments.boolean("calculateTotal"),
+        up_to_id=arguments.optional_text("upToId"),
     )
 
 
@@ -182,7 +190,9 @@ def answer_query_changes(
 ) -> dict[str, Any]:
     """The answer, given what is no longer in the result, or not at its place, and all ids that are in it now, in order.
     Raises MethodError tooManyChanges."""
-    added = [{"id": each, "index": index} for index, each in enumerate(ids) if is_added(each)]
+    last = wanted.up_to_id
+    end = ids.index(Id(last)) + 1 if last is not None and last in ids else len(ids)
+    added = [{"id": each, "index": index} for index, each in enumerate(ids[:end]) if is_added(each)]
     most = wanted.max_changes
     if most is not None and len(removed) + len(added) > most:
         raise MethodError("tooManyChanges", f"there are more than {most} changes: query again")
@@ -201,7 +211,7 @@ async def _changes_and_objects(
 ) -> tuple[ObjectChanges, WireObjects]:
     """Of one state: else an object that came in between would be at a place where the client does not expect it."""
     while True:
-        found = await reader.store.changes(reader.object_type.name, since_state)
+        found = await reader.changes(since_state)
         if found is None or found.has_more:
             raise MethodError("cannotCalculateChanges", "the changes since that state are not known: query again")
         snapshot = await reader.visible(context.caller, allowed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -48,6 +48,13 @@ class TypeReader:
     async def state(self) -> str:
         """The state of the type, which changes exactly when one of its objects does."""
         return await self.store.state(self.object_type.name)
+
+    async def changes(self, since_state: str, max_changes: int | None = None) -> ObjectChanges | None:
+        """What the store says. A singleton was there before it was ever stored, so it is never created."""
+        found = await self.store.changes(self.object_type.name, since_state, max_changes)
+        if found is None or not self.object_type.is_singleton:
+            return found
+        return replace(found, created=(), updated=(*found.created, *found.updated))
 
     async def snapshot(self) -> Snapshot:
         """The objects; a singleton that was never stored has its defaults."""

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from gatepost.management.jmap.capabilities import CONFIGURATION, GATEPOST
+from gatepost.management.jmap.capabilities import CONFIGURATION, CORE, GATEPOST
 from gatepost.management.jmap.engine import Method, MethodContext, RunMethod
+from gatepost.management.methods.blob_copy import copy_blobs
 from gatepost.management.methods.changes import changes, no_changes
 from gatepost.management.methods.connections import ConnectionMethods
 from gatepost.management.methods.get import get
@@ -38,7 +39,7 @@ _READING: Mapping[str, ReadingMethod] = {
 
 def method_table(parts: SetParts, connections: OpenConnections) -> dict[str, Method]:
     """All methods but Core/echo, which the engine has itself."""
-    table: dict[str, Method] = {}
+    table = {"Blob/copy": Method(CORE, copy_blobs)}
     sets: dict[str, SetMethod] = {}
     for object_type in OBJECT_TYPES.values():
         reader = TypeReader(object_type, parts.store)

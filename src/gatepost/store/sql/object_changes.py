@@ -23,7 +23,9 @@ _NET: dict[tuple[str | None, str], str | None] = {
     ("created", "destroyed"): None,
     ("updated", "updated"): "updated",
     ("updated", "destroyed"): "destroyed",
-    ("destroyed", "created"): "updated",
+    ("destroyed", "created"): "remade",
+    ("remade", "updated"): "remade",
+    ("remade", "destroyed"): "destroyed",
 }
 
 
@@ -68,8 +70,9 @@ def changes_from(
         new_state=_text(KnownState(known.since, until, end) if is_between else KnownState(until)),
         has_more=is_between or until < newest,
         created=[key for key, kind in told if kind == "created"],
-        updated=[key for key, kind in told if kind == "updated"],
+        updated=[key for key, kind in told if kind in ("updated", "remade")],
         destroyed=[key for key, kind in told if kind == "destroyed"],
+        remade=[key for key, kind in told if kind == "remade"],
     )
 
 
