@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,10 @@ class JmapEngine:
         references = ResultReferences(self.limits.max_size_request)
         responses: list[Invocation] = []
         for call in request.calls:
+            if responses:
+                await asyncio.sleep(
+                    0
+                )  # calls that wait for nothing would keep other clients waiting, all of them together
             responses.append(await self._respond(call, context, references, responses))
         more: dict[str, object] = {"sessionState": session_state}
         if request.created_ids is not None:

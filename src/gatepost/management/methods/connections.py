@@ -24,6 +24,7 @@ from gatepost.management.methods.query import answer_query, read_selection, read
 from gatepost.management.methods.set_error import NOT_FOUND, SetError
 from gatepost.management.methods.set_request import read_wanted
 from gatepost.management.methods.sort import sorted_ids
+from gatepost.management.methods.turns import Turns
 from gatepost.management.open_connections import OpenConnections
 from gatepost.registry.connection import CONNECTION
 from gatepost.registry.permissions import Verb
@@ -44,7 +45,7 @@ class ConnectionMethods:
         """RFC 8620 section 5.1."""
         demand(context.caller, CONNECTION.name, Verb.GET)
         wanted_ids, properties = read_get(values, context, CONNECTION.properties)
-        found = await self._matching(lambda _: True, wanted_ids)
+        found = await self._found(wanted_ids)
         return answer_get(context, _state(), wanted_ids, properties, found)
 
     async def query(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
@@ -55,8 +56,8 @@ class ConnectionMethods:
         selection = read_selection(arguments, CONNECTION, names=("listener",), value_tests={"source": _from})
         window = read_window(arguments)
         arguments.finish()
-        found = await self._matching(selection.matches, None)
-        ids = sorted_ids(found, selection.comparators)
+        found = await self._found(None, selection.matches, selection.conditions)
+        ids = await sorted_ids(found, selection.comparators, Turns())
         return answer_query(context, _state(), ids, window, can_calculate_changes=False)
 
     async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
@@ -72,7 +73,7 @@ class ConnectionMethods:
         if wanted.if_in_state is not None:
             raise MethodError("stateMismatch", "connections come and go: no state is that of now")
         destroys = wanted.destroys
-        ended = await self._matching(lambda _: True, destroys, is_to_end=not is_dry_run) if destroys else {}
+        ended = await self._found(destroys, is_to_end=not is_dry_run) if destroys else {}
         outcomes = {
             "destroyed": [each for each in destroys if each in ended],
             "notCreated": all_refused(wanted.creates, _READ_ONLY),
@@ -82,17 +83,23 @@ class ConnectionMethods:
         report = {each: {"steps": [_ending(wire)], "warnings": []} for each, wire in ended.items()}
         return answer_set(context, state := _state(), state, outcomes) | ({"dryRun": report} if is_dry_run else {})
 
-    async def _matching(
-        self, matches: Predicate, ids: Collection[str] | None, *, is_to_end: bool = False
+    async def _found(
+        self,
+        ids: Collection[str] | None,
+        matches: Predicate = lambda _: True,
+        conditions: int = 0,
+        *,
+        is_to_end: bool = False,
     ) -> dict[Id, dict[str, object]]:
         """In wire form. Others have their turn on the loop while there are many to look at."""
-        found: dict[Id, dict[str, object]] = {}
+        turns, found = Turns(), dict[Id, dict[str, object]]()
         try:
             async for reports in self._connections.reports(ids, is_to_end=is_to_end):
                 for report in reports:
                     wire = _to_wire(report)
                     if matches(wire):
                         found[Id(report.id)] = wire
+                    await turns.spend(conditions)
                 await asyncio.sleep(0)
         except ApplyError as error:
             raise MethodError("serverUnavailable", str(error)) from None

@@ -81,12 +81,13 @@ def properties_in(wire: object, columns: Collection[str]) -> set[str]:
 
 def check_filter_size(wire: Mapping[str, Any]) -> None:
     """Raises MethodError unsupportedFilter for a filter of too many conditions, or nested too deeply."""
-    if _is_too_large(wire):
+    if not 0 <= conditions_of(wire) <= _MOST_CONDITIONS:
         words = f"a filter may have {_MOST_CONDITIONS} conditions, nested {_DEEPEST} deep: ask several queries"
         raise MethodError("unsupportedFilter", words)
 
 
-def _is_too_large(wire: Mapping[str, Any]) -> bool:
+def conditions_of(wire: object) -> int:
+    """How much there is to compare with each object; -1 where that is nested too deeply to be counted."""
     level: list[Any] = [wire]
     conditions = 0
     for _ in range(_DEEPEST + 1):
@@ -94,8 +95,8 @@ def _is_too_large(wire: Mapping[str, Any]) -> bool:
         below = [each.get("conditions") for each in level if isinstance(each, dict)]
         level = [each for inner in below if isinstance(inner, list) for each in inner]
         if not level or conditions > _MOST_CONDITIONS:
-            break
-    return bool(level) or conditions > _MOST_CONDITIONS
+            return conditions
+    return -1
 
 
 def _condition(
@@ -130,18 +131,21 @@ def _own_test(name: str, test: ValueTest) -> Predicate:
 def _any_column(wanted: object, columns: Collection[str]) -> Predicate:
     if not isinstance(wanted, str):
         raise invalid_arguments(f"{ANY_COLUMN} must be text")
-    return lambda value: any(_matches(value.get(name), wanted, is_exact=False) for name in columns)
+    folded = wanted.casefold()
+    return lambda value: any(_matches(value.get(name), folded, is_exact=False) for name in columns)
 
 
 def _property_test(name: str, wanted: object, *, is_exact: bool) -> Predicate:
     if isinstance(wanted, list | dict):
         raise invalid_arguments(f"the condition on {name} must be a text, a number, true, false or null")
-    return lambda value: _matches(value.get(name), wanted, is_exact=is_exact)
+    sought = wanted.casefold() if isinstance(wanted, str) and not is_exact else wanted
+    return lambda value: _matches(value.get(name), sought, is_exact=is_exact)
 
 
 def _matches(value: object, wanted: object, *, is_exact: bool) -> bool:
+    """`wanted` is text without case unless it is compared as a whole."""
     if isinstance(value, Mapping):
         return not value if wanted is None else any(_matches(member, wanted, is_exact=is_exact) for member in value)
     if isinstance(value, str) and isinstance(wanted, str) and not is_exact:
-        return wanted.casefold() in value.casefold()
+        return wanted in value.casefold()
     return type(value) is type(wanted) and value == wanted

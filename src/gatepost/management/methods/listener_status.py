@@ -51,7 +51,8 @@ class StatusMethods:
         window = read_window(arguments)
         arguments.finish()
         statuses = await self._statuses()
-        return answer_query(context, _state(statuses), selection.ids(statuses), window, can_calculate_changes=False)
+        ids = await selection.ids(statuses)
+        return answer_query(context, _state(statuses), ids, window, can_calculate_changes=False)
 
     async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.3: refuses whatever is asked for."""

@@ -14,9 +14,17 @@ from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.address_filter import network_test, socket_address_test
 from gatepost.management.methods.comparison_filter import comparison_tests
-from gatepost.management.methods.filter import NO_VALUE_TESTS, Predicate, ValueTests, compile_filter, properties_in
+from gatepost.management.methods.filter import (
+    NO_VALUE_TESTS,
+    Predicate,
+    ValueTests,
+    compile_filter,
+    conditions_of,
+    properties_in,
+)
 from gatepost.management.methods.reading import TypeReader, WireObjects
 from gatepost.management.methods.sort import Comparator, parse_sort, sorted_ids
+from gatepost.management.methods.turns import Turns
 from gatepost.registry.declaration import ObjectType, Update
 from gatepost.registry.given_out import GivenOut
 from gatepost.registry.kinds import Choice, Kind, ObjectId, ParsedText, SetOf
@@ -29,16 +37,22 @@ _ADDRESS_TESTS = {"ipNetwork": network_test, "socketAddress": socket_address_tes
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects, in which order. `is_settled`: no property that it looks at ever changes, so that an object that is in the
-    result stays in it, and at its place among the others."""
+    """Which objects, in which order. `conditions`: how many of them `matches` goes through. `is_settled`: no property that it
+    looks at ever changes, so that an object that is in the result stays in it, and at its place among the others."""
 
     matches: Predicate
+    conditions: int
     comparators: list[Comparator]
     is_settled: bool = False
 
-    def ids(self, objects: Mapping[Id, Mapping[str, object]]) -> list[Id]:
-        """The ids of the objects (in wire form) that match, in order."""
-        return sorted_ids({each: wire for each, wire in objects.items() if self.matches(wire)}, self.comparators)
+    async def ids(self, objects: Mapping[Id, Mapping[str, object]]) -> list[Id]:
+        """The ids of the objects (in wire form) that match, in order. Others have their turn while there are many."""
+        turns, found = Turns(), dict[Id, Mapping[str, object]]()
+        for each, wire in objects.items():
+            if self.matches(wire):
+                found[each] = wire
+            await turns.spend(self.conditions)
+        return await sorted_ids(found, self.comparators, turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +115,7 @@ def read_selection(
     comparators = parse_sort(arguments.anything("sort"), readable)
     looked_at = properties_in(wire, columns) | {each.property_name for each in comparators}
     immutable = {name for name, each in readable.items() if each.declaration.update is Update.IMMUTABLE}
-    return Selection(matches, comparators, is_settled=looked_at <= immutable)
+    return Selection(matches, conditions_of(wire), comparators, is_settled=looked_at <= immutable)
 
 
 def _innermost(kind: Kind[Any]) -> Kind[Any]:
@@ -116,7 +130,9 @@ async def query(reader: TypeReader, values: Mapping[str, Any], context: MethodCo
     selection, window = read_selection(arguments, reader.object_type), read_window(arguments)
     arguments.finish()
     snapshot = await reader.visible(context.caller, allowed)
-    return answer_query(context, snapshot.state, selection.ids(snapshot.objects), window, can_calculate_changes=True)
+    return answer_query(
+        context, snapshot.state, await selection.ids(snapshot.objects), window, can_calculate_changes=True
+    )
 
 
 def answer_query(
@@ -161,7 +177,7 @@ async def query_changes(reader: TypeReader, values: Mapping[str, Any], context: 
     arguments.finish()
     found, objects = await _changes_and_objects(reader, wanted.since_state, context, allowed)
     visible = await reader.visible_changes(context.caller, allowed, found)
-    ids = selection.ids(objects)
+    ids = await selection.ids(objects)
     moved = found.remade if selection.is_settled else found.updated
     changed = {*found.created, *moved}
     removed = [each for each in (*moved, *found.destroyed) if each in visible]

@@ -1,4 +1,4 @@
-"""Sorting of a query (RFC 8620 section 5.5) by the properties of an object's wire form. Pure."""
+"""Sorting of a query (RFC 8620 section 5.5) by the properties of an object's wire form. Pure, but for `Turns`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatepost.management.jmap.failure import MethodError, invalid_arguments
+from gatepost.management.methods.turns import Turns
 from gatepost.values.collation import COLLATIONS, UNICODE_CASEMAP, collation_key
 from gatepost.values.ids import Id
 
@@ -51,11 +52,16 @@ def _comparator(wire: Any, sortable: Collection[str]) -> Comparator:
     return Comparator(wire["property"], is_ascending, collation)
 
 
-def sorted_ids(objects: Mapping[Id, Mapping[str, object]], comparators: list[Comparator]) -> list[Id]:
+async def sorted_ids(
+    objects: Mapping[Id, Mapping[str, object]], comparators: list[Comparator], turns: Turns
+) -> list[Id]:
     """The ids in the order asked for; objects that are equal in it stand in order of creation."""
     ids = list(objects)
     for comparator in reversed(comparators):
-        keys = {each: _key(objects[each][comparator.property_name], comparator) for each in ids}
+        keys: dict[Id, tuple[int, float, str]] = {}
+        for each in ids:
+            keys[each] = _key(objects[each][comparator.property_name], comparator)
+            await turns.spend(1)
         ids.sort(key=keys.__getitem__, reverse=not comparator.is_ascending)
     return ids
 

@@ -1,0 +1,59 @@
+"""What one account asks for does not keep the other clients of its worker waiting until it is answered."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.integration.running_server import RunningServer, running_server
+
+CONDITIONS = {"operator": "NOT", "conditions": [{"text": f"nothing has this {number}"} for number in range(250)]}
+SORT = [{"property": name} for name in ("name", "bind", "protocol", "socketBacklog")] * 8
+PROBE = b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with one worker: who is served while it works is served in between."""
+    with running_server(tmp_path_factory.mktemp("server"), workers=1) as server:
+        yield server
+
+
+def answers_meanwhile(server: RunningServer, *method_calls: list[Any]) -> int:
+    """How often somebody else is answered, one request after the other, until the calls are."""
+    done = threading.Event()
+
+    def ask() -> None:
+        try:
+            server.calls(*method_calls)
+        finally:
+            done.set()
+
+    asking = threading.Thread(target=ask)
+    with socket.create_connection(server.address("http"), timeout=60) as other:
+        answered = 0
+        asking.start()
+        while not done.is_set():
+            other.sendall(PROBE)
+            assert other.recv(65536).startswith(b"HTTP/1.1 200")
+            answered += 1
+        asking.join()
+    return answered
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("x:NetworkListener/query", {"filter": CONDITIONS}),
+        ("x:NetworkListener/query", {"sort": SORT}),
+        ("x:ListenerStatus/query", {"filter": CONDITIONS}),
+    ],
+)
+def test_others_are_served_between_the_calls_of_a_request_and_within_them(
+    alone: RunningServer, method: str, arguments: dict[str, Any]
+) -> None:
+    calls = [[method, {"accountId": alone.account_id, **arguments}, str(number)] for number in range(64)]
+    assert answers_meanwhile(alone, *calls) >= 20
