@@ -20,6 +20,7 @@ import gatepost
 from gatepost import Listener, MailServer, MailServerInThread, Refused
 from gatepost.embedding import temporary_store
 from gatepost.embedding.mail import EVERY_PROTOCOL
+from gatepost.management.jmap.failure import MethodError
 
 ALICE, PASSWORD = "alice@example.org", "secret"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -173,3 +174,37 @@ def test_a_thread_whose_server_cannot_start_says_why() -> None:
     ):
         pass
     assert own_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("address", "role", "words"),
+    [
+        ("alice", "user", "address: 'alice' is not an address: write alice@example.org"),
+        ("@example.org", "user", "is not an address"),
+        (ALICE, "boss", "role: 'boss' is not one of admin, operator, user"),
+    ],
+)
+async def test_an_account_that_cannot_be_is_refused_with_the_reason(address: str, role: str, words: str) -> None:
+    async with gatepost.mail_server(hasher=QUICK) as server:
+        with pytest.raises(Refused, match=words):
+            await server.add_account(address, PASSWORD, role=role)
+
+
+async def test_a_method_that_there_is_none_of_is_told_by_name() -> None:
+    async with gatepost.mail_server() as server:
+        with pytest.raises(MethodError, match="there is no method 'x:Acount/get'"):
+            await server.api("x:Acount/get", {"ids": None})
+
+
+def test_in_a_thread_it_answers_between_start_and_end_only() -> None:
+    server = MailServerInThread(hasher=QUICK)
+    with pytest.raises(RuntimeError, match="does not run"):
+        server.add_account(ALICE, PASSWORD)
+    with server:
+        with pytest.raises(RuntimeError, match="is started once"):
+            server.__enter__()
+        server.add_account(ALICE, PASSWORD)
+    with pytest.raises(RuntimeError, match="does not run"):
+        server.messages(ALICE)
+    with pytest.raises(RuntimeError, match="is started once"), server:
+        pass

@@ -42,6 +42,8 @@ class MailServerInThread:
         self._stop: asyncio.Event
 
     def __enter__(self) -> MailServerInThread:
+        if self._started.done():
+            raise RuntimeError("a MailServerInThread is started once: make another one")
         self._ended = self._executor.submit(self._run)
         either: list[Future[Any]] = [self._started, self._ended]
         wait(either, return_when=FIRST_COMPLETED)
@@ -72,7 +74,9 @@ class MailServerInThread:
 
     @property
     def _server(self) -> MailServer:
-        return self._started.result(0)
+        if not self._started.done() or self._ended.done():
+            raise RuntimeError("the server does not run: it does so inside its `with` block")
+        return self._started.result()
 
     # --- where it is
 

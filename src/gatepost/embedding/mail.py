@@ -42,7 +42,6 @@ from gatepost.management.state_watch import StateWatch
 from gatepost.management.stored_configuration import load_configuration
 from gatepost.management.web_session_key import ensure_web_session_key
 from gatepost.plan.derive import derive
-from gatepost.registry.account import Role
 from gatepost.registry.change import ChangeCause
 from gatepost.registry.domain import DOMAIN
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener
@@ -146,7 +145,9 @@ class MailServer:
         """An account that receives mail and logs in under its address; its domain is made where it is missing. `role`: user,
         operator or admin. Raises Refused."""
         name, _, domain = address.rpartition("@")
-        account = {"name": name, "domainId": await self._domain(domain), "password": password, "role": Role(role).value}
+        if not name or not domain:
+            raise Refused(Objection(address, "address", f"{address!r} is not an address: write alice@example.org"))
+        account = {"name": name, "domainId": await self._domain(domain), "password": password, "role": role}
         answer = await self.api("x:Account/set", {"create": {"a": account}})
         _raise_refused(answer["notCreated"], {Id("a"): address})
 

@@ -13,6 +13,7 @@ from gatepost.management.access import Caller
 from gatepost.management.applying import Applier
 from gatepost.management.jmap.capabilities import CONFIGURATION, GATEPOST
 from gatepost.management.jmap.engine import MethodContext
+from gatepost.management.jmap.failure import MethodError
 from gatepost.management.jmap.limits import Limits
 from gatepost.management.methods.set_flow import SetParts
 from gatepost.management.methods.table import method_table
@@ -60,4 +61,6 @@ class LocalCalls:
 
     async def call(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the method's response."""
+        if method not in self._table:
+            raise MethodError("unknownMethod", f"there is no method {method!r}; one is 'x:Account/get'")
         return await self._table[method].run({"accountId": "local", **arguments}, self._context)
