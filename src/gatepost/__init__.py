@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         CertificatePair,
         Listener,
         ListenerFields,
+        ListenerStatus,
         Objection,
         Refused,
         Reply,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
     from gatepost.embedding.in_thread import MailServerInThread
     from gatepost.embedding.mail import MailServer, mail_server
+    from gatepost.management.jmap.failure import MethodError
 
 __version__ = "0.1.0"
 
@@ -39,8 +41,10 @@ __all__ = [
     "CertificatePair",
     "Listener",
     "ListenerFields",
+    "ListenerStatus",
     "MailServer",
     "MailServerInThread",
+    "MethodError",
     "Objection",
     "Refused",
     "Reply",
@@ -58,6 +62,7 @@ __all__ = [
 _ELSEWHERE = {  # what needs a store is not loaded for listeners
     "MailServer": "gatepost.embedding.mail",
     "MailServerInThread": "gatepost.embedding.in_thread",
+    "MethodError": "gatepost.management.jmap.failure",
     "mail_server": "gatepost.embedding.mail",
 }
 

@@ -17,10 +17,9 @@ from tests.embedding.own_threads import own_threads
 from tests.open_descriptors import open_descriptors
 
 import gatepost
-from gatepost import Listener, MailServer, MailServerInThread, Refused
+from gatepost import Listener, MailServer, MailServerInThread, MethodError, Refused
 from gatepost.embedding import temporary_store
 from gatepost.embedding.mail import EVERY_PROTOCOL
-from gatepost.management.jmap.failure import MethodError
 
 ALICE, PASSWORD = "alice@example.org", "secret"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -11,6 +11,7 @@ from gatepost.embedding.listener import Listener, ListenerFields, Settings
 from gatepost.embedding.refused import Objection, Refused
 from gatepost.embedding.server import Server, listen
 from gatepost.embedding.smtp_handler import Address, Answer, SmtpClient, SmtpHandler, SmtpMessage, TlsFacts
+from gatepost.management.applying import ListenerStatus
 from gatepost.protocols.smtp.replies import Reply
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "CertificatePair",
     "Listener",
     "ListenerFields",
+    "ListenerStatus",
     "Objection",
     "Refused",
     "Reply",

@@ -177,7 +177,8 @@ class MailServer:
         return [await self._store.mail.content(entry.content_id) for entry in entries]
 
     async def api(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """A method of the management API, as an administrator: `api("x:Account/get", {"ids": None})`; see docs/api.md."""
+        """A method of the management API, as an administrator: `api("x:Account/get", {"ids": None})`; see docs/api.md.
+        Raises MethodError."""
         return await self._calls.call(method, arguments)
 
 
