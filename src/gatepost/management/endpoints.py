@@ -25,6 +25,7 @@ from gatepost.management.parts import ManagementParts
 from gatepost.management.problem_response import HttpProblem
 from gatepost.management.request_body import read_json_body
 from gatepost.management.schema_resource import SchemaResource
+from gatepost.management.shared_question import SharedQuestion
 from gatepost.management.stored_revision import StoredRevision
 from gatepost.management.web_session import COOKIE_NAME, csrf_token, expiry_of_token, make_token, renewed_token
 from gatepost.registry.catalogue import EVERY_TYPE
@@ -61,6 +62,7 @@ class Endpoints:
         self._stored_revision = StoredRevision(parts.store, parts.now)
         self._engine = JmapEngine(method_table(set_parts, parts.connections), parts.limits)
         self._event_streams = EventStreams(parts.store, self._credentials, parts.state_watch, parts.event_stream_limits)
+        self._statuses = SharedQuestion(lambda: parts.applier.statuses())
         self._schema = SchemaResource(EVERY_TYPE.values())
 
     async def jmap(self, request: Request) -> Response:
@@ -169,7 +171,7 @@ class Endpoints:
 
     async def ready(self, _request: Request) -> Response:
         """GET /healthz/ready: 503 with the names of the listeners of the plan that do not run."""
-        states = {status.listener_id: status.state for status in await self._parts.applier.statuses()}
+        states = {status.listener_id: status.state for status in await self._statuses.answer()}
         waiting = [
             listener.name for listener in self._parts.running_plan().listeners if states.get(listener.id) != "active"
         ]

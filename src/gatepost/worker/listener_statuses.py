@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
 
 from gatepost.control.messages import DrainingListener, SocketStatus, StatusAnswer
 from gatepost.management.applying import AcceptQueue, AddressStatus, ListenerCounts, ListenerStatus, NodeStatus
@@ -17,11 +19,38 @@ from gatepost.transport.reasons import (
     HANDSHAKE_BUCKETS,
     REFUSALS,
 )
+from gatepost.values.ids import Id
+
+
+class _OfListener(Protocol):
+    @property
+    def listener_id(self) -> Id: ...
+
+
+T = TypeVar("T", bound=_OfListener)
+
+
+class _Told:
+    """What the supervisor has answered, by listener: of both there may be thousands."""
+
+    def __init__(self, answer: StatusAnswer) -> None:
+        self.answer = answer
+        self.sockets = _by_listener(answer.sockets)
+        self.failures = _by_listener(answer.failures)
+        self.tls_failures = _by_listener(answer.tls_failures)
+
+
+def _by_listener(found: Iterable[T]) -> Mapping[Id, list[T]]:
+    listeners: defaultdict[Id, list[T]] = defaultdict(list)
+    for each in found:
+        listeners[each.listener_id].append(each)
+    return listeners
 
 
 def node_status(answer: StatusAnswer, page: CounterPage) -> NodeStatus:
     """Listeners of the plan come first, then those that are gone from it and still have connections."""
-    running = [_status_of(listener, answer, page) for listener in answer.plan.listeners]
+    told = _Told(answer)
+    running = [_status_of(listener, told, page) for listener in answer.plan.listeners]
     return NodeStatus(
         listeners=running + [_draining(listener, answer, page) for listener in answer.draining],
         workers_running=answer.workers_running,
@@ -30,17 +59,17 @@ def node_status(answer: StatusAnswer, page: CounterPage) -> NodeStatus:
     )
 
 
-def _status_of(listener: ListenerPlan, answer: StatusAnswer, page: CounterPage) -> ListenerStatus:
+def _status_of(listener: ListenerPlan, told: _Told, page: CounterPage) -> ListenerStatus:
+    answer = told.answer
     slot = answer.counter_slots.get(listener.id)
     counts = ListenerCounts() if slot is None else counts_of(page, slot)
     paused = page.workers_with(SERVER_SLOT, Cell.PAUSED_LOOPS)
-    bound = [_bound(status, paused) for status in answer.sockets if status.listener_id == listener.id]
+    bound = [_bound(status, paused) for status in told.sockets[listener.id]]
     failed = [
         AddressStatus(address=failure.address, errno_name=failure.errno_name, reason=failure.text)
-        for failure in answer.failures
-        if failure.listener_id == listener.id
+        for failure in told.failures[listener.id]
     ]
-    without_tls = [failure.text for failure in answer.tls_failures if failure.listener_id == listener.id]
+    without_tls = [failure.text for failure in told.tls_failures[listener.id]]
     reasons = [f"{address.address}: {address.errno_name} ({address.reason})" for address in failed]
     reasons += [f"a worker has no TLS for it, and tries again: {text}" for text in without_tls]
     state = ListenerState.FAILED if reasons else _state(bound, counts, paused)
