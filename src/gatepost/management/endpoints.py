@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gatepost.management.access import Caller
-from gatepost.management.applying import NodeStatus
+from gatepost.management.applying import ListenerStatus, NodeStatus
 from gatepost.management.client import is_asked_as_this_machine, is_tls, peer_of
 from gatepost.management.credentials import Credentials, Identity
 from gatepost.management.ended_sessions import end_session
@@ -62,7 +62,7 @@ class Endpoints:
         self._stored_revision = StoredRevision(parts.store, parts.now)
         self._engine = JmapEngine(method_table(set_parts, parts.connections), parts.limits)
         self._event_streams = EventStreams(parts.store, self._credentials, parts.state_watch, parts.event_stream_limits)
-        self._statuses = SharedQuestion(lambda: parts.applier.statuses())
+        self._statuses = SharedQuestion(self._ask_statuses)
         self._schema = SchemaResource(EVERY_TYPE.values())
 
     async def jmap(self, request: Request) -> Response:
@@ -177,6 +177,9 @@ class Endpoints:
         ]
         document = {"status": "not ready" if waiting else "ready", "notRunning": waiting}
         return _json(msgspec.json.encode(document), 503 if waiting else 200)
+
+    async def _ask_statuses(self) -> Sequence[ListenerStatus]:
+        return await self._parts.applier.statuses()
 
     async def metrics(self, request: Request) -> Response:
         """GET /metrics: for Prometheus. From this machine without credentials, unless a proxy or a browser on it asks for
