@@ -11,6 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from tests.integration.running_server import PASSWORDS, RunningServer, eventually, running_server
@@ -80,13 +81,12 @@ def test_a_name_is_slowed_for_failures_at_the_other_worker_and_from_other_addres
     two_workers: RunningServer, name: str
 ) -> None:
     pids = itertools.cycle(two_workers.worker_pids())
-    for _ in range(4):
+    for _ in range(3):
         fail_by_http(two_workers, next(pids), next(_addresses), name)
-    with connection_at(two_workers, "http", next(pids), next(_addresses)) as sock:
-        before = time.monotonic()
-        ask_by_http(sock, name)
-        assert status(sock) == 401
-        assert time.monotonic() - before > 0.8  # after four failures: a second
+    before = time.monotonic()
+    for _ in range(2):
+        fail_by_http(two_workers, next(pids), next(_addresses), name)
+    assert time.monotonic() - before >= 1.0  # the last has to wait for a second after the fourth
 
 
 def _exchange(sock: socket.socket, line: bytes) -> bytes:
@@ -182,3 +182,26 @@ def _replace(server: RunningServer, victim: int, survivor: int) -> None:
     server.kill_worker(victim)
     eventually(lambda: server.log().count("worker.started") > started)
     assert survivor in server.worker_pids()
+
+
+def test_a_server_that_stops_sends_those_away_who_wait(tmp_path: Path) -> None:
+    """After ten failures, further attempts wait 0.5, 1.5, 3.5 and 7.5 s."""
+    source = next(_addresses)
+    with running_server(tmp_path, workers=2) as server, ExitStack() as stack:
+        pids = itertools.cycle(server.worker_pids())
+        for number in range(FREE_PER_ADDRESS):
+            fail_by_http(server, next(pids), source, f"someone{number}")
+        sockets = [
+            stack.enter_context(connection_at(server, listener, next(pids), source))
+            for listener in ("http", "http", "http", "imap-clear")
+        ]
+        for sock in sockets[:3]:
+            ask_by_http(sock, "one more")
+        assert sockets[3].recv(4096).startswith(b"* OK")
+        sockets[3].sendall(b"a LOGIN alice wrong\r\n")
+        eventually(lambda: server.log().count("login.failed") > FREE_PER_ADDRESS)  # the first has waited
+        before = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - before < 5
+        assert 503 in {status(sock) for sock in sockets[:3]}
+        assert b"* BYE" in b"".join(iter(lambda: sockets[3].recv(4096), b""))

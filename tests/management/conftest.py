@@ -42,6 +42,7 @@ from gatepost.registry.declaration import ObjectType
 from gatepost.registry.domain import DOMAIN, Domain
 from gatepost.registry.network_listener import NETWORK_LISTENER, NetworkListener, NetworkListenerProtocol
 from gatepost.session.link import Peer
+from gatepost.session.login_waits import LoginWaits
 from gatepost.session.reactions import AuthenticationFailed
 from gatepost.store.history import Retention
 from gatepost.store.interface import (
@@ -342,6 +343,7 @@ class Api:
             connections=self.connections,
             request_turns=RequestTurns(_COUNTS.by_key, 0),
             api_key_pace=own_login_pace(),
+            login_waits=LoginWaits(),
             authenticator=self.authenticator,
             hash_to_store=self._hash,
             delete_account_mail=self._delete_mail,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
-from tests.own_login_pace import own_login_pace
+from tests.own_login_pace import NotedWaits, own_login_pace
 
 from gatepost.management.api_key_login import ApiKeyLogin, KeyRefused
 from gatepost.management.api_key_token import hash_of_token, make_token
@@ -30,15 +30,11 @@ class World:
     """A login whose sleeps are noted and take no time."""
 
     def __init__(self, api: Api) -> None:
-        self.slept: list[float] = []
+        waits = NotedWaits()
+        self.slept = waits.seconds
         self.time = 0.0
         api.store.put(API_KEY, "ikey", ApiKey(name="k", account_id=Id("id-admin"), secret=hash_of_token(GOOD)))
-        self.login = ApiKeyLogin(
-            api.store, lambda: datetime.now(UTC), own_login_pace(), sleep=self._sleep, clock=lambda: self.time
-        )
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
+        self.login = ApiKeyLogin(api.store, lambda: datetime.now(UTC), own_login_pace(), waits, clock=lambda: self.time)
 
     async def refusal(self, source: str = "192.0.2.1") -> KeyRefused:
         with pytest.raises(KeyRefused) as refused:

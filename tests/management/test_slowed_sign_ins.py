@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.management.conftest import basic
-from tests.own_login_pace import own_login_pace
+from tests.own_login_pace import NotedWaits, own_login_pace
 
 from gatepost.mail.stored_directory import StoredDirectory
 from gatepost.management.app import make_app
@@ -19,15 +19,11 @@ KNOWN, UNKNOWN = "alice@example.org", "nobody@example.org"
 @pytest.fixture
 def slept(api: Api) -> Any:
     """How long who signs in had to wait, in seconds that do not pass."""
-    seconds: list[float] = []
-
-    async def sleep(duration: float) -> None:
-        seconds.append(duration)
-
-    authenticator = PasswordAuthenticator(StoredDirectory(api.store), own_login_pace(), clock=lambda: 0.0, sleep=sleep)
+    waits = NotedWaits()
+    authenticator = PasswordAuthenticator(StoredDirectory(api.store), own_login_pace(), waits=waits, clock=lambda: 0.0)
     object.__setattr__(api.parts, "authenticator", authenticator)  # the parts are frozen
     api.app = make_app(api.parts)
-    yield seconds
+    yield waits.seconds
     authenticator.close()
 
 

@@ -9,12 +9,13 @@ from ipaddress import ip_address
 
 import argon2
 import pytest
-from tests.own_login_pace import own_login_pace
+from tests.own_login_pace import NotedWaits, own_login_pace
 
 from gatepost.mail.directory import DirectoryAccount, NoSuchRecipient
 from gatepost.session.authentication import PasswordAuthenticator, RecentLogins
 from gatepost.session.link import Peer
 from gatepost.session.login_pace import PaceSettings
+from gatepost.session.login_waits import LoginWaits
 from gatepost.session.password_hash import (
     PasswordVerifier,
     TooManyWaiting,
@@ -73,13 +74,13 @@ class CountingVerifier(PasswordVerifier):
 class Time:
     def __init__(self) -> None:
         self.now = 1000.0
-        self.slept: list[float] = []
+        self.waits = NotedWaits(self._pass)
+        self.slept = self.waits.seconds
 
     def clock(self) -> float:
         return self.now
 
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
+    async def _pass(self, seconds: float) -> None:
         self.now += seconds
 
 
@@ -91,7 +92,7 @@ class Stage:
             verifier=self.verifier,
             pace=own_login_pace(PaceSettings(free_per_name=2)),
             clock=self.time.clock,
-            sleep=self.time.sleep,
+            waits=self.time.waits,
         )
 
     async def fails(self, name: str = "alice", password: Secret = WRONG) -> AuthenticationFailed:
@@ -182,8 +183,35 @@ async def test_an_account_that_changes_during_the_wait_is_looked_at_afresh(stage
     async def change_password(seconds: float) -> None:
         stage.directory.account = replace(ALICE, password_hash=Secret(hash_password("another")))
 
-    stage.authenticator._sleep = change_password
+    stage.time.waits.wait = change_password
     await stage.fails("alice", RIGHT)
+
+
+@pytest.mark.parametrize("becomes", [None, replace(ALICE, password_hash=Secret(hash_password("another")))])
+async def test_a_password_that_is_changed_while_it_is_looked_at_lets_nobody_in(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, becomes: DirectoryAccount | None
+) -> None:
+    async def verify(password_hash: Secret, password: Secret) -> bool:
+        stage.directory.account = becomes
+        return is_password_of(password_hash, password)
+
+    monkeypatch.setattr(stage.verifier, "verify", verify)
+    assert (await stage.fails("alice", RIGHT)).is_temporary
+    monkeypatch.undo()
+    assert not (await stage.fails("alice", RIGHT)).is_temporary
+
+
+async def test_whoever_waits_is_told_to_come_later_when_the_server_takes_leave(stage: Stage) -> None:
+    waits = LoginWaits()
+    stage.authenticator._waits = waits
+    for _ in range(2):
+        await stage.fails()
+    waiting = [asyncio.create_task(stage.fails()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waits.end()
+    assert [failure.is_temporary for failure in await asyncio.gather(*waiting)] == [True] * 3
+    assert (await stage.fails()).is_temporary
+    assert len(stage.verifier.hashes) == 2
 
 
 async def test_a_store_that_is_away_is_a_temporary_failure(stage: Stage) -> None:
@@ -203,7 +231,7 @@ async def test_a_full_queue_is_a_temporary_failure_that_is_held_against_nobody(s
 async def test_a_source_with_a_long_queue_is_turned_away_unheard() -> None:
     directory, verifier, time = OneAccountDirectory(), CountingVerifier(), Time()
     pace = own_login_pace(PaceSettings(free_per_source=1, first_delay=4.0, longest_queue=3.0))
-    authenticator = PasswordAuthenticator(directory, verifier=verifier, pace=pace, clock=time.clock, sleep=time.sleep)
+    authenticator = PasswordAuthenticator(directory, verifier=verifier, pace=pace, clock=time.clock, waits=time.waits)
     with pytest.raises(AuthenticationFailed):
         await authenticator.authenticate("alice", WRONG, PEER)
     with pytest.raises(AuthenticationFailed) as failure:

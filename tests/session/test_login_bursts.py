@@ -11,12 +11,14 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from tests.own_login_pace import own_login_pace
+from tests.own_login_pace import NotedWaits, own_login_pace
 
 from gatepost.mail.directory import DirectoryAccount, NoSuchRecipient
 from gatepost.session.authentication import PasswordAuthenticator
 from gatepost.session.link import Peer
 from gatepost.session.login_pace import PaceSettings
+from gatepost.session.login_places import LoginPlaces
+from gatepost.session.login_waits import LoginWaits
 from gatepost.session.password_hash import PasswordVerifier, hash_password
 from gatepost.session.reactions import AuthenticationFailed
 from gatepost.values.ids import Id
@@ -66,13 +68,14 @@ class Door:
 
     def __init__(self, settings: PaceSettings = SETTINGS) -> None:
         self.verifier = GatedVerifier()
-        self.delays: list[float] = []
+        waits = NotedWaits(self._for_ever)
+        self.delays = waits.seconds
         self.authenticator = PasswordAuthenticator(
-            Everybody(), verifier=self.verifier, pace=own_login_pace(settings), clock=lambda: 1000.0, sleep=self._sleep
+            Everybody(), verifier=self.verifier, pace=own_login_pace(settings), waits=waits, clock=lambda: 1000.0
         )
 
-    async def _sleep(self, seconds: float) -> None:
-        self.delays.append(seconds)
+    async def _for_ever(self, seconds: float) -> None:
+        del seconds
         await asyncio.Event().wait()
 
     async def attempt(self, name: str, password: Secret = WRONG, source: str = "192.0.2.7") -> str:
@@ -202,3 +205,17 @@ async def test_clients_that_leave_while_they_wait_or_are_looked_at_leave_no_trac
     door.verifier.may_go_on.set()
     assert [await door.attempt("alice") for _ in range(SETTINGS.free_per_name)] == ["wrong"] * SETTINGS.free_per_name
     assert door.delays == []
+
+
+async def test_whoever_stands_in_line_is_sent_away_when_the_server_takes_leave() -> None:
+    waits = LoginWaits()
+    door = Door()
+    door.authenticator._places = LoginPlaces(own_login_pace(), waits, lambda: 1000.0)
+    door.verifier.may_go_on.clear()
+    async with door.attempts(*(door.attempt("alice", RIGHT) for _ in range(BURST))) as tasks:
+        await until(lambda: door.verifier.under_way == SETTINGS.free_per_name)
+        waits.end()
+        await until(lambda: outcomes(tasks, "not now") == BURST - SETTINGS.free_per_name)
+        door.verifier.may_go_on.set()
+        await until(lambda: outcomes(tasks, "in") == SETTINGS.free_per_name)
+    door.authenticator.close()

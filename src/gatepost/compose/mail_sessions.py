@@ -28,7 +28,7 @@ async def give_mail_sessions(
     """Both watches are told by the store. In a process that goes on, the sessions have to settle and what checks passwords has
     to be closed."""
     directory = StoredDirectory(store.configuration)
-    authenticator = PasswordAuthenticator(directory, worker.password_pace)
+    authenticator = PasswordAuthenticator(directory, worker.password_pace, waits=worker.login_waits)
     application = await management_application(store, worker, authenticator, state_watch, hash_password)
     services = Services(
         authenticator=authenticator, directory=directory, mail=store.mail, scripts=store.scripts, watch=watch

@@ -37,6 +37,7 @@ async def management_application(
             connections=worker.connections,
             request_turns=worker.request_turns,
             api_key_pace=worker.api_key_pace,
+            login_waits=worker.login_waits,
             authenticator=authenticator,
             hash_to_store=hash_to_store,
             delete_account_mail=store.mail.delete_account,

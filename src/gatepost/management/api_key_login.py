@@ -6,15 +6,15 @@ that address, always in the same words: why it is refused stands in the log, for
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 
 from gatepost.management.api_key_token import is_token_of, key_id_of
 from gatepost.registry.api_key import API_KEY, ApiKey
 from gatepost.session.link import Peer
 from gatepost.session.login_pace import LoginPace
+from gatepost.session.login_waits import LoginWaits, WaitEnded
 from gatepost.store.interface import ConfigurationStore
 from gatepost.telemetry import events
 from gatepost.telemetry.events import Event
@@ -38,14 +38,14 @@ class ApiKeyLogin:
         store: ConfigurationStore,
         now: Callable[[], datetime],
         pace: LoginPace,
+        waits: LoginWaits,
         *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._now = now
         self._pace = pace
-        self._sleep = sleep
+        self._waits = waits
         self._clock = clock
 
     async def key_of(self, token: Secret, peer: Peer) -> tuple[Id, ApiKey]:
@@ -70,6 +70,9 @@ class ApiKeyLogin:
         if seconds is None:
             return KeyRefused(must_wait=True)
         self._pace.failed(peer.source_address, name, self._clock())
-        if seconds > 0:
-            await self._sleep(seconds)
+        try:
+            if seconds > 0:
+                await self._waits.sleep(seconds)
+        except WaitEnded:
+            return KeyRefused(must_wait=True)
         return KeyRefused()

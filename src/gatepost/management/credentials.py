@@ -49,7 +49,7 @@ class Credentials:
 
     def __init__(self, parts: ManagementParts) -> None:
         self._parts = parts
-        self._api_keys = ApiKeyLogin(parts.store, parts.now, parts.api_key_pace)
+        self._api_keys = ApiKeyLogin(parts.store, parts.now, parts.api_key_pace, parts.login_waits)
 
     async def identify(self, request: Request) -> Identity:
         """Raises HttpProblem: 401 without good credentials, 403 in clear or without a CSRF token, 503 when it cannot be

@@ -16,6 +16,7 @@ from gatepost.management.request_turns import RequestTurns
 from gatepost.management.state_watch import StateWatch
 from gatepost.plan.plan import Plan
 from gatepost.session.login_pace import LoginPace
+from gatepost.session.login_waits import LoginWaits
 from gatepost.session.reactions import Authenticator
 from gatepost.store.interface import ConfigurationStore
 from gatepost.values.ids import Id
@@ -37,6 +38,7 @@ class ManagementParts:
     request_turns: RequestTurns
     authenticator: Authenticator
     api_key_pace: LoginPace
+    login_waits: LoginWaits
     hash_to_store: Callable[[Secret, Secret | None], Awaitable[Secret]]
     delete_account_mail: Callable[[Id], Awaitable[None]]
     session_key: Secret

@@ -5,18 +5,18 @@ Answers alike, in words and in time, whether or not the account exists.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from gatepost.mail.directory import Directory, DirectoryAccount
 from gatepost.protocols.sasl import Credentials
 from gatepost.session.link import Peer
 from gatepost.session.login_pace import LoginPace
 from gatepost.session.login_places import LoginPlaces, NoPlace
+from gatepost.session.login_waits import LoginWaits, WaitEnded
 from gatepost.session.password_hash import PasswordVerifier, TooManyWaiting, hash_of_nobody
 from gatepost.session.reactions import AuthenticationFailed, Authenticator
 from gatepost.store.interface import StoreError
@@ -30,7 +30,6 @@ _LONGEST_PACED_NAME = 256  # characters; what is remembered of failures has a bo
 
 _Token = tuple[Id, Secret, bytes]  # the account, the hash in the store, the keyed hash of the password
 Clock = Callable[[], float]
-Sleep = Callable[[float], Awaitable[None]]
 
 
 async def authenticate_credentials(
@@ -100,16 +99,16 @@ class PasswordAuthenticator:
         pace: LoginPace,
         *,
         verifier: PasswordVerifier | None = None,
+        waits: LoginWaits | None = None,
         clock: Clock = time.monotonic,
-        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._directory = directory
         self._verifier = verifier or PasswordVerifier()
         self._pace = pace
-        self._places = LoginPlaces(self._pace, clock)
+        self._waits = waits or LoginWaits()
+        self._places = LoginPlaces(self._pace, self._waits, clock)
         self._recent_logins = RecentLogins()
         self._clock = clock
-        self._sleep = sleep
         hash_of_nobody()  # made now, so that the first unknown name does not take longer than the others
 
     async def authenticate(self, login_name: str, password: Secret, peer: Peer) -> DirectoryAccount:
@@ -139,6 +138,8 @@ class PasswordAuthenticator:
                 return await self._looked_at(account, login_name, password, peer, pace_name)
         except NoPlace:
             raise _Refused("too many attempts from this address at once", is_temporary=True) from None
+        except WaitEnded:
+            raise _Refused("it had to wait, and the server stops", is_temporary=True) from None
 
     async def _looked_at(
         self, account: DirectoryAccount | None, login_name: str, password: Secret, peer: Peer, pace_name: str
@@ -149,9 +150,13 @@ class PasswordAuthenticator:
         if account is None or not is_right:
             self._pace.failed(peer.source_address, pace_name, self._clock())
             raise _Refused("wrong password" if account is not None else "no such account")
+        now = await self._find(login_name)
+        if now is None or (now.id, now.password_hash) != (account.id, account.password_hash):
+            # Whoever has ended the sessions of the account in this moment has not seen this one.
+            raise _Refused("the account has changed while the password was looked at", is_temporary=True)
         self._pace.succeeded(peer.source_address, pace_name)
-        self._recent_logins.remember(account, password, self._clock())
-        return account
+        self._recent_logins.remember(now, password, self._clock())
+        return now
 
     def _is_known(self, account: DirectoryAccount, password: Secret) -> bool:
         return self._recent_logins.knows(account, password, self._clock())
@@ -169,7 +174,7 @@ class PasswordAuthenticator:
             raise _Refused("too many failures before", is_temporary=True)
         if seconds <= 0:
             return False
-        await self._sleep(seconds)
+        await self._waits.sleep(seconds)
         return True
 
     async def _verify(self, account: DirectoryAccount | None, password: Secret) -> bool:

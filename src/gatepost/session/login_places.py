@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gatepost.session.login_pace import Attempt, Full, LoginPace, source_key
+from gatepost.session.login_waits import LoginWaits
 from gatepost.values.ip_mask import IpAddress
 
 # The attempt that makes room may end at another worker, so the first of a line looks again and again; seconds.
@@ -27,15 +28,15 @@ class NoPlace(Exception):
 class LoginPlaces:
     """Who waits at one worker for a place; `pace` knows how many there are at all of them together."""
 
-    def __init__(self, pace: LoginPace, clock: Callable[[], float]) -> None:
+    def __init__(self, pace: LoginPace, waits: LoginWaits, clock: Callable[[], float]) -> None:
         self._pace = pace
         self._clock = clock
-        self._of_sources = _Lines()
-        self._of_names = _Lines()
+        self._of_sources = _Lines(waits)
+        self._of_names = _Lines(waits)
 
     @asynccontextmanager
     async def taken(self, source: IpAddress, login_name: str) -> AsyncIterator[bool]:
-        """A place for an attempt, as long as it is looked at; gives whether it had to wait. Raises NoPlace.
+        """A place for an attempt, as long as it is looked at; gives whether it had to wait. Raises NoPlace, WaitEnded.
 
         For its name it waits no longer than a failure of that name delays a login: nobody can keep its owner out."""
         attempt, has_waited = await self._begun(source, login_name)
@@ -72,7 +73,8 @@ class LoginPlaces:
 class _Lines:
     """Who waits for what. The first of a line looks whether it may go; those behind it wait for it to have left."""
 
-    def __init__(self) -> None:
+    def __init__(self, waits: LoginWaits) -> None:
+        self._waits = waits
         self._lines: dict[str, deque[asyncio.Event]] = {}
 
     async def wait(self, key: str, begin: Callable[[], Attempt | Full], lacking: Full, until: float) -> Attempt | Full:
@@ -85,8 +87,10 @@ class _Lines:
                 if line[0] is not me:
                     await me.wait()
                 pause = _FIRST_PAUSE
+                self._waits.raise_if_ended()
                 while (outcome := begin()) is lacking:
                     await asyncio.sleep(pause)
+                    self._waits.raise_if_ended()
                     pause = min(2 * pause, _LONGEST_PAUSE)
         except TimeoutError:
             return lacking

@@ -39,6 +39,7 @@ from gatepost.control.notices import Neighbours
 from gatepost.management.request_turns import RequestTurns
 from gatepost.plan.plan import DRAIN_TIMEOUT_AT_EXIT, Plan, ProtocolName
 from gatepost.session.login_pace import LoginPace
+from gatepost.session.login_waits import LoginWaits
 from gatepost.telemetry import events
 from gatepost.telemetry.access_log import AccessLog, NoAccessLog
 from gatepost.telemetry.events import Event
@@ -94,6 +95,7 @@ class Worker:
         self.request_turns = RequestTurns(page.by_key, row)
         self.password_pace = LoginPace(page, row, "passwords")
         self.api_key_pace = LoginPace(page, row, "API keys")
+        self.login_waits = LoginWaits()
         self._reports = ConnectionReports(self._all_listeners, self._send)
 
     def begin(self) -> None:
@@ -311,6 +313,7 @@ class Worker:
         self._release(tuple(self._loops))
         for listener in self._all_listeners():
             listener.shut_down()
+        self.login_waits.end()
         self._end = asyncio.get_running_loop().call_later(timeout, self.cut_off)
         self._listener_is_empty()
 
