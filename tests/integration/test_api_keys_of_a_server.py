@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
-from tests.integration.running_server import PACKAGE_PATH, RunningServer
+from tests.integration.running_server import PACKAGE_PATH, USING, RunningServer
 
 MakeKey = Callable[..., tuple[str, str]]
 TRIES = 12  # connections, enough for every worker to have its turn
@@ -84,6 +85,33 @@ def test_a_key_for_the_metrics_is_good_for_them_and_for_nothing_else(
     )
     assert listing.returncode == 1
     assert "the permission sysDomainGet is needed, and the API key does not have it" in listing.stderr
+
+
+def test_a_key_for_the_history_sees_no_more_of_it_than_of_the_objects_themselves(
+    shared_server: RunningServer, make_key: MakeKey
+) -> None:
+    made, token = make_key(permissions=["sysChangeGet", "sysChangeQuery", "sysDomainGet"])
+    (change,) = shared_server.call("x:Change/query", filter={"objectId": made})["ids"]
+    since = shared_server.call("x:Change/changes", sinceState="1-1", maxChanges=1)["oldState"]
+    url = f"http://127.0.0.1:{shared_server.ports['http']}/jmap"
+
+    def asked(method: str, **arguments: object) -> dict[str, Any]:
+        call = [f"x:Change/{method}", {"accountId": shared_server.account_id, **arguments}, "c"]
+        body = {"using": USING, "methodCalls": [call]}
+        answer = httpx.post(url, json=body, headers={"authorization": f"Bearer {token}"}, trust_env=False)
+        ((name, response, _),) = answer.json()["methodResponses"]
+        assert name == call[0], response
+        return dict(response)
+
+    everything = asked("get", ids=None)["list"]
+    assert {each["objectType"] for each in everything} == {"x:Domain"}
+    seen = [each["id"] for each in everything]
+    assert asked("get", ids=[change])["notFound"] == [change]
+    assert asked("query")["ids"] == seen
+    assert asked("query", filter={"operator": "NOT", "conditions": [{"objectType": "x:Domain"}]})["ids"] == []
+    assert asked("query", filter={"text": "argon2"}, calculateTotal=True)["total"] == 0
+    assert set(asked("changes", sinceState=since)["created"]) <= set(seen)
+    assert {each["id"] for each in asked("queryChanges", sinceQueryState=since)["added"]} <= set(seen)
 
 
 def test_the_keys_of_an_account_end_with_it(shared_server: RunningServer, make_key: MakeKey) -> None:

@@ -2,15 +2,17 @@
 
 The state of the history is the numbers of its oldest and its newest row: rows are only added at one end and removed at the
 other, so what has changed since a state is known without looking. `revert.py` has the /set.
+
+Who comes with an API key sees the changes of those objects alone that the key may see: the history has their values.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from gatepost.management.access import demand
+from gatepost.management.access import Caller, demand
 from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
@@ -19,10 +21,16 @@ from gatepost.management.methods.history_filter import history_filter, history_o
 from gatepost.management.methods.query import answer_query, answer_query_changes, read_query_changes, read_window
 from gatepost.registry.change import CHANGE
 from gatepost.registry.kinds import UtcDateTime
-from gatepost.registry.permissions import Verb
+from gatepost.registry.permissions import TYPE_LABELS, Scope, Verb
 from gatepost.store.history import (
+    EVERYTHING,
+    Combination,
+    Condition,
     HistoryEntry,
+    HistoryField,
+    HistoryFilter,
     HistoryStore,
+    Relation,
     Span,
     entry_id,
     entry_number,
@@ -42,12 +50,12 @@ class HistoryMethods:
         """RFC 8620 section 5.1."""
         demand(context.caller, CHANGE.name, Verb.GET)
         wanted_ids, properties = read_get(values, context, CHANGE.properties)
-        now = await self._history.span()
+        now, visible = await self._history.span(), visible_types(context.caller)
         if wanted_ids is None:
-            wanted_ids = list(await self._history.find(span=now))
+            wanted_ids = list(await self._history.find(_of_types(visible), span=now))
         check_size(wanted_ids, context)
         entries = await self._history.entries([real_id(each, context) for each in wanted_ids])
-        wire = {entry.id: change_to_wire(entry) for entry in entries}
+        wire = {each.id: change_to_wire(each) for each in entries if visible is None or each.object_type in visible}
         return answer_get(context, state_of(now), wanted_ids, properties, wire)
 
     async def changes(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
@@ -65,15 +73,22 @@ class HistoryMethods:
             new = new[: most - len(gone)]
         until = Span(since.oldest + len(gone), new[-1] if new else since.newest)
         has_more = bool(_gone(until, now) or _new(until, now))
+        created = await self._visible([entry_id(number) for number in new], context.caller, now)
         return {
             "accountId": context.caller.account_id,
             "oldState": since_state,
             "newState": state_of(until if has_more else now),
             "hasMoreChanges": has_more,
-            "created": [entry_id(number) for number in new],
+            "created": created,
             "updated": [],
             "destroyed": [entry_id(number) for number in gone],
         }
+
+    async def _visible(self, ids: Sequence[Id], caller: Caller, now: Span) -> Sequence[Id]:
+        if (visible := visible_types(caller)) is None:
+            return ids
+        found = set(await self._history.find(_of_types(visible), span=now))
+        return [each for each in ids if each in found]
 
     async def query(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.5. Without a sort the newest come first."""
@@ -84,7 +99,7 @@ class HistoryMethods:
         window = read_window(arguments)
         arguments.finish()
         now = await self._history.span()
-        ids = await self._history.find(wanted, orders, span=now)
+        ids = await self._history.find(_seen_by(context.caller, wanted), orders, span=now)
         return answer_query(context, state_of(now), ids, window, can_calculate_changes=True)
 
     async def query_changes(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
@@ -97,9 +112,26 @@ class HistoryMethods:
         arguments.finish()
         now = await self._history.span()
         since = _known_span(asked.since_state, now)
-        ids = await self._history.find(wanted, orders, span=now)
+        ids = await self._history.find(_seen_by(context.caller, wanted), orders, span=now)
         removed = [entry_id(number) for number in _gone(since, now)]
         return answer_query_changes(context, state_of(now), asked, removed, ids, lambda each: _is_new(each, since))
+
+
+def visible_types(caller: Caller) -> Collection[str] | None:
+    """Whose changes the caller may see; None: all, also of types that there are no longer."""
+    if caller.key is None or caller.key.permissions is None:
+        return None
+    return [name for name in TYPE_LABELS if caller.scope(name, Verb.GET) is Scope.ALL]
+
+
+def _of_types(names: Collection[str] | None) -> HistoryFilter:
+    if names is None:
+        return EVERYTHING
+    return Combination("OR", [Condition(HistoryField.OBJECT_TYPE, Relation.IS, name) for name in names])
+
+
+def _seen_by(caller: Caller, wanted: HistoryFilter) -> HistoryFilter:
+    return Combination("AND", [_of_types(visible_types(caller)), wanted])
 
 
 def state_of(span: Span) -> str:
