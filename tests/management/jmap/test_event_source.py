@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatepost.management.event_stream_limits import EventStreamLimits
 from gatepost.management.jmap.event_source import (
     EventSourceRequest,
     PingBounds,
@@ -45,6 +46,12 @@ def test_closeafter_is_state_or_no_rfc8620_section_7_3() -> None:
 @pytest.mark.parametrize(("asked", "kept"), [("0", 0), ("1", 30), ("30", 30), ("77", 77), ("300", 300), ("86400", 300)])
 def test_the_interval_of_pings_is_kept_within_bounds_and_0_is_none_rfc8620_section_7_3(asked: str, kept: int) -> None:
     assert parsed(ping=asked).ping_interval == kept
+
+
+def test_what_is_kept_by_default_is_within_what_the_rfc_leaves_open_rfc8620_section_7_3() -> None:
+    bounds = EventStreamLimits().ping
+    assert bounds.shortest <= 30
+    assert bounds.longest >= 300
 
 
 @pytest.mark.parametrize("ping", ["-1", "1.5", "x", "٣", "9" * 5000])

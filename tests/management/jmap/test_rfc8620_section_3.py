@@ -254,6 +254,17 @@ async def test_3_7_an_argument_both_as_itself_and_as_a_reference_is_refused(api:
     assert error[1]["type"] == "invalidArguments"
 
 
+async def test_3_7_of_several_responses_with_the_call_id_the_first_one_counts(api: Api) -> None:
+    _, _, error, echo = await api.calls(
+        ["Core/echo", {"n": 1}, "g"],
+        ["x:NetworkListener/get", {"ids": []}, "g"],
+        ["Core/echo", {"#x": reference("/list")}, "e"],
+        ["Core/echo", {"#x": reference("/n", "Core/echo")}, "e"],
+    )
+    assert error[1]["type"] == "invalidResultReference"
+    assert echo[1]["x"] == 1
+
+
 async def test_3_7_a_reference_may_not_point_at_an_error(api: Api) -> None:
     _, error = await api.calls(
         ["x:NetworkListener/get", {"ids": 5}, "g"], ["Core/echo", {"#x": reference("/type")}, "e"]

@@ -69,6 +69,12 @@ async def test_5_1_max_objects_in_get_is_the_limit_that_is_announced(
         assert await api.error("x:Domain/get", ids=ids) == "requestTooLarge"
 
 
+async def test_5_1_all_objects_are_too_many_where_there_are_more_than_the_limit(make_api: Callable[..., Api]) -> None:
+    api = make_api(max_objects_in_get=2)
+    assert await api.error("x:NetworkListener/get", ids=None) == "requestTooLarge"
+    assert len((await api.call("x:Domain/get", ids=None))["list"]) == 1
+
+
 # --- 5.2 --------------------------------------------------------------------------------------------------------------
 
 

@@ -62,6 +62,18 @@ async def test_5_3_if_in_state_must_be_the_state(api: Api) -> None:
     await api.call(SET, ifInState=None, update={"org": {"description": "third"}})
 
 
+async def test_5_3_of_an_update_all_is_done_or_nothing(api: Api) -> None:
+    before = api.store.value("NetworkListener", "mx")
+    error = await refusal(api, MX, "Updated", "mx", update={"mx": {"socketTtl": 9, "tlsTimeout": -1}})
+    assert error["properties"] == ["tlsTimeout"]
+    assert api.store.value("NetworkListener", "mx") == before
+
+
+async def test_5_3_a_taken_name_is_not_an_invalid_property_but_the_error_made_for_it(api: Api) -> None:
+    error = await refusal(api, SET, "Created", "d", create={"d": {"name": "example.org"}})
+    assert (error["type"], error["existingId"]) == ("alreadyExists", "org")
+
+
 async def test_5_3_who_comes_second_sees_what_the_first_has_changed(api: Api) -> None:
     """Two operators with the same listener before them."""
     state = (await api.call("x:NetworkListener/get"))["state"]

@@ -5,8 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatepost.management.jmap.i_json import parse_i_json
+from gatepost.registry.catalogue import EVERY_TYPE, OBJECT_TYPES
+from gatepost.registry.declaration import Update
+from gatepost.registry.kinds import UtcDateTime
+from gatepost.values.ids import id_from_random
 
 Api = Any
 CORE, CONFIGURATION, OURS = "urn:ietf:params:jmap:core", "urn:stalwart:jmap", "urn:gatepost:jmap"
@@ -19,6 +28,40 @@ async def session(api: Api, user: str = "admin", base_url: str = "http://127.0.0
     assert answer.status_code == 200
     document: dict[str, Any] = answer.json()
     return document
+
+
+async def test_1_1_what_is_immutable_stays_as_it_was_created(api: Api) -> None:
+    immutable = [
+        (each.wire_name, name)
+        for each in OBJECT_TYPES.values()
+        for name, declared in each.properties.items()
+        if declared.declaration.update is Update.IMMUTABLE and each.wire_name != "x:ApiKey"
+    ]
+    assert ("x:Domain", "name") in immutable
+    for type_name, name in immutable:
+        for shown in (await api.call(f"{type_name}/get"))["list"]:
+            patch = {shown["id"]: {name: "other.example"}}
+            error = (await api.call(f"{type_name}/set", update=patch))["notUpdated"][shown["id"]]
+            assert (error["type"], error["properties"]) == ("invalidProperties", [name])
+            assert shown in (await api.call(f"{type_name}/get"))["list"]
+
+
+async def test_1_2_every_id_is_an_id_and_begins_with_a_letter(api: Api) -> None:
+    api.connections.add("w4242-17")
+    await api.call("x:Domain/set", create={"d": {"name": "example.net"}})
+    for type_name in (each.wire_name for each in EVERY_TYPE.values()):
+        ids = [each["id"] for each in (await api.call(f"{type_name}/get", ids=None))["list"]]
+        assert all(ID.fullmatch(each) and each[0].isalpha() for each in ids)
+        assert len({each.lower() for each in ids}) == len(ids)
+
+
+@given(st.binary(min_size=10, max_size=10))
+def test_1_2_new_ids_are_no_numbers_no_dashes_and_differ_in_more_than_case(random_octets: bytes) -> None:
+    made = id_from_random(random_octets)
+    assert ID.fullmatch(made)
+    assert made[0].isalpha()
+    assert made == made.lower()
+    assert "nil" not in made or len(made) > 3
 
 
 async def test_1_2_an_id_is_1_to_255_characters_of_the_safe_alphabet(api: Api) -> None:
@@ -44,6 +87,38 @@ async def test_1_3_an_unsigned_int_is_not_negative(api: Api) -> None:
 async def test_1_4_a_utc_date_is_written_with_capital_letters_and_no_fraction_of_zero(api: Api) -> None:
     (certificate,) = (await api.call("x:Certificate/get", ids=None))["list"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", certificate["notValidAfter"])
+
+
+async def test_1_4_every_time_of_every_object_has_that_form(api: Api) -> None:
+    api.connections.add("w1-1")
+    wire = {"name": "k", "expiresAt": "2035-01-31T12:00:00.250Z"}
+    await api.call("x:ApiKey/set", create={"k": wire})
+    seen = 0
+    for object_type in EVERY_TYPE.values():
+        times = [name for name, each in object_type.properties.items() if isinstance(each.kind, UtcDateTime)]
+        for shown in (await api.call(f"{object_type.wire_name}/get", ids=None))["list"]:
+            for value in (shown[name] for name in times if shown[name] is not None):
+                assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d*[1-9])?Z", value)
+                seen += 1
+    assert seen > 3
+
+
+async def test_1_5_answers_are_i_json_in_utf_8(api: Api) -> None:
+    await api.call("x:Domain/set", create={"d": {"name": "example.net", "description": "Grüße \U0001f600 \u2028"}})
+    calls = [[f"{each.wire_name}/get", {"accountId": "id-admin"}, "c"] for each in EVERY_TYPE.values()]
+    answer = await api.post({"using": [CORE, CONFIGURATION, OURS], "methodCalls": calls})
+    assert "Grüße \U0001f600".encode() in answer.content
+    assert parse_i_json(answer.content) == answer.json()
+
+
+@pytest.mark.parametrize("argument", ["dryRun", "allowLockOut"])
+async def test_1_8_what_was_not_opted_into_is_as_if_it_did_not_exist(argument: str, api: Api) -> None:
+    call = ["x:Domain/set", {"destroy": ["org"], argument: True}, "c"]
+    ((_, error, _),) = await api.calls(call, using=[CORE, CONFIGURATION])
+    assert error["type"] == "invalidArguments"
+    assert (await api.call("x:Domain/get", ids=["org"]))["list"]
+    answer = await api.call("x:Domain/set", create={"d": {"name": "example.net"}})
+    assert "dryRun" not in answer
 
 
 async def test_1_5_and_1_8_a_capability_of_a_vendor_is_a_uri_and_values_are_objects(api: Api) -> None:
@@ -168,6 +243,25 @@ async def test_2_the_urls_are_templates_with_the_variables_that_they_must_have(a
     for name, variables in wanted.items():
         assert document[name].startswith("https://mail.example.org:8443/")
         assert set(re.findall(r"{(\w+)}", document[name])) == variables
+
+
+async def test_2_whatever_the_session_names_is_there(api: Api) -> None:
+    """Filled in as a client would (RFC 6570 level 1); 404 would be a problem of the path, not of the blob."""
+    document = await session(api)
+    values = {"accountId": "id-admin", "blobId": "b", "name": "ä/b", "type": "text/plain", "types": "x:Domain"}
+    values |= {"closeafter": "state", "ping": "0"}
+
+    def url(name: str) -> str:
+        return re.sub(r"{(\w+)}", lambda match: quote(values[match[1]], safe=""), document[name])
+
+    async with api.client() as client:
+        empty = {"using": [CORE], "methodCalls": []}
+        assert (await client.post(url("apiUrl"), json=empty, auth=("admin", "secret"))).status_code == 200
+        assert (await client.head(url("eventSourceUrl"), auth=("admin", "secret"))).status_code == 200
+        upload = await client.post(url("uploadUrl"), content=b"x", auth=("admin", "secret"))
+        download = await client.get(url("downloadUrl"), auth=("admin", "secret"))
+    assert upload.json()["limit"] == "maxSizeUpload"
+    assert "blobId" in download.json()["detail"]
 
 
 async def test_2_the_state_is_that_of_every_response_and_another_when_the_session_is(
