@@ -59,6 +59,21 @@ def test_bash_completes_the_names_of_objects_of_the_server(environment: dict[str
     assert offered(there, "status", "sm") == ["smtp"]
 
 
+def test_bash_completes_properties_without_a_server(environment: dict[str, str]) -> None:
+    assert offered(environment, "update", "networklistener", "imap", "--field", "tlsT") == ["tlsTimeout="]
+    assert offered(environment, "query", "Certificate", "--where", "is") == ["isSelfSigned=", "issuer="]
+    assert "issuer=" not in offered(environment, "create", "Certificate", "--field", "")
+    assert offered(environment, "query", "Account", "--columns", "name,qu") == ["name,quota"]
+    assert offered(environment, "query", "Account", "--sort", "-qu") == ["-quota"]
+    assert offered(environment, "connections", "--protocol", "s") == ["smtp"]
+
+
+def test_a_server_in_front_of_the_command_is_asked_too(environment: dict[str, str], server: FakeServer) -> None:
+    access = ("--url", server.url, "--api-key", TOKEN)
+    assert offered(environment, *access, "status", "sm") == ["smtp"]
+    assert offered(environment, *access, "connections", "--listener", "imaps") == ["imaps"]
+
+
 def test_nothing_is_offered_and_nothing_is_asked_where_the_server_is_unknown(environment: dict[str, str]) -> None:
     assert offered(environment, "get", "NetworkListener", "im") == []
     away = {**environment, "GATEPOST_URL": "http://127.0.0.1:1", "GATEPOST_TOKEN": "x"}

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gatepost.cli.client_command import Invocation
+from gatepost.cli.completion import complete_listener, complete_protocol
 from gatepost.cli.failure import CommandError, refuse_ignored, usage_error
 from gatepost.cli.output import Output
 
@@ -18,14 +19,20 @@ Kill = Annotated[
     list[str] | None,
     typer.Option("--kill", metavar="ID", help="Have this client take its leave; may be repeated."),
 ]
-OfListener = Annotated[str | None, typer.Option("--listener", metavar="NAME", help="Of this listener.")]
+OfListener = Annotated[
+    str | None,
+    typer.Option("--listener", metavar="NAME", help="Of this listener.", autocompletion=complete_listener),
+]
 OfSource = Annotated[
     str | None, typer.Option("--source", metavar="NETWORK", help="From this address or network, as 192.0.2.0/24.")
 ]
 OfAccount = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help="Of accounts with this in their name.")
 ]
-OfProtocol = Annotated[str | None, typer.Option("--protocol", metavar="NAME", help="Of this protocol, as imap.")]
+OfProtocol = Annotated[
+    str | None,
+    typer.Option("--protocol", metavar="NAME", help="Of this protocol, as imap.", autocompletion=complete_protocol),
+]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help=f"Show so many, the oldest first: {_MOST} if not given.")
 ]

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gatepost.cli.client_command import AllowLockOut, DryRun, Invocation
-from gatepost.cli.completion import complete_object_name, complete_object_type
+from gatepost.cli.completion import (
+    complete_columns,
+    complete_condition,
+    complete_field,
+    complete_object_name,
+    complete_object_type,
+    complete_sort,
+)
 from gatepost.cli.failure import usage_error
 from gatepost.cli.field_values import find_property, parse_fields, whole_values
 from gatepost.cli.named_objects import (
@@ -49,6 +56,7 @@ Fields = Annotated[
         "--field",
         "-f",
         metavar="KEY=VALUE",
+        autocompletion=complete_field,
         help="A property; may be repeated. A set: a,b. Nothing: null. Text in a file: @FILE.",
     ),
 ]
@@ -58,6 +66,7 @@ Where = Annotated[
         "--where",
         "-w",
         metavar="KEY=VALUE",
+        autocompletion=complete_condition,
         help="Objects with exactly that value, in any spelling of it, or in their set; may be repeated.",
     ),
 ]
@@ -65,8 +74,16 @@ WithText = Annotated[
     str | None,
     typer.Option("--text", metavar="WORDS", help="Objects with these words as a part of any column of the list."),
 ]
-Columns = Annotated[str | None, typer.Option("--columns", metavar="NAME,...", help="Properties to show.")]
-Sort = Annotated[str | None, typer.Option("--sort", metavar="NAME", help="Property to sort by; -NAME: descending.")]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="NAME,...", help="Properties to show.", autocompletion=complete_columns),
+]
+Sort = Annotated[
+    str | None,
+    typer.Option(
+        "--sort", metavar="NAME", help="Property to sort by; -NAME: descending.", autocompletion=complete_sort
+    ),
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many objects.")]
 
 
