@@ -121,8 +121,9 @@ class JmapClient:
         return shapes_of(self._json(self._send("GET", "/api/schema", follow_redirects=True)))
 
     def limit(self, name: str, otherwise: int) -> int:
-        """A limit of the core capability, as `maxObjectsInGet`."""
-        return int(self.session.get("capabilities", {}).get(CORE, {}).get(name, otherwise))
+        """A limit that the Session object announces, as `maxObjectsInGet`."""
+        capabilities = self.session.get("capabilities", {})
+        return int({**capabilities.get(GATEPOST, {}), **capabilities.get(CORE, {})}.get(name, otherwise))
 
     def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """One method call; the accountId is filled in. Raises MethodError and CommandError."""

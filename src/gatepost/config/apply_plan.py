@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from gatepost.config.object_shape import ObjectShape, ObjectShapes, PropertyShape
 from gatepost.config.plan_file import Operation
+from gatepost.config.portions import RequestLimits, portions
 from gatepost.config.reconcile import Action, ResolvedOperation, Step, object_types_of, resolve
 from gatepost.config.set_answer import SetAnswer, set_error_lines
 from gatepost.config.wire_values import join_pointer, split_pointer
@@ -33,7 +34,7 @@ class ConfiguredServer(Protocol):
         """A /set and its answer."""
 
     def limit(self, name: str, otherwise: int) -> int:
-        """A limit of the core capability."""
+        """A limit that the server announces, as `maxObjectsInSet`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,9 @@ def apply_plan(
     outcomes: list[Outcome] = []
     resolved = resolve(operations, current, shapes)
     begin(sum(len(operation.steps) for operation in resolved))
-    size = max(server.limit("maxObjectsInSet", 500), 1)
+    limits = RequestLimits.told_by(server.limit)
     for batch in _batches(resolved):
-        for start in range(0, len(batch.steps), size):
-            steps = batch.steps[start : start + size]
+        for steps in portions(batch.steps, limits):
             done = (must_stop and run.refused_of_a_replacement(batch.shape, steps)) or run.batch(batch.shape, steps)
             for outcome in done:
                 report(outcome)
