@@ -64,7 +64,7 @@ def test_bash_completes_properties_without_a_server(environment: dict[str, str])
     assert offered(environment, "query", "Certificate", "--where", "is") == ["isSelfSigned=", "issuer="]
     assert "issuer=" not in offered(environment, "create", "Certificate", "--field", "")
     assert offered(environment, "query", "Account", "--columns", "name,qu") == ["name,quota"]
-    assert offered(environment, "query", "Account", "--sort", "-qu") == ["-quota"]
+    assert offered(environment, "query", "Account", "--sort", "qu") == ["quota"]
     assert offered(environment, "connections", "--protocol", "s") == ["smtp"]
 
 

@@ -72,9 +72,8 @@ def complete_columns(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_sort(context: typer.Context, incomplete: str) -> list[str]:
-    """The same, for one that may be descending."""
-    sign = "-" if incomplete.startswith("-") else ""
-    return [f"{sign}{name}" for name in _beginning_with(incomplete.removeprefix("-"), _properties(context))]
+    """The same, for one; what begins with a dash is an option to a shell."""
+    return _beginning_with(incomplete, _properties(context))
 
 
 def complete_protocol(incomplete: str) -> list[str]:
