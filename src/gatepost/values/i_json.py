@@ -41,6 +41,8 @@ def parse_i_json(text: str) -> object:
 
 def _refuse_unfit_characters(text: str, value: object) -> None:
     """RFC 7493 section 2.1. Raises UnicodeEncodeError for a surrogate, UnfitJsonError for a noncharacter."""
+    if text.isascii() and "\\u" not in text:
+        return
     octets = text.encode()  # what has been read of standard input may have half pairs that are not escaped
     if _ESCAPED_SUSPECT.search(text):
         octets = json.dumps(value, ensure_ascii=False).encode()
