@@ -6,27 +6,31 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Coroutine
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.management.conftest import MemoryConfigurationStore, self_signed
+from tests.management.conftest import NOW, MemoryConfigurationStore, self_signed
+from tests.management.memory_history import MemoryHistory
 
 from gatepost.management.access import Caller
 from gatepost.management.jmap.capabilities import OFFERED
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.jmap.limits import Limits
+from gatepost.management.methods.history import HistoryMethods
 from gatepost.management.methods.query import query, query_changes
 from gatepost.management.methods.reading import TypeReader
 from gatepost.registry.account import Role
 from gatepost.registry.catalogue import OBJECT_TYPES
 from gatepost.registry.certificate import CERTIFICATE
+from gatepost.registry.change import ChangeCause
 from gatepost.registry.declaration import SINGLETON_ID, ObjectType, Update
 from gatepost.registry.kinds import SetOf
 from gatepost.registry.problem import UnfitValueError
+from gatepost.store.history import Author, ChangeRecord, Retention
 from gatepost.store.interface import ObjectWrite
 from gatepost.values.ids import Id
 
@@ -130,18 +134,19 @@ def settled(object_type: ObjectType[Any], object_id: str, wire: dict[str, object
 class Follower:
     """A client that has read some of the result, and keeps it as section 5.6 says."""
 
-    def __init__(self, reader: TypeReader, arguments: dict[str, Any], known: int | None) -> None:
-        self._reader = reader
+    def __init__(self, query: Call, query_changes: Call, arguments: dict[str, Any], known: int | None) -> None:
+        self._query = query
+        self._query_changes = query_changes
         self._arguments = {"accountId": "me", **arguments}
         self._known = known
         self.result: list[str | None] = []
         self.state = ""
 
     async def call(self, method: Call, **more: Any) -> dict[str, Any]:
-        return await method(self._reader, {**self._arguments, **more}, CONTEXT)
+        return await method({**self._arguments, **more}, CONTEXT)
 
     async def begin(self) -> None:
-        answer = await self.call(query, calculateTotal=True, limit=self._known)
+        answer = await self.call(self._query, calculateTotal=True, limit=self._known)
         self.result = [*answer["ids"], *[None] * (answer["total"] - len(answer["ids"]))]
         self.state = answer["queryState"]
 
@@ -150,7 +155,7 @@ class Follower:
         known = [each for each in self.result if each is not None]
         if self._known is not None and known:
             asked["upToId"] = known[-1]
-        answer = await self.call(query_changes, **asked)
+        answer = await self.call(self._query_changes, **asked)
         await self._check_max_changes(answer, asked)
         self.result = [each for each in self.result if each not in answer["removed"]]
         assert [each["index"] for each in answer["added"]] == sorted(each["index"] for each in answer["added"])
@@ -163,13 +168,13 @@ class Follower:
 
     async def _check_max_changes(self, answer: dict[str, Any], asked: dict[str, Any]) -> None:
         count = len(answer["removed"]) + len(answer["added"])
-        assert await self.call(query_changes, **asked, maxChanges=count) == answer
+        assert await self.call(self._query_changes, **asked, maxChanges=count) == answer
         if count:
             with pytest.raises(MethodError, match="more than"):
-                await self.call(query_changes, **asked, maxChanges=count - 1)
+                await self.call(self._query_changes, **asked, maxChanges=count - 1)
 
     async def check(self) -> None:
-        answer = await self.call(query)
+        answer = await self.call(self._query)
         assert len(self.result) == len(answer["ids"])
         assert all(known in (None, right) for known, right in zip(self.result, answer["ids"], strict=True))
         assert self._known is not None or self.result == answer["ids"]
@@ -181,7 +186,8 @@ async def follow_a_query(
     object_type: ObjectType[Any], arguments: dict[str, Any], known: int | None, batches: list[list[Operation]]
 ) -> None:
     store = MemoryConfigurationStore()
-    client = Follower(TypeReader(object_type, store), arguments, known)
+    reader = TypeReader(object_type, store)
+    client = Follower(partial(query, reader), partial(query_changes, reader), arguments, known)
     for number, batch in enumerate(batches):
         for operation in batch:
             write(store, object_type, operation)
@@ -198,10 +204,59 @@ async def follow_a_query(
 
 @pytest.mark.parametrize("type_name", OBJECT_TYPES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_who_follows_a_query_always_has_its_result(type_name: str, data: st.DataObject) -> None:
     object_type = OBJECT_TYPES[type_name]
     arguments = {"filter": data.draw(conditions(object_type)), "sort": data.draw(sorts(object_type))}
     known = data.draw(st.none() | st.integers(1, 3))
     batches = data.draw(st.lists(operations(object_type), min_size=2, max_size=4))
     asyncio.run(follow_a_query(object_type, arguments, known, batches))
+
+
+NAMES = st.sampled_from(["a", "B", "ä", None])
+HISTORY_CONDITIONS = st.one_of(
+    st.builds(lambda value: {"objectName": value}, NAMES),
+    st.builds(lambda value: {"account": value}, NAMES),
+    st.builds(lambda value: {"kind": value}, st.sampled_from(["created", "updated"])),
+)
+HISTORY_FILTERS = st.one_of(
+    st.none(),
+    HISTORY_CONDITIONS,
+    st.fixed_dictionaries(
+        {"operator": st.sampled_from(["AND", "OR", "NOT"]), "conditions": st.lists(HISTORY_CONDITIONS, max_size=2)}
+    ),
+)
+HISTORY_SORTS = st.lists(
+    st.fixed_dictionaries(
+        {"property": st.sampled_from(["at", "objectName", "account", "kind", "objectId"]), "isAscending": st.booleans()}
+    ),
+    max_size=2,
+)
+ROWS = st.lists(st.tuples(st.sampled_from(IDS), NAMES, NAMES, st.booleans()), max_size=4)
+
+
+@given(HISTORY_FILTERS, HISTORY_SORTS, st.none() | st.integers(1, 3), st.lists(st.tuples(ROWS, st.integers(1, 6))))
+@settings(max_examples=100, deadline=None)
+def test_who_follows_a_query_of_the_history_always_has_its_result_whatever_is_forgotten(
+    filter_: Any, sort: Any, known: int | None, batches: list[tuple[list[tuple[str, Any, Any, bool]], int]]
+) -> None:
+    async def follow() -> None:
+        history = MemoryHistory()
+        methods = HistoryMethods(history)
+        client = Follower(methods.query, methods.query_changes, {"filter": filter_, "sort": sort}, known)
+        await client.begin()
+        for revision, (rows, kept) in enumerate(batches):
+            writes = [
+                ObjectWrite("Domain", Id(object_id), {}, None, record_of(name, account, is_new))
+                for object_id, name, account, is_new in rows
+            ]
+            history.record(revision, writes, Retention(None, kept))
+            await client.follow()
+            await client.check()
+
+    asyncio.run(follow())
+
+
+def record_of(name: str | None, account: str | None, is_new: bool) -> ChangeRecord:
+    author = Author(at=NOW, cause=ChangeCause.API, account=account)
+    return ChangeRecord(author=author, object_name=name, before=None if is_new else {}, after={})
