@@ -12,6 +12,8 @@ import pytest
 from tests.cli.conftest import TOKEN
 from tests.python_process import python_environment
 
+from gatepost.cli.completion import completion_script
+
 if TYPE_CHECKING:
     from tests.cli.conftest import FakeServer
 
@@ -29,7 +31,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def offered(environment: dict[str, str], *words: str) -> list[str]:
     """What bash puts into COMPREPLY when the tab key is pressed behind the last word."""
     script = f"""
-        eval "$(gatepost completion bash)"
+        {completion_script("bash")}
         COMP_WORDS=({shlex.join(["gatepost", *words])})
         COMP_CWORD={len(words)}
         _gatepost_completion gatepost
@@ -80,8 +82,8 @@ def test_nothing_is_offered_and_nothing_is_asked_where_the_server_is_unknown(env
     assert offered(away, "get", "NetworkListener", "im") == []
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_there_is_a_script_for_other_shells(environment: dict[str, str], shell: str) -> None:
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_there_is_a_script_for_each_shell(environment: dict[str, str], shell: str) -> None:
     command = ["gatepost", "completion", shell]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert "_GATEPOST_COMPLETE=complete_" + shell in done.stdout
