@@ -43,9 +43,16 @@ def fail_by_http(server: RunningServer, pid: int, source: str, name: str) -> Non
         assert status(sock) == 401
 
 
+def ask_with_key(sock: socket.socket, name: str) -> None:
+    token = f"gatepost_key_{name.replace('.', '-').replace(' ', '-')}_{64 * '0'}".encode()
+    sock.sendall(b"GET /jmap/session HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %b\r\n\r\n" % token)
+
+
 @contextmanager
-def burst(server: RunningServer, source: str, count: int) -> Iterator[list[socket.socket]]:
-    """Requests with wrong passwords of as many names, in turn at each worker."""
+def burst(
+    server: RunningServer, source: str, count: int, ask: Callable[[socket.socket, str], None] = ask_by_http
+) -> Iterator[list[socket.socket]]:
+    """Requests with wrong passwords of as many names, or with as many keys, in turn at each worker."""
     with ExitStack() as stack:
         pids = server.worker_pids()
         sockets = [
@@ -53,7 +60,7 @@ def burst(server: RunningServer, source: str, count: int) -> Iterator[list[socke
             for number in range(count)
         ]
         for number, sock in enumerate(sockets):
-            ask_by_http(sock, f"{source} {number}")
+            ask(sock, f"{source} {number}")
         yield sockets
 
 
@@ -69,10 +76,13 @@ def turned_away(sockets: list[socket.socket], at_least: int) -> int:
     return statuses.count(503)
 
 
-def test_a_burst_over_two_workers_is_looked_at_no_more_than_one_at_one_worker(two_workers: RunningServer) -> None:
+@pytest.mark.parametrize("ask", [ask_by_http, ask_with_key])
+def test_a_burst_over_two_workers_is_looked_at_no_more_than_one_at_one_worker(
+    two_workers: RunningServer, ask: Callable[[socket.socket, str], None]
+) -> None:
     """Ten for nothing, and four more that fit into a queue of ten seconds; if each worker counted for itself, 36 were
     turned away."""
-    with burst(two_workers, next(_addresses), BURST) as sockets:
+    with burst(two_workers, next(_addresses), BURST, ask) as sockets:
         assert turned_away(sockets, BURST - 20)
 
 
@@ -200,8 +210,6 @@ def test_a_server_that_stops_sends_those_away_who_wait(tmp_path: Path) -> None:
         assert sockets[3].recv(4096).startswith(b"* OK")
         sockets[3].sendall(b"a LOGIN alice wrong\r\n")
         eventually(lambda: server.log().count("login.failed") > FREE_PER_ADDRESS)  # the first has waited
-        before = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - before < 5
-        assert 503 in {status(sock) for sock in sockets[:3]}
+        assert 503 in {status(sock) for sock in sockets[:3]}  # 401 would be for those whose time had come
         assert b"* BYE" in b"".join(iter(lambda: sockets[3].recv(4096), b""))

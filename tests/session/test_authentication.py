@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -278,6 +279,16 @@ def test_composed_and_decomposed_text_is_the_same_password() -> None:
 @pytest.mark.parametrize("damaged", ["", "plain", "$argon2id$v=19$m=19456,t=2,p=1$x", "$2b$12$abcdefghijklmnopqrstuv"])
 def test_a_damaged_hash_lets_nobody_in(damaged: str) -> None:
     assert not is_password_of(Secret(damaged), Secret(damaged))
+
+
+@pytest.mark.parametrize("damaged", ["", "plain", "$argon2id$v=19$m=19456,t=2,p=1$x", "$2b$12$abcdefghijklmnopqrstuv"])
+def test_an_account_without_a_usable_hash_costs_as_much_as_any_other(damaged: str) -> None:
+    def cpu_seconds(password_hash: Secret) -> float:
+        before = time.thread_time()
+        is_password_of(password_hash, WRONG)
+        return time.thread_time() - before
+
+    assert cpu_seconds(Secret(damaged)) > cpu_seconds(ALICE.password_hash) / 3
 
 
 def test_text_that_is_not_valid_unicode_is_just_wrong() -> None:

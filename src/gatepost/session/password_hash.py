@@ -12,9 +12,10 @@ import unicodedata
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from argon2 import PasswordHasher, Type
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from argon2.low_level import ARGON2_VERSION
 
 from gatepost.values.secret import Secret
@@ -35,10 +36,16 @@ def hash_password(text: str) -> str:
 
 
 def is_password_of(password_hash: Secret, password: Secret) -> bool:
-    """Whether the password is the hashed one; False for a hash that is damaged or of another kind. Blocks for some 20 ms."""
+    """Whether the password is the hashed one; False for a hash that is missing, damaged or of another kind, which takes the same
+    time. Blocks for some 20 ms."""
+    octets = _octets(password.reveal())
     try:
-        return _HASHER.verify(password_hash.reveal(), _octets(password.reveal()))
+        return _HASHER.verify(password_hash.reveal(), octets)
+    except VerifyMismatchError:
+        return False
     except (VerificationError, InvalidHashError):
+        with suppress(VerificationError):
+            _HASHER.verify(hash_of_nobody().reveal(), octets)
         return False
 
 
