@@ -72,14 +72,29 @@ def test_without_utf8_people_see_escapes_and_programs_get_utf8_all_the_same(serv
     assert '"Grüße"' in plan.stdout
 
 
-def test_a_terminal_that_cannot_be_drawn_on_gets_one_table_below_the_other(server: FakeServer) -> None:
+def on_a_terminal(server: FakeServer, *arguments: str, **environment: str) -> str:
+    """What the command writes to its terminal."""
     primary, secondary = pty.openpty()
-    command = [sys.executable, "-m", "gatepost", "status", "--interval", "0.1", "--count", "2"]
-    known = python_environment(GATEPOST_URL=server.url, GATEPOST_TOKEN=TOKEN, TERM="dumb")
+    command = [sys.executable, "-m", "gatepost", *arguments]
+    known = python_environment(GATEPOST_URL=server.url, GATEPOST_TOKEN=TOKEN, **environment)
     subprocess.run(command, stdin=secondary, stdout=secondary, check=True, env=known, timeout=60)
     os.close(secondary)
-    assert os.read(primary, 65536).count(b"Accepted/s") == 2
+    shown = os.read(primary, 65536).decode()
     os.close(primary)
+    return shown
+
+
+def test_a_terminal_that_cannot_be_drawn_on_gets_one_table_below_the_other(server: FakeServer) -> None:
+    shown = on_a_terminal(server, "status", "--interval", "0.1", "--count", "2", TERM="dumb")
+    assert shown.count("Accepted/s") == 2
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "60"])
+def test_on_a_narrow_terminal_lines_are_folded_between_words_and_never_in_one(server: FakeServer, columns: str) -> None:
+    server.objects["NetworkListener"]["i2"]["bind"] = {"[::]:993": True, "[2001:db8:1:2:3:4:5:6]:10993": True}
+    shown = on_a_terminal(server, "query", "NetworkListener", TERM="xterm", COLUMNS=columns, NO_COLOR="1")
+    assert {"imap", "imaps", "[::]:143", "[2001:db8:1:2:3:4:5:6]:10993"} <= set(shown.casefold().split())
+    assert any("[::]:993" in line and "10993" not in line for line in shown.splitlines())
 
 
 def test_nothing_slow_is_loaded_before_an_interruption_is_answered() -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -21,6 +22,8 @@ from gatepost.config.object_shape import ObjectShape, PropertyShape
 from gatepost.values.duration import format_duration
 
 _UNBOUNDED_WIDTH = 10_000  # into a pipe or file a line stays one line
+_LONGEST_WORD = 40  # that is not broken, in columns of the terminal
+_GAP = 3  # between the columns of a table
 _NOTHING = "-"
 _ORDER = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # controls but tab and line end; bidi
 
@@ -61,7 +64,7 @@ class Output:
     def table(self, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table for people."""
         if not self.is_json:
-            self._console.print(_table(titles, rows))
+            self._console.print(_table(titles, rows, self._console.width), crop=False)
 
     @contextmanager
     def redrawn(self) -> Iterator[Callable[[Sequence[str], Iterable[Sequence[str]], str], None]]:
@@ -73,7 +76,9 @@ class Output:
         from rich.live import Live
 
         with Live(console=self._console, auto_refresh=False) as live:
-            yield lambda titles, rows, text: live.update(Group(_table(titles, rows), _text(text)), refresh=True)
+            yield lambda titles, rows, text: live.update(
+                Group(_table(titles, rows, self._console.width), _text(text)), refresh=True
+            )
 
     def _print_below(self, titles: Sequence[str], rows: Iterable[Sequence[str]], text: str) -> None:
         self.table(titles, rows)
@@ -110,13 +115,31 @@ def _text(text: str, style: str = "") -> Text:
     return Text(_ORDER.sub(lambda found: found[0].encode("unicode_escape").decode(), text), style=style)
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for title in titles:
-        table.add_column(_text(title), overflow="fold")
-    for row in rows:
-        table.add_row(*(_text(cell) for cell in row))
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], width: int) -> Table:
+    """No word of it is broken: an address or an id in pieces cannot be read, or copied. Where that is too much for the
+    terminal, lines are longer than it."""
+    cells = [[_text(cell) for cell in row] for row in (titles, *rows)]
+    widths = _column_widths(cells, width)
+    whole = sum(widths) + _GAP * (len(widths) - 1)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=whole)
+    for title, column_width in zip(cells[0], widths, strict=True):
+        table.add_column(title, overflow="fold", width=column_width)
+    for row in cells[1:]:
+        table.add_row(*row)
     return table
+
+
+def _column_widths(rows: Sequence[Sequence[Text]], width: int) -> list[int]:
+    """Each as wide as its longest line where all fit, else as its longest word and a share of what is left."""
+    columns = [[cell.plain for cell in column] for column in zip(*rows, strict=True)]
+    most = [max(cell_len(line) for text in column for line in text.split("\n")) for column in columns]
+    words = [max((cell_len(word) for text in column for word in text.split()), default=0) for column in columns]
+    least = [min(longest, _LONGEST_WORD) for longest in words]
+    spare = max(0, width - sum(least) - _GAP * (len(columns) - 1))
+    wanted = [full - needed for full, needed in zip(most, least, strict=True)]
+    if sum(wanted) <= spare:
+        return most
+    return [needed + spare * more // sum(wanted) for needed, more in zip(least, wanted, strict=True)]
 
 
 def _console(has_color: bool, *, is_error: bool) -> Console:
