@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -440,3 +441,20 @@ async def test_a_password_is_hashed_before_the_turn_so_that_nobody_waits_for_it(
     stored = await api.store.read_objects("Account", [answer["created"]["c"]["id"]])
     assert stored[0].value["password"] == "hash of pw"
     assert api.held_while_hashing == [False]
+
+
+async def test_a_dry_run_of_hundreds_of_listeners_goes_through_the_steps_once_and_tells_each_its_own(api: Api) -> None:
+    hosts = [f"127.9.{number // 250}.{number % 250 + 1}" for number in range(500)]
+    wanted = {
+        f"l{number}": {
+            "name": f"l{number}",
+            "protocol": "smtp",
+            "bind": [f"{host}:{port}" for port in range(3000, 3015)],
+        }
+        for number, host in enumerate(hosts)
+    }
+    began = time.monotonic()
+    report = (await api.call("x:NetworkListener/set", create=wanted, dryRun=True))["dryRun"]
+    assert time.monotonic() - began < 20  # it took minutes when each listener looked through the steps of all
+    assert [step["address"] for step in report["l7"]["steps"]] == wanted["l7"]["bind"]
+    assert all({step["listener"] for step in told["steps"]} == {name} for name, told in report.items())

@@ -200,3 +200,39 @@ def test_a_time_has_the_one_form_of_rfc8620_section_1_4(wire: str) -> None:
 @pytest.mark.parametrize("wire", ["", "has space", "ä", 7, None])
 def test_an_id_has_the_form_of_rfc8620_section_1_2(wire: object) -> None:
     assert fault_of(ObjectId("Domain"), wire)[0] is ProblemType.INVALID
+
+
+class Compared:
+    """A member that knows how often members were compared."""
+
+    comparisons = 0
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __eq__(self, other: object) -> bool:
+        Compared.comparisons += 1
+        return isinstance(other, Compared) and self.number == other.number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+
+class ComparedKind(Kind[Compared]):
+    @property
+    def stand_in(self) -> Compared:
+        return Compared(0)
+
+    def parse(self, wire: object) -> Compared:
+        return Compared(int(str(wire)))
+
+    def to_wire(self, value: Compared) -> object:
+        return value.number
+
+    def schema(self) -> dict[str, object]:
+        return {}
+
+
+def test_members_of_a_set_are_not_compared_each_with_all_others() -> None:
+    assert len(SetOf(ComparedKind()).parse(list(range(1024)))) == 1024
+    assert Compared.comparisons < 1024

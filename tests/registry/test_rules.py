@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from tests.registry.rule_changes import HTTP, Objects, account, blamed, certificate, change, listener
@@ -12,7 +14,7 @@ from gatepost.registry.domain import Domain
 from gatepost.registry.network_listener import NetworkListener, NetworkListenerProtocol
 from gatepost.registry.rules import bind_clashes
 from gatepost.registry.rules.finding import Forbidden, Linked, NameTaken, Unfit
-from gatepost.registry.rules.listener_count import MOST_LISTENERS
+from gatepost.registry.rules.listener_count import MOST_ADDRESSES, MOST_LISTENERS
 from gatepost.registry.system_settings import SystemSettings
 from gatepost.registry.tls import KeyType, TlsCipherSuite, TlsVersion
 from gatepost.transport.counter_page import MAX_SLOTS
@@ -192,6 +194,22 @@ def test_there_are_no_more_listeners_than_the_workers_can_count_for() -> None:
     full: Objects = {"NetworkListener": {**there["NetworkListener"], "a": two["NetworkListener"]["a"]}}
     assert change(full, {"NetworkListener": {"a": listener("a", "[::]:5001", max_connections=5)}}) == []
     assert change(full, {"NetworkListener": {"a": None, "b": two["NetworkListener"]["b"]}}) == []
+
+
+def many_addresses(name: str, host: int, count: int, **fields: Any) -> NetworkListener:
+    addresses = [f"127.{host}.{number // 250}.{number % 250 + 1}:25" for number in range(count)]
+    return listener(name, *addresses, **fields)
+
+
+def test_there_are_no_more_addresses_than_can_be_bound_while_others_wait() -> None:
+    full = {f"l{host}": many_addresses(f"l{host}", host, 1024) for host in range(MOST_ADDRESSES // 1024)}
+    before: Objects = {"NetworkListener": full}
+    found = change(before, {"NetworkListener": {"a": listener("a", "[::1]:26"), "b": listener("b", "[::1]:27")}})
+    assert blamed(found) == [("a", "bind"), ("b", "bind")]
+    fewer = many_addresses("l0", 0, 1023)
+    assert change(before, {"NetworkListener": {"l0": fewer, "a": listener("a", "[::1]:26")}}) == []
+    too_full: Objects = {"NetworkListener": {**full, "a": listener("a", "[::1]:26")}}
+    assert change(too_full, {"NetworkListener": {"a": listener("a", "[::1]:26", max_connections=5)}}) == []
 
 
 # --- names, links, addresses of accounts ------------------------------------------------------------------------------

@@ -342,7 +342,7 @@ class SetOf(Kind[tuple[Any, ...]]):
         if len(given) > self.max_items:  # not looked at one by one: there may be hundreds of thousands
             raise UnfitValueError(*self.count_faults(len(given)))
         faults: list[Fault] = []
-        members: list[Any] = []
+        members: dict[Any, None] = {}  # in order, and found at once
         for spelled in given:
             try:
                 member = self.member.parse(spelled)
@@ -352,7 +352,7 @@ class SetOf(Kind[tuple[Any, ...]]):
             if member in members:
                 text = as_text(self.member.to_wire(member))
                 faults.append(Fault(ProblemType.INVALID, f"{text} is given twice", as_text(spelled)))
-            members.append(member)
+            members[member] = None
         if not faults:
             faults += self.count_faults(len(members))
         if faults:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from gatepost.management.methods.set_request import Item
@@ -10,6 +11,7 @@ from gatepost.plan.difference import Step, StepKind
 from gatepost.registry.configuration import Proposal
 from gatepost.registry.network_listener import NETWORK_LISTENER
 from gatepost.registry.warnings import warnings
+from gatepost.values.ids import Id
 
 _PROPERTIES = {  # of the plan's fields; wire names
     "backlog": "socketBacklog",
@@ -50,15 +52,35 @@ def dry_run_report(
     stands with every object that is: the change of settings or of a certificate brought it about."""
     items = list(items)
     changed = {item.ref.id for item in items if item.ref.object_type == NETWORK_LISTENER.name}
-    warned = warnings(proposal, now)
-    all_steps = list(steps)
+    warned = defaultdict(list)
+    for ref, words in warnings(proposal, now):
+        warned[ref].append(words)
+    own, common = _steps_by_listener(steps, changed)
     return {
         item.key: {
-            "steps": [_step_to_wire(step) for step in all_steps if step.listener_id not in changed - {item.ref.id}],
-            "warnings": [words for ref, words in warned if ref == item.ref],
+            "steps": [wire for _, wire in sorted([*common, *own[item.ref.id]], key=_place)],
+            "warnings": list(warned[item.ref]),
         }
         for item in items
     }
+
+
+_Placed = tuple[int, dict[str, object]]  # the place of a step among all, and the step in wire form
+
+
+def _steps_by_listener(
+    steps: Iterable[Step], changed: Collection[Id]
+) -> tuple[Mapping[Id, list[_Placed]], list[_Placed]]:
+    """Those of each listener that is changed, and those that stand with every object."""
+    own, common = defaultdict[Id, list[_Placed]](list), list[_Placed]()
+    for place, step in enumerate(steps):
+        of_whom = own[step.listener_id] if step.listener_id in changed and step.listener_id is not None else common
+        of_whom.append((place, _step_to_wire(step)))
+    return own, common
+
+
+def _place(placed: _Placed) -> int:
+    return placed[0]
 
 
 def _step_to_wire(step: Step) -> dict[str, object]:

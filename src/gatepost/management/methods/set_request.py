@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -108,9 +108,10 @@ def read_set(
     arguments.finish()
     wanted.check_size(context)
     items = _items(reader.object_type, wanted, context, make_id)
+    destroyed = {item.ref for item in items if item.operation is Operation.DESTROY}
     for item in items:
         if item.error is None:
-            item.error = _refusal_at_sight(item, items, reader.object_type, scopes[item.operation], context)
+            item.error = _refusal_at_sight(item, destroyed, reader.object_type, scopes[item.operation], context)
         if scopes[item.operation] is Scope.OWN:
             item.owner_id = context.caller.account_id
     return SetRequest(wanted.if_in_state, tuple(items), is_dry_run, may_lock_out)
@@ -180,7 +181,7 @@ def _with_owner(object_type: ObjectType[Any], wire: dict[str, object], caller_id
 
 
 def _refusal_at_sight(
-    item: Item, items: list[Item], object_type: ObjectType[Any], allowed: Scope, context: MethodContext
+    item: Item, destroyed: Collection[ObjectRef], object_type: ObjectType[Any], allowed: Scope, context: MethodContext
 ) -> SetError | None:
     if object_type.is_singleton:
         if item.operation is Operation.CREATE:
@@ -190,7 +191,6 @@ def _refusal_at_sight(
         return SINGLETON if item.operation is Operation.DESTROY else None
     if allowed is Scope.OWN and (refusal := _refusal_of_owner(item, object_type, context)) is not None:
         return refusal
-    destroyed = {other.ref for other in items if other.operation is Operation.DESTROY}
     if item.operation is Operation.UPDATE and item.ref in destroyed:
         return WILL_DESTROY
     return None

@@ -10,7 +10,7 @@ from gatepost.registry.rules.api_keys import excessive_keys
 from gatepost.registry.rules.bind_clashes import bind_clashes
 from gatepost.registry.rules.finding import Finding
 from gatepost.registry.rules.links import broken_links
-from gatepost.registry.rules.listener_count import too_many_listeners
+from gatepost.registry.rules.listener_count import too_many_addresses, too_many_listeners
 from gatepost.registry.rules.lock_out import lock_outs
 from gatepost.registry.rules.tls_policy import unusable_tls_policies
 from gatepost.registry.rules.unique_names import taken_names
@@ -20,6 +20,7 @@ Rule = Callable[[Proposal], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
     taken_names,
     too_many_listeners,
+    too_many_addresses,
     bind_clashes,
     unusable_tls_policies,
     lock_outs,
