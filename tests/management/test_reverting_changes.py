@@ -282,6 +282,14 @@ async def test_the_history_itself_cannot_be_changed(api: Api) -> None:
     assert await newest(api) == done
 
 
+async def test_what_the_history_does_not_have_is_not_found_rfc8620_section_5_3(api: Api) -> None:
+    answer = await api.call("x:Change/set", update={"h99": {}, "#x": {}}, destroy=["h98", "nothing"])
+    refused = {**answer["notUpdated"], **answer["notDestroyed"]}
+    assert {key: each["type"] for key, each in refused.items()} == dict.fromkeys(
+        ("h99", "#x", "h98", "nothing"), "notFound"
+    )
+
+
 async def test_a_revert_is_bound_to_a_state_of_the_history(api: Api) -> None:
     done = await set_listener(api, tlsTimeout=1000)
     state = (await api.call("x:Change/get", ids=[]))["state"]

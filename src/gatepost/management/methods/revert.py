@@ -16,10 +16,10 @@ from gatepost.management.jmap.engine import MethodContext, note_failure
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.already_stored import already_stored
 from gatepost.management.methods.get import real_id
-from gatepost.management.methods.history import change_to_wire, state_of
+from gatepost.management.methods.history import change_to_wire, state_of, visible_types
 from gatepost.management.methods.inverse import CannotRevert, conflict_error, conflicts, inverse_of
-from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set
-from gatepost.management.methods.set_error import SetError, invalid_properties
+from gatepost.management.methods.plain_set import answer_set, demand_set
+from gatepost.management.methods.set_error import NOT_FOUND, SetError, invalid_properties
 from gatepost.management.methods.set_flow import Revert, SetMethod
 from gatepost.management.methods.set_request import read_wanted
 from gatepost.registry.catalogue import OBJECT_TYPES
@@ -76,17 +76,29 @@ class RevertMethod:
         old_state = await self._state()
         if wanted.if_in_state not in (None, old_state):
             raise MethodError("stateMismatch", "there are other changes since that state: read them")
+        read_only = await self._read_only([*wanted.updates, *wanted.destroys], context)
         answer: dict[str, Any] = {"created": {}, "notCreated": {}, "dryRun": {}}
         for key, wire in wanted.creates.items():
             await self._create(key, wire, options, context, answer)
         outcomes = {
             "created": answer["created"],
             "notCreated": answer["notCreated"],
-            "notUpdated": all_refused(wanted.updates, _READ_ONLY),
-            "notDestroyed": all_refused(wanted.destroys, _READ_ONLY),
+            "notUpdated": {key: read_only[key] for key in wanted.updates},
+            "notDestroyed": {key: read_only[key] for key in wanted.destroys},
         }
         answered = answer_set(context, old_state, await self._new_state(answer, options), outcomes)
         return answered | ({"dryRun": answer["dryRun"]} if options.is_dry_run else {})
+
+    async def _read_only(self, keys: Sequence[str], context: MethodContext) -> Mapping[str, dict[str, object]]:
+        """Why each of them is neither updated nor destroyed."""
+        ids = {key: real_id(key, context) for key in keys}
+        visible = visible_types(context.caller)
+        there = {
+            entry.id
+            for entry in (await self._store.history.entries(list(ids.values())) if ids else ())
+            if visible is None or entry.object_type in visible
+        }
+        return {key: (_READ_ONLY if each in there else NOT_FOUND).to_wire() for key, each in ids.items()}
 
     async def _state(self) -> str:
         return state_of(await self._store.history.span())
