@@ -199,6 +199,15 @@ def test_it_can_go_on_behind_a_refusal_with_what_does_not_need_it(
     assert "Account" not in {object_type for object_type, _ in server.set_calls}
 
 
+def test_a_server_that_is_lost_in_the_first_change_leaves_it_open_what_was_done(
+    gatepost: Run, server: FakeServer, tmp_path: Path
+) -> None:
+    server.set_calls_before_it_fails = 0
+    result = gatepost("apply", plan(tmp_path, DOMAIN, LISTENER))
+    assert result.exit_code == 1
+    assert "2 more steps may have been carried out or not: `gatepost diff` tells" in result.stderr
+
+
 REPLACEMENT = {
     "@type": "reconcile",
     "object": "NetworkListener",

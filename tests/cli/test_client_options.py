@@ -73,8 +73,30 @@ def test_a_user_on_the_command_line_counts_before_a_token_in_the_environment(
 def test_a_wrong_password_is_one_line(run: Run, server: FakeServer) -> None:
     result = run("get", "SystemSettings", "--url", server.url, "--user", "admin", "--password", "wrong")
     assert result.exit_code == 1
-    assert "refused the credentials: check --user and --password" in one_line(result.stderr)
+    assert "refused the password of admin: check --user and --password (GATEPOST_PASSWORD)" in one_line(result.stderr)
     assert "wrong" not in result.stderr
+
+
+def test_a_token_of_the_environment_that_is_refused_is_named(
+    run: Run, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEPOST_TOKEN", "old")
+    result = run("get", "SystemSettings", "--url", server.url)
+    assert "refused the API key: check --api-key (GATEPOST_TOKEN)" in one_line(result.stderr)
+
+
+@pytest.mark.parametrize("url", ["http://admin:hidden@127.0.0.1:8080", "http://admin@mail.example.org"])
+def test_a_password_in_the_url_is_refused_and_not_repeated(run: Run, url: str) -> None:
+    result = run("get", "SystemSettings", "--url", url)
+    assert result.exit_code == 2
+    assert "--url: has a user in it" in one_line(result.stderr)
+    assert "hidden" not in result.stderr
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://"])
+def test_what_is_no_url_of_a_server_is_wrong_usage(run: Run, url: str) -> None:
+    result = run("get", "SystemSettings", "--url", url)
+    assert (result.exit_code, "is not a URL of a server" in one_line(result.stderr)) == (2, True)
 
 
 def test_no_credentials_at_all_is_one_line(run: Run, server: FakeServer) -> None:

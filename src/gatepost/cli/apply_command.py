@@ -84,7 +84,7 @@ class _Course:
     def end(self, operations: Sequence[Operation]) -> None:
         """What was done is told even where the server was lost half-way, or somebody lost patience."""
         failure = self.failure
-        if failure is not None and not self.outcomes and failure.exit_code != INTERRUPTED:
+        if failure is not None and not self.steps:  # nothing has been sent
             raise failure
         summary = _summary(operations, self.outcomes, self.is_dry_run)
         summary["isComplete"] = failure is None and summary["isComplete"]

@@ -23,6 +23,7 @@ CORE = "urn:ietf:params:jmap:core"
 CONFIGURATION = "urn:stalwart:jmap"
 GATEPOST = "urn:gatepost:jmap"
 USING = (CORE, CONFIGURATION, GATEPOST)
+_HIGHEST_PORT = 65535
 _CONNECT_SECONDS = 10.0
 _NAME_MISMATCHES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of openssl/x509_vfy.h
 _ANSWER_SECONDS = 120.0  # a /set answers when every worker runs the change
@@ -59,7 +60,7 @@ def connect(access: Access, transport: httpx.BaseTransport | None = None) -> Jma
         trust_env=False,
         transport=transport,
     )
-    return JmapClient(http, has_credentials=bool(access.api_key or access.user))
+    return JmapClient(http, access)
 
 
 def _tls_context(access: Access) -> ssl.SSLContext:
@@ -79,7 +80,9 @@ def _checked_url(access: Access) -> httpx.URL:
         url = httpx.URL(access.url)
     except httpx.InvalidURL as error:
         raise usage_error(f"--url: {access.url!r} is not a URL: {error}") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.userinfo:  # it would be in every message about the URL
+        raise usage_error("--url: has a user in it; give --user and --password (GATEPOST_PASSWORD), or --api-key")
+    if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 1) <= _HIGHEST_PORT:
         raise usage_error(f"--url: {access.url!r} is not a URL of a server; write http://127.0.0.1:8080 or https://…")
     has_credentials = bool(access.api_key or access.user)
     if url.scheme == "http" and has_credentials and not _is_loopback(url.host) and not access.is_insecure:
@@ -100,9 +103,9 @@ def _is_loopback(host: str) -> bool:
 class JmapClient:
     """One server. Use it as a context manager, so that its connection is closed."""
 
-    def __init__(self, http: httpx.Client, *, has_credentials: bool = True) -> None:
+    def __init__(self, http: httpx.Client, access: Access) -> None:
         self._http = http
-        self._has_credentials = has_credentials
+        self._access = access
 
     def __enter__(self) -> JmapClient:
         return self
@@ -229,10 +232,13 @@ class JmapClient:
     def _status_words(self, response: httpx.Response) -> str:
         detail = _problem_detail(response)
         match response.status_code:
-            case 401 if not self._has_credentials:
-                return "the server asks who you are: give --user and --password, or --api-key"
+            case 401 if self._access.api_key:
+                return "the server refused the API key: check --api-key (GATEPOST_TOKEN), or its end and its networks"
+            case 401 if self._access.user:
+                user = self._access.user
+                return f"the server refused the password of {user}: check --user and --password (GATEPOST_PASSWORD)"
             case 401:
-                return "the server refused the credentials: check --user and --password, or --api-key"
+                return "the server asks who you are: give --user and --password, or --api-key"
             case 403:
                 return f"forbidden: {detail or 'this account may not do that'}"
             case 404:
