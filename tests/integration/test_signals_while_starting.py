@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.free_port import free_port
 from tests.integration.running_server import ADMIN, RunningServer
 
-# Becomes the server, and leaves a child that sends both signals to it and to the two processes that it starts at first, to each
-# as soon as they are not deadly there any more.
+# Becomes the server, and leaves a child that sends both signals to it and to the two processes that it starts at first: to the
+# server as soon as they are not deadly there any more, to the others from the moment on that they are there, again and again.
 _SIGNALLED = """
 import os, re, signal, sys, time
 from pathlib import Path
@@ -27,14 +27,21 @@ def is_prepared(pid):
 server = os.getpid()
 if os.fork():
     os.execvp(sys.argv[1], sys.argv[1:])
-done = {os.getpid()}
-while len(done) < 4:
-    children = map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())
-    for pid in {server, *children} - done:
-        if is_prepared(pid):
-            for number in SIGNALS:
+while not is_prepared(server):
+    time.sleep(0.001)
+signalled, ends = {}, time.monotonic() + 120
+while time.monotonic() < ends and (len(signalled) < 3 or min(signalled.values()) < 100):
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    for pid in [server, *map(int, children)]:
+        if pid == os.getpid() or signalled.get(pid, 0) == 100:
+            continue
+        for number in SIGNALS:
+            try:
                 os.kill(pid, number)
-            done.add(pid)
+            except ProcessLookupError:
+                pass
+        signalled[pid] = signalled.get(pid, 0) + 1
+        if signalled[pid] == 1:
             print("signalled", flush=True)
     time.sleep(0.001)
 """

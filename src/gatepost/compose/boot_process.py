@@ -11,7 +11,7 @@ import msgspec
 
 from gatepost.boot.boot import boot
 from gatepost.boot.messages import ENVIRONMENT_VARIABLE, BootRequest
-from gatepost.supervisor.early_signals import FOLLOWED
+from gatepost.supervisor.early_signals import ignore_followed_signals
 from gatepost.telemetry import events
 
 
@@ -21,8 +21,7 @@ def run_boot() -> None:
     gc.enable()
     events.configure(log_format="text", log_level="info", process="boot")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a terminal sends it to all; whoever started us has words for it
-    for number in FOLLOWED:
-        signal.signal(number, signal.SIG_IGN)  # what a running server does then is the supervisor's to decide
+    ignore_followed_signals()  # what a running server does then is the supervisor's to decide
     request = msgspec.json.decode(os.environ.pop(ENVIRONMENT_VARIABLE), type=BootRequest)
     answer = msgspec.msgpack.encode(boot(request))
     try:

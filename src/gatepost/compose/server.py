@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from gatepost.boot.messages import BootAnswer, BootRequest
 from gatepost.plan.plan import Plan
 from gatepost.sockets.listening_socket import InheritedSockets, inherited_sockets
 from gatepost.supervisor import control_socket, privileges
-from gatepost.supervisor.early_signals import remember_early_signals
+from gatepost.supervisor.early_signals import held_back, remember_early_signals
 from gatepost.supervisor.fork_server import ForkServer
 from gatepost.supervisor.legacy import Legacy
 from gatepost.supervisor.predecessor import PredecessorGone, predecessor_in, receive_legacy
@@ -252,16 +253,25 @@ def _boot(start: _Start) -> BootAnswer:
         admin=start.admin,
     )
     opened = tuple(descriptor for descriptor in start.plan_files if descriptor is not None)
-    finished = subprocess.run(  # noqa: S603 - the arguments are our own
-        (*_PROCESS, "boot"),
-        env={**os.environ, boot_messages.ENVIRONMENT_VARIABLE: msgspec.json.encode(request).decode()},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        pass_fds=opened,
-        check=False,
-    )
+    with held_back():
+        finished = subprocess.run(  # noqa: S603 - the arguments are our own
+            (*_PROCESS, "boot"),
+            env={**os.environ, boot_messages.ENVIRONMENT_VARIABLE: msgspec.json.encode(request).decode()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            pass_fds=opened,
+            check=False,
+        )
     for descriptor in opened:
         os.close(descriptor)
     if finished.returncode != 0:
-        return BootAnswer(problems=("starting failed; the reason is above",), exit_code=_RUN_TIME_FAILURE)
+        return BootAnswer(problems=(_words_of_failed_boot(finished.returncode),), exit_code=_RUN_TIME_FAILURE)
     return msgspec.msgpack.decode(finished.stdout, type=BootAnswer)
+
+
+def _words_of_failed_boot(exit_code: int) -> str:
+    if exit_code < 0:
+        return (
+            f"starting failed: the process that reads the configuration was ended by {signal.Signals(-exit_code).name}"
+        )
+    return "starting failed; the reason is above"

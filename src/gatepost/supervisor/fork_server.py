@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from gatepost.control.forking import ENVIRONMENT_VARIABLE, exit_status, request_worker
 from gatepost.control.worker_start import WorkerStart
+from gatepost.supervisor.early_signals import held_back
 
 _ANSWER_DEADLINE = 30.0  # seconds; the first answer comes when everything is loaded
 
@@ -33,12 +34,13 @@ class ForkServer:
         ours.settimeout(_ANSWER_DEADLINE)
         with theirs:
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - the arguments are our own
-                    list(self._arguments),
-                    pass_fds=(theirs.fileno(),),
-                    env={**os.environ, ENVIRONMENT_VARIABLE: str(theirs.fileno())},
-                    stdin=subprocess.DEVNULL,
-                )
+                with held_back():
+                    self._process = subprocess.Popen(  # noqa: S603 - the arguments are our own
+                        list(self._arguments),
+                        pass_fds=(theirs.fileno(),),
+                        env={**os.environ, ENVIRONMENT_VARIABLE: str(theirs.fileno())},
+                        stdin=subprocess.DEVNULL,
+                    )
             except BaseException:
                 ours.close()
                 raise
