@@ -119,6 +119,9 @@ def _change_members(
     assert isinstance(kind, SetOf)  # noqa: S101 - _split has seen to it
     if values[declared.name] is None:
         raise InvalidPatchError(f"{declared.name!r} is null: give the whole set")
+    if len(changes) > 2 * kind.max_items:  # all members removed, and as many added: not looked at one by one
+        problems += [Problem.of(declared.name, fault) for fault in kind.count_faults(len(changes))]
+        return
     members, seen = dict.fromkeys(values[declared.name]), set()
     for spelled, change in changes:
         try:

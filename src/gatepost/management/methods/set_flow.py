@@ -30,7 +30,9 @@ from gatepost.management.methods.set_work import (
     files_named,
     plan_of,
     settle,
+    work_of,
 )
+from gatepost.management.methods.turns import Turns
 from gatepost.management.open_connections import NoConnections, OpenConnections
 from gatepost.management.recording import author_of, object_write, retention_of
 from gatepost.management.sessions_of_accounts import end_sessions_of
@@ -106,7 +108,7 @@ class SetMethod:
         if not outcome.request.is_dry_run:
             _note_created(outcome.request, context)
             await self._clear_up(outcome.proposal)
-        return _answer(outcome, context)
+        return await _answer(outcome, context)
 
     async def _attempt(self, values: Mapping[str, Any], context: MethodContext, revert: Revert | None) -> Outcome:
         for _ in range(_ATTEMPTS):
@@ -137,14 +139,14 @@ class SetMethod:
         requester = context.caller.requester
         files = await read_files(files_named(request, before))
         surroundings = Surroundings(parts.now(), files, change.running_plan)
-        proposal = settle(request, before, requester, surroundings)
+        proposal = await settle(request, before, requester, surroundings)
         old_plan = plan_of(before, revision, replace(surroundings, files=NO_FILES))
         must_activate = False
         while (plan := plan_of(proposal.after, revision, surroundings)) != old_plan:
             must_activate = True
             if not _blame(request, await change.prepare(plan), proposal):
                 break
-            proposal = settle(request, before, requester, surroundings)
+            proposal = await settle(request, before, requester, surroundings)
             must_activate = False
         if request.is_dry_run:
             return self._tried(request, proposal, old_state, old_plan, plan)
@@ -304,7 +306,7 @@ def _note_created(request: SetRequest, context: MethodContext) -> None:
             context.created_ids[item.key] = item.ref.id
 
 
-def _answer(outcome: Outcome, context: MethodContext) -> dict[str, Any]:
+async def _answer(outcome: Outcome, context: MethodContext) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "accountId": context.caller.account_id,
         "oldState": outcome.old_state,
@@ -312,16 +314,13 @@ def _answer(outcome: Outcome, context: MethodContext) -> dict[str, Any]:
     }
     done = _done(outcome.request)
     before, after = outcome.proposal.before, outcome.proposal.after
-    created = {
-        item.key: answer_of_create(item, _result(item, after), is_dry_run=outcome.request.is_dry_run)
-        for item in done
-        if item.operation is Operation.CREATE
-    }
-    updated = {
-        item.key: answer_of_update(item, before.find(item.ref), _result(item, after))
-        for item in done
-        if item.operation is Operation.UPDATE
-    }
+    turns, created, updated = Turns(), dict[str, object](), dict[str, object]()
+    for item in done:
+        if item.operation is Operation.CREATE:
+            created[item.key] = answer_of_create(item, _result(item, after), is_dry_run=outcome.request.is_dry_run)
+        elif item.operation is Operation.UPDATE:
+            updated[item.key] = answer_of_update(item, before.find(item.ref), _result(item, after))
+        await turns.spend(work_of(item))
     answer |= {"created": created or None, "updated": updated or None}
     answer["destroyed"] = [item.key for item in done if item.operation is Operation.DESTROY] or None
     for operation, name in _REFUSED.items():

@@ -1,4 +1,4 @@
-"""What a /set would make of the configuration: candidates, rules, and which operations must be dropped. Pure."""
+"""What a /set would make of the configuration: candidates, rules, and which operations must be dropped. Pure, but for `Turns`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 
 from gatepost.management.methods.set_error import NOT_FOUND, WILL_DESTROY, SetError, error_of
 from gatepost.management.methods.set_request import Item, Operation, SetRequest
+from gatepost.management.methods.turns import Turns
 from gatepost.plan.certificate_files import pairs_in_use
 from gatepost.plan.derive import derive
 from gatepost.plan.plan import Plan
@@ -24,6 +25,8 @@ from gatepost.registry.requester import Requester
 from gatepost.registry.rules.every_rule import findings
 from gatepost.registry.rules.finding import Finding
 from gatepost.registry.validation import candidate_of_create
+
+_OBJECT = 10  # pieces of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,16 @@ def files_named(request: SetRequest, before: Configuration) -> set[str]:
     return named
 
 
-def settle(request: SetRequest, before: Configuration, requester: Requester, surroundings: Surroundings) -> Proposal:
-    """The change that is left when every operation that cannot be done has its error.
+async def settle(
+    request: SetRequest, before: Configuration, requester: Requester, surroundings: Surroundings
+) -> Proposal:
+    """The change that is left when every operation that cannot be done has its error. Others have their turn meanwhile.
 
     Dropping one may make another impossible (a create that relied on a destroy), so it goes on until nothing is found.
     """
     _refuse_what_never_was(request, before)
     while True:
-        proposal = _propose(request, before, requester, surroundings)
+        proposal = await _propose(request, before, requester, surroundings)
         found = findings(proposal)
         unfit = [item for item in request.items if item.error is None and item.problems]
         if not _drop(unfit or [item for item in request.items if item.error is None], found):
@@ -83,12 +88,15 @@ def _drop(items: list[Item], found: list[Finding]) -> bool:
     return dropped
 
 
-def _propose(request: SetRequest, before: Configuration, requester: Requester, surroundings: Surroundings) -> Proposal:
-    after = before
+async def _propose(
+    request: SetRequest, before: Configuration, requester: Requester, surroundings: Surroundings
+) -> Proposal:
+    turns, after = Turns(), before
     touched: dict[ObjectRef, None] = {}
     for item in request.items:
         if item.error is None:
             after = _apply(item, after, surroundings)
+            await turns.spend(work_of(item))
         if item.error is None:
             touched |= dict.fromkeys((item.ref, *_taken_along(item, before)))
     return Proposal(
@@ -99,6 +107,12 @@ def _propose(request: SetRequest, before: Configuration, requester: Requester, s
         may_lock_out=request.may_lock_out,
         now=surroundings.now,
     )
+
+
+def work_of(item: Item) -> int:
+    """As `Turns` counts: what an object costs by itself, and its values with the members of sets one by one."""
+    sizes = (len(value) if isinstance(value, list | Mapping) else 1 for value in item.wire.values())
+    return _OBJECT + sum(sizes)
 
 
 def _apply(item: Item, configuration: Configuration, surroundings: Surroundings) -> Configuration:
