@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -65,6 +65,20 @@ def test_an_object_that_is_not_there_is_an_error_with_the_way_out(gatepost: Run)
     result = gatepost("get", "NetworkListener", "pop3")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "there is no NetworkListener with the id or name 'pop3'; `gatepost query NetworkListener`" in result.stderr
+
+
+def test_so_is_one_whose_name_cannot_be_looked_for(
+    gatepost: Run, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = server._answer
+
+    def refuse_queries(name: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if name.endswith("/query"):
+            return "error", {"type": "invalidArguments", "description": "is no network"}
+        return answer(name, arguments)
+
+    monkeypatch.setattr(server, "_answer", refuse_queries)
+    assert "there is no NetworkListener with the id or name 'pop3'" in gatepost("get", "NetworkListener", "pop3").stderr
 
 
 @pytest.mark.parametrize("command", [("get", "Domain", "\udcff"), ("create", "Domain", "--field", "name=\udcff")])

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from gatepost.config.object_shape import shapes_of
-from gatepost.config.plan_file import parse_plan
+from gatepost.config.plan_file import PlanError, parse_plan
 from gatepost.config.reconcile import Action, resolve
 from gatepost.config.snapshot import take_snapshot
-from gatepost.registry.catalogue import OBJECT_TYPES
+from gatepost.registry.catalogue import EVERY_TYPE, OBJECT_TYPES, READ_ONLY_TYPES
 from gatepost.registry.schema import schema_document
 
 Objects = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -139,7 +141,16 @@ def test_an_exact_snapshot_destroys_what_was_not_there_and_the_certificate_of_th
 
 
 def test_a_history_is_not_part_of_a_configuration() -> None:
-    assert "Change" not in {shape.name for shape in SHAPES.configuration()}
+    every = shapes_of(schema_document(EVERY_TYPE.values()))
+    assert every.by_name.keys() - {shape.name for shape in every.configuration()} == READ_ONLY_TYPES.keys()
+
+
+@pytest.mark.parametrize("name", READ_ONLY_TYPES)
+def test_no_plan_is_about_what_is_no_configuration(name: str) -> None:
+    every = shapes_of(schema_document(EVERY_TYPE.values()))
+    operations = parse_plan(json.dumps({"@type": "destroy", "object": name, "value": {}}), "plan")
+    with pytest.raises(PlanError, match=f"plan line 1: object: {name} is no configuration"):
+        resolve(operations, {name: [{"id": "w1-2"}]}, every)
 
 
 def test_what_nothing_links_to_is_destroyed_together_with_what_takes_its_place() -> None:

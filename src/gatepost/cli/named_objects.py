@@ -32,8 +32,7 @@ def find_object(client: JmapClient, shape: ObjectShape, named: str) -> dict[str,
         if found:
             return found[0]
     label_property = shape.label_property
-    found = find_matching(client, shape, {label_property: named}) if label_property else []
-    found = found or _of_domain(client, shape, named)
+    found = _of_label(client, shape, named) or _of_domain(client, shape, named)
     if len(found) == 1:
         return found[0]
     if found:
@@ -45,6 +44,17 @@ def find_object(client: JmapClient, shape: ObjectShape, named: str) -> dict[str,
     raise CommandError(
         f"there is no {shape.name} with the id{' or name' if label_property else ''} {named!r}; {listed}"
     )
+
+
+def _of_label(client: JmapClient, shape: ObjectShape, named: str) -> list[dict[str, Any]]:
+    if shape.label_property is None:
+        return []
+    try:
+        return find_matching(client, shape, {shape.label_property: named})
+    except MethodError as error:
+        if error.type != "invalidArguments":
+            raise
+        return []  # what a label cannot be, as a network that is none
 
 
 def _of_domain(client: JmapClient, shape: ObjectShape, named: str) -> list[dict[str, Any]]:

@@ -87,7 +87,9 @@ class ResolvedOperation:
 
 
 def object_types_of(operations: Iterable[Operation], shapes: ObjectShapes) -> list[ObjectShape]:
-    """The object types whose current objects `resolve` needs, each once. Raises PlanError for unknown names."""
+    """The object types whose current objects `resolve` needs, each once. Raises PlanError for unknown names and for
+    what is no configuration, as the history and open connections."""
+    configuration = shapes.configuration()
     found: dict[str, ObjectShape] = {}
     problems: list[PlanProblem] = []
     for operation in operations:
@@ -97,6 +99,9 @@ def object_types_of(operations: Iterable[Operation], shapes: ObjectShapes) -> li
             problems.append(PlanProblem(operation.line, "object", str(error)))
         else:
             found[shape.name] = shape
+            if shape not in configuration:
+                words = f"{shape.name} is no configuration: no plan can bring it about"
+                problems.append(PlanProblem(operation.line, "object", words))
     if problems:
         raise PlanError(problems)
     return list(found.values())
