@@ -174,14 +174,15 @@ async def test_no_state_is_that_of_now(busy: Api) -> None:
 
 
 async def test_connections_can_be_neither_made_nor_changed(busy: Api) -> None:
-    answer = await busy.call("x:Connection/set", create={"a": {}}, update={"w1-1": {"account": "bob"}})
+    answer = await busy.call("x:Connection/set", create={"a": {}}, update={"w1-1": {"account": "bob"}, "w9-9": {}})
     assert answer["notCreated"]["a"]["type"] == answer["notUpdated"]["w1-1"]["type"] == "forbidden"
+    assert answer["notUpdated"]["w9-9"]["type"] == "notFound"
     assert busy.connections.ended == []
 
 
 async def test_who_may_see_and_who_may_end(busy: Api) -> None:
-    assert await busy.error("x:Connection/get", "alice") == "accountNotSupportedByMethod"
-    assert await busy.error("x:Connection/query", "alice") == "accountNotSupportedByMethod"
+    assert await busy.error("x:Connection/get", "alice") == "forbidden"
+    assert await busy.error("x:Connection/query", "alice") == "forbidden"
     assert len((await busy.call("x:Connection/get", "olga", ids=None))["list"]) == 3
     assert await busy.error("x:Connection/set", "olga", destroy=["w1-1"]) == "forbidden"
     assert busy.connections.ended == []
@@ -191,6 +192,8 @@ async def test_a_worker_that_does_not_answer_makes_no_shorter_list(busy: Api) ->
     busy.connections.failure = ApplyError("a worker did not say which connections it has")
     assert await busy.error("x:Connection/query") == "serverUnavailable"
     assert await busy.error("x:Connection/get") == "serverUnavailable"
+    assert await busy.error("x:Connection/set", destroy=["w1-1"], dryRun=True) == "serverUnavailable"
+    assert await busy.error("x:Connection/set", destroy=["w1-1"]) == "serverPartialFail"  # others may have ended theirs
 
 
 async def test_there_are_limits(make_api: Callable[..., Api]) -> None:

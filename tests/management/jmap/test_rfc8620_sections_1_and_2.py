@@ -172,66 +172,6 @@ async def test_2_accounts_primary_accounts_and_capabilities_go_together(api: Api
     assert document["username"] == "admin"
 
 
-async def session_with_key(api: Api, *permissions: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """What a key with these permissions sees, and the headers that it is sent with."""
-    wire = {"name": f"key {len(api.store.rows)}", "permissions": list(permissions)}
-    key = (await api.call("x:ApiKey/set", create={"k": wire}))["created"]["k"]
-    headers = {"authorization": f"Bearer {key['secret']}"}
-    async with api.client() as client:
-        answer = await client.get("/jmap/session", headers=headers)
-    return answer.json(), headers
-
-
-async def call_with(api: Api, headers: dict[str, str], name: str, **arguments: Any) -> tuple[dict[str, Any], str]:
-    """The arguments of the response, and the state of the session that came with it."""
-    request = {
-        "using": [CORE, CONFIGURATION, OURS],
-        "methodCalls": [[name, {"accountId": "id-admin", **arguments}, "c"]],
-    }
-    async with api.client() as client:
-        answer = (await client.post("/jmap", json=request, headers=headers)).json()
-    return answer["methodResponses"][0][1], answer["sessionState"]
-
-
-async def test_2_an_account_that_can_only_be_read_is_read_only(api: Api) -> None:
-    document, headers = await session_with_key(api, "sysDomainGet", "sysAccountGet")
-    assert document["accounts"]["id-admin"]["isReadOnly"]
-    changes: list[dict[str, Any]] = [{"create": {"d": {}}}, {"update": {"org": {}}}, {"destroy": ["org"]}]
-    for arguments in changes:
-        error, _ = await call_with(api, headers, "x:Domain/set", **arguments)
-        assert error["type"] == "accountReadOnly"
-    assert (await call_with(api, headers, "x:Domain/get"))[0]["list"]
-    assert (await call_with(api, headers, "x:Certificate/get"))[0]["type"] == "forbidden"
-    document, headers = await session_with_key(api, "sysDomainGet", "sysDomainUpdate")
-    assert not document["accounts"]["id-admin"]["isReadOnly"]
-    assert (await call_with(api, headers, "x:Domain/set", destroy=["org"]))[0]["type"] == "forbidden"
-
-
-@pytest.mark.parametrize(
-    ("permission", "offered", "other"),
-    [("sysDomainGet", CONFIGURATION, "x:Change/get"), ("sysListenerStatusGet", OURS, "x:Domain/get")],
-)
-async def test_2_a_capability_of_which_nothing_can_be_used_is_not_in_the_account(
-    permission: str, offered: str, other: str, api: Api
-) -> None:
-    document, headers = await session_with_key(api, permission)
-    assert document["accounts"]["id-admin"]["accountCapabilities"].keys() == {CORE, offered}
-    assert document["primaryAccounts"] == {CORE: "id-admin", offered: "id-admin"}
-    assert (await call_with(api, headers, other))[0]["type"] == "accountNotSupportedByMethod"
-
-
-async def test_2_the_state_is_another_when_the_abilities_of_a_key_are(api: Api) -> None:
-    before, headers = await session_with_key(api, "sysDomainGet", "sysApiKeyUpdate", "sysApiKeyGet")
-    (key,) = (await call_with(api, headers, "x:ApiKey/get"))[0]["list"]
-    assert (await call_with(api, headers, "x:Domain/get"))[1] == before["state"]
-    await api.call("x:ApiKey/set", update={key["id"]: {"permissions": ["sysDomainGet"]}})
-    async with api.client() as client:
-        after = (await client.get("/jmap/session", headers=headers)).json()
-    assert after["accounts"] != before["accounts"]
-    assert after["state"] != before["state"]
-    assert (await call_with(api, headers, "x:Domain/get"))[1] == after["state"]
-
-
 async def test_2_the_urls_are_templates_with_the_variables_that_they_must_have(api: Api) -> None:
     document = await session(api, base_url="https://mail.example.org:8443")
     wanted = {

@@ -76,10 +76,8 @@ class JmapEngine:
         references = ResultReferences(self.limits.max_size_request)
         responses: list[Invocation] = []
         for call in request.calls:
-            if responses:
-                await asyncio.sleep(
-                    0
-                )  # calls that wait for nothing would keep other clients waiting, all of them together
+            if responses:  # calls that wait for nothing would keep other clients waiting, all of them together
+                await asyncio.sleep(0)
             responses.append(await self._respond(call, context, references, responses))
         more: dict[str, object] = {"sessionState": session_state}
         if request.created_ids is not None:

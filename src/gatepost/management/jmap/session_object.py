@@ -8,20 +8,18 @@ from typing import Any
 
 import msgspec
 
-from gatepost.management.access import Caller, abilities_of
+from gatepost.management.access import Caller
 from gatepost.management.jmap.capabilities import CONFIGURATION, CORE, GATEPOST, OFFERED
 from gatepost.management.jmap.limits import Limits
-from gatepost.registry.account import Role
 
 
 def session_object(caller: Caller, limits: Limits, base_url: str) -> dict[str, Any]:
     """What the caller finds here. `base_url`: scheme, host and port of the request, without a slash at the end."""
-    abilities = caller.abilities
     account = {
         "name": caller.login_name,
         "isPersonal": True,
-        "isReadOnly": abilities.is_read_only,
-        "accountCapabilities": {name: {} for name in abilities.capabilities},
+        "isReadOnly": False,
+        "accountCapabilities": {name: {} for name in OFFERED},
     }
     session: dict[str, Any] = {
         "capabilities": {
@@ -31,7 +29,7 @@ def session_object(caller: Caller, limits: Limits, base_url: str) -> dict[str, A
         },
         "accounts": {caller.account_id: account},
         # Core is among them, though RFC 8620 would rather not have it there: clients that are made for mail look for it.
-        "primaryAccounts": dict.fromkeys(abilities.capabilities, caller.account_id),
+        "primaryAccounts": dict.fromkeys(OFFERED, caller.account_id),
         "username": caller.login_name,
         "apiUrl": f"{base_url}/jmap/",
         "downloadUrl": f"{base_url}/jmap/download/{{accountId}}/{{blobId}}/{{name}}?accept={{type}}",
@@ -43,11 +41,10 @@ def session_object(caller: Caller, limits: Limits, base_url: str) -> dict[str, A
 
 def session_state(caller: Caller, limits: Limits) -> str:
     """Changes when the caller would find another Session object (but for the URL under which it was asked for)."""
-    return _state_of(caller.account_id, caller.login_name, caller.role, caller.granted, limits)
+    return _state_of(caller.account_id, caller.login_name, limits)
 
 
 @lru_cache(maxsize=256)
-def _state_of(account_id: str, login_name: str, role: Role, granted: tuple[str, ...] | None, limits: Limits) -> str:
-    offered = OFFERED, limits.capability(), limits.capability_of_ours()
-    seen = msgspec.json.encode([account_id, login_name, abilities_of(role, granted), *offered])
+def _state_of(account_id: str, login_name: str, limits: Limits) -> str:
+    seen = msgspec.json.encode([account_id, login_name, OFFERED, limits.capability(), limits.capability_of_ours()])
     return hashlib.sha256(seen).hexdigest()[:16]

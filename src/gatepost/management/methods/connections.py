@@ -19,7 +19,7 @@ from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.methods.address_filter import socket_address_test
 from gatepost.management.methods.filter import Predicate, ValueTest
 from gatepost.management.methods.get import answer_get, read_get
-from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set
+from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set, refused_or_missing
 from gatepost.management.methods.query import answer_query, read_selection, read_window
 from gatepost.management.methods.set_error import NOT_FOUND, SetError
 from gatepost.management.methods.set_request import read_wanted
@@ -73,11 +73,12 @@ class ConnectionMethods:
         if wanted.if_in_state is not None:
             raise MethodError("stateMismatch", "connections come and go: no state is that of now")
         destroys = wanted.destroys
+        updated = await self._found(list(wanted.updates)) if wanted.updates else {}
         ended = await self._found(destroys, is_to_end=not is_dry_run) if destroys else {}
         outcomes = {
             "destroyed": [each for each in destroys if each in ended],
             "notCreated": all_refused(wanted.creates, _READ_ONLY),
-            "notUpdated": all_refused(wanted.updates, _READ_ONLY),
+            "notUpdated": refused_or_missing(wanted.updates, updated, _READ_ONLY),
             "notDestroyed": all_refused([each for each in destroys if each not in ended], NOT_FOUND),
         }
         report = {each: {"steps": [_ending(wire)], "warnings": []} for each, wire in ended.items()}
@@ -102,7 +103,8 @@ class ConnectionMethods:
                     await turns.spend(conditions)
                 await asyncio.sleep(0)
         except ApplyError as error:
-            raise MethodError("serverUnavailable", str(error)) from None
+            words = f"some of them may have been told to leave: {error}" if is_to_end else str(error)
+            raise MethodError("serverPartialFail" if is_to_end else "serverUnavailable", words) from None
         return found
 
 

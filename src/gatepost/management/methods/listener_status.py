@@ -14,7 +14,7 @@ from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.get import answer_get, read_get
-from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set
+from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set, refused_or_missing
 from gatepost.management.methods.query import answer_query, read_selection, read_window
 from gatepost.management.methods.set_error import SetError
 from gatepost.management.methods.set_request import read_wanted
@@ -63,13 +63,14 @@ class StatusMethods:
         is_dry_run = arguments.boolean("dryRun")
         arguments.finish()
         wanted.check_size(context)
-        state = _state(await self._statuses())
+        statuses = await self._statuses()
+        state = _state(statuses)
         if wanted.if_in_state not in (None, state):
             raise MethodError("stateMismatch", "the listeners do something else by now")
         refused = {
             "notCreated": all_refused(wanted.creates, _READ_ONLY),
-            "notUpdated": all_refused(wanted.updates, _READ_ONLY),
-            "notDestroyed": all_refused(wanted.destroys, _READ_ONLY),
+            "notUpdated": refused_or_missing(wanted.updates, statuses, _READ_ONLY),
+            "notDestroyed": refused_or_missing(wanted.destroys, statuses, _READ_ONLY),
         }
         return answer_set(context, state, state, refused) | ({"dryRun": {}} if is_dry_run else {})
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
 from gatepost.management.access import demand
 from gatepost.management.jmap.engine import MethodContext
-from gatepost.management.methods.set_error import SetError
+from gatepost.management.methods.set_error import NOT_FOUND, SetError
 from gatepost.registry.permissions import Verb
 
 _VERBS = {"create": Verb.CREATE, "update": Verb.UPDATE, "destroy": Verb.DESTROY}
@@ -23,6 +23,11 @@ def demand_set(type_name: str, values: Mapping[str, Any], context: MethodContext
 def all_refused(keys: Collection[str], error: SetError) -> dict[str, object]:
     """The same SetError for each of them."""
     return dict.fromkeys(keys, error.to_wire())
+
+
+def refused_or_missing(ids: Iterable[str], there: Container[str], error: SetError) -> dict[str, object]:
+    """The SetError for each that is there, notFound for the others."""
+    return {each: (error if each in there else NOT_FOUND).to_wire() for each in ids}
 
 
 def answer_set(
