@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,11 +59,12 @@ def _handler(answer: Callable[[Request], Answer]) -> type[BaseHTTPRequestHandler
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             given = answer(Request(self.command, self.path, self.headers, body))
-            self.send_response(given.status)
-            for name, value in {**given.headers, "Content-Length": str(len(given.body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(given.body)
+            with suppress(ConnectionError):  # a client that was interrupted is gone
+                self.send_response(given.status)
+                for name, value in {**given.headers, "Content-Length": str(len(given.body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(given.body)
 
         do_POST = do_GET  # noqa: N815 - the name in the class above
 

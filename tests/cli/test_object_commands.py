@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import FakeServer, Run
 
 
@@ -126,6 +128,18 @@ def test_a_refused_create_names_every_property(gatepost: Run, server: FakeServer
         "    bind: [::]:25: EADDRINUSE, address already in use",
         "    tlsImplicit: needs useTls",
     ]
+
+
+def test_a_file_whose_at_sign_was_forgotten_is_told_where_the_server_refuses_its_name(
+    gatepost: Run, server: FakeServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "words.txt"
+    file.touch()
+    server.refusals["new"] = {"type": "invalidProperties", "description": "is too short"}
+    named = gatepost("create", "Domain", "--field", "name=x.example", "--field", f"description={file}")
+    assert f"{file} is a file here: description=@{file} takes what is in it" in named.stderr
+    other = gatepost("create", "Domain", "--field", "name=x.example", "--field", "description=words")
+    assert "is a file here" not in other.stderr
 
 
 def test_update_takes_a_name_and_a_pointer_into_a_set(gatepost: Run, server: FakeServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -86,6 +87,8 @@ Sort = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many objects.")]
 
+_TEXTS = ("text", "secretText")
+
 
 def get(invocation: Invocation, object_name: ObjectName, object_id: Id = None) -> None:
     """Show one object with all its properties, or all objects of a type."""
@@ -153,7 +156,7 @@ def create(
     label = label_of(shape, value)
     refusals = answer.refusals({"new": f"{label} was not created"})
     if refusals:
-        raise refused(refusals)
+        raise refused([*refusals, *_forgotten_at_signs(shape, value)])
     if is_dry_run:
         _print_dry_run(output, answer, {"new": f"{label} would be created"})
         return
@@ -186,7 +189,7 @@ def update(
     refusals = answer.refusals({key: f"{label} was not updated" for key, label in labels.items()})
     _report(invocation.output, answer, "updated", labels, is_dry_run)
     if refusals:
-        raise refused(refusals)
+        raise refused([*refusals, *_forgotten_at_signs(shape, patch)])
 
 
 def delete(
@@ -225,6 +228,18 @@ def _read_text(name: str) -> str:
         raise usage_error(f"--field: {name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise usage_error(f"--field: {name}: is not UTF-8 text") from None
+
+
+def _forgotten_at_signs(shape: ObjectShape, values: Mapping[str, Any]) -> list[str]:
+    """For what was refused: long texts that are names of files here."""
+    return [
+        f"  {value} is a file here: {name}=@{value} takes what is in it"
+        for name, value in values.items()
+        if isinstance(value, str)
+        and name in shape.properties
+        and shape.properties[name].format in _TEXTS
+        and os.path.isfile(value)  # noqa: PTH113 - a Path raises OSError for a text that is too long for a name
+    ]
 
 
 def _report(output: Output, answer: SetAnswer, verb: str, labels: Mapping[str, str], is_dry_run: bool) -> None:
