@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gatepost.registry.account import Account
 from gatepost.registry.certificate import Certificate
 from gatepost.registry.configuration import Configuration, ObjectRef, Proposal
 from gatepost.registry.network_listener import NetworkListener, NetworkListenerProtocol
@@ -68,3 +69,13 @@ def test_certificates_that_are_not_valid_long_are_warned_of(now: datetime) -> No
     assert "expires" in words_about("Certificate", certificate(-day, 29 * day), now)
     assert "not valid before" in words_about("Certificate", certificate(day, 90 * day), now)
     assert words_about("Certificate", certificate(-day, 30 * day), now) == ""
+
+
+def test_that_mail_goes_with_its_account_is_warned_of(now: datetime) -> None:
+    ref = ObjectRef("Account", Id("a"))
+    alice = Account(name="alice", password=Secret("x"))
+    before = Configuration.load([]).replace(ref, alice)
+    gone = Proposal(before=before, after=before.replace(ref, None), touched=(ref,))
+    [(about, words)] = [each for each in warnings(gone, now) if each[0] == ref]
+    assert (about, "mail" in words, "no revert" in words) == (ref, True, True)
+    assert words_about("Account", alice, now) == ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from gatepost.registry.account import ACCOUNT
 from gatepost.registry.api_key import ApiKey
 from gatepost.registry.certificate import CERTIFICATE
 from gatepost.registry.configuration import ObjectRef, Proposal
@@ -46,6 +47,8 @@ def _about(ref: ObjectRef, proposal: Proposal, now: datetime) -> Iterator[str]:
     if ref.object_type == NETWORK_LISTENER.name and (listener := proposal.after.listeners.get(ref.id)) is not None:
         yield from _about_ports(listener)
         yield from _about_clear_text(listener)
+    if ref.object_type == ACCOUNT.name and proposal.after.find(ref) is None:
+        yield "the account's mail, scripts and API keys go with it, and no revert brings them back"
     if _has_expired(proposal.after.find(ref), now):
         yield "it has expired already: nothing comes of it"
     if ref.object_type == CERTIFICATE.name and (certificate := proposal.after.certificates.get(ref.id)) is not None:
