@@ -121,7 +121,7 @@ def test_a_refused_create_names_every_property(gatepost: Run, server: FakeServer
             {"property": "tlsImplicit", "type": "Invalid", "description": "needs useTls"},
         ],
     }
-    result = gatepost("create", "NetworkListener", "--field", "name=b", "--json")
+    result = gatepost("create", "NetworkListener", "--field", "name=b")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
         "error: NetworkListener b was not created:",
@@ -221,6 +221,24 @@ def test_delete_of_several_reports_what_was_done_and_what_was_refused(gatepost: 
     assert result.stdout == "destroyed NetworkListener imap\n"
     assert "NetworkListener imaps was not deleted" in result.stderr
     assert "linked by Account a1" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "member", "key"),
+    [
+        (("update", "NetworkListener", "imap", "smtp", "--field", "useTls=true"), "notUpdated", "i1"),
+        (("delete", "NetworkListener", "imap", "smtp"), "notDestroyed", "i1"),
+        (("create", "NetworkListener", "--field", "name=x"), "notCreated", None),
+    ],
+)
+def test_for_programs_what_was_refused_is_in_the_document(
+    gatepost: Run, server: FakeServer, arguments: tuple[str, ...], member: str, key: str | None
+) -> None:
+    error = {"type": "invalidProperties", "properties": ["bind"]}
+    server.refusals = {"i1": error, "new": error}
+    result = gatepost(*arguments, "--json")
+    assert result.exit_code == 1
+    assert result.json[member] == (error if key is None else {key: error})
 
 
 def test_a_dry_run_changes_nothing(gatepost: Run, server: FakeServer) -> None:
@@ -385,12 +403,13 @@ def test_the_status_of_more_listeners_than_one_call_may_give_is_fetched_in_pages
 
 def test_more_objects_than_one_set_may_change_go_in_several(gatepost: Run, server: FakeServer) -> None:
     server.max_objects = 2
-    server.refusals["i3"] = {"type": "forbidden"}
+    refused = {"i3": {"type": "forbidden"}}
+    server.refusals = {**refused}
     updated = gatepost("update", "NetworkListener", "--where", "useTls=true", "--field", "tlsTimeout=9s", "--json")
-    assert (updated.exit_code, updated.json) == (1, {"updated": ["i1", "i2"]})
+    assert (updated.exit_code, updated.json) == (1, {"updated": ["i1", "i2"], "notUpdated": refused})
     assert "smtp was not updated" in updated.stderr
     deleted = gatepost("delete", "NetworkListener", "--where", "useTls=true", "--json")
-    assert (deleted.exit_code, deleted.json) == (1, {"destroyed": ["i1", "i2"]})
+    assert (deleted.exit_code, deleted.json) == (1, {"destroyed": ["i1", "i2"], "notDestroyed": refused})
     assert [len(arguments["destroy"]) for _, arguments in server.set_calls[2:]] == [2, 1]
 
 

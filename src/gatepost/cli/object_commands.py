@@ -156,6 +156,7 @@ def create(
     label = label_of(shape, value)
     refusals = answer.refusals({"new": f"{label} was not created"})
     if refusals:
+        output.result({"notCreated": answer.error("new")})
         raise refused([*refusals, *_forgotten_at_signs(shape, value)])
     if is_dry_run:
         _print_dry_run(output, answer, {"new": f"{label} would be created"})
@@ -247,7 +248,8 @@ def _report(output: Output, answer: SetAnswer, verb: str, labels: Mapping[str, s
     if is_dry_run:
         _print_dry_run(output, answer, {key: f"{label} would be {verb}" for key, label in done.items()})
         return
-    output.result({verb: list(done)})
+    refused_ones = {key: error for key in labels if (error := answer.error(key)) is not None}
+    output.result({verb: list(done), **({f"not{verb.capitalize()}": refused_ones} if refused_ones else {})})
     for label in done.values():
         output.line(f"{verb} {label}", style="green")
 
