@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeGuard
 
-from gatepost.registry.kinds import Kind, check_length
+from gatepost.registry.bounds import check_length
+from gatepost.registry.kinds import Kind
 from gatepost.registry.problem import as_text, invalid
 
 _MAX_LENGTH = 4095  # PATH_MAX of linux/limits.h, without the NUL
