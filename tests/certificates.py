@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from cryptography import x509
@@ -21,6 +22,10 @@ def new_key(kind: str = "ecdsa") -> Key:
             return rsa.generate_private_key(public_exponent=65537, key_size=2048)
         case "rsa1024":
             return rsa.generate_private_key(public_exponent=65537, key_size=1024)
+        case "rsa4096":
+            return rsa.generate_private_key(public_exponent=65537, key_size=4096)
+        case "rsa8194":
+            return _rsa_of_no_primes(8194)
         case "ed25519":
             return ed25519.Ed25519PrivateKey.generate()
         case "secp256k1":
@@ -29,6 +34,19 @@ def new_key(kind: str = "ecdsa") -> Key:
             return dsa.generate_private_key(2048)
         case _:
             return ec.generate_private_key(ec.SECP256R1())
+
+
+def _rsa_of_no_primes(bits: int) -> rsa.RSAPrivateKey:
+    """Of any size at once: the numbers belong together, but nobody has looked for primes. It signs nothing that can be verified."""
+    exponent = 65537
+    p = next(odd for odd in range((1 << bits // 2) - 1, 0, -2) if math.gcd(exponent, odd - 1) == 1)
+    q = next(odd for odd in range(p - 2, 0, -2) if math.gcd(exponent, odd - 1) == 1 == math.gcd(p, odd))
+    d = pow(exponent, -1, math.lcm(p - 1, q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        p=p, q=q, d=d, dmp1=d % (p - 1), dmq1=d % (q - 1), iqmp=pow(q, -1, p),
+        public_numbers=rsa.RSAPublicNumbers(exponent, p * q),
+    )  # fmt: skip
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
 
 def new_certificate(

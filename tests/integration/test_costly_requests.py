@@ -6,9 +6,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.certificates import certificate_pem, key_pem, new_certificate, new_key
 from tests.integration.running_server import RunningServer, running_server
 
 CONDITIONS = {"operator": "NOT", "conditions": [{"text": f"nothing has this {number}"} for number in range(250)]}
@@ -68,3 +70,15 @@ def test_others_are_served_while_hundreds_of_objects_of_many_members_are_checked
         alone, ["x:ApiKey/set", {"accountId": alone.account_id, "create": keys, "dryRun": True}, "0"]
     )
     assert max(waits) < sum(waits) / 2  # nine tenths where all are checked in one go, a tenth where they are not
+
+
+def test_certificates_with_large_rsa_keys_are_taken_at_once(alone: RunningServer) -> None:
+    """To prove their primes again took the worker so long that it was taken for dead."""
+    key, now = new_key("rsa4096"), datetime.now(UTC)
+    chain = certificate_pem(new_certificate("c", key, (now, now + timedelta(days=9)), names=("large.example.org",)))
+    pairs = {f"c{number}": {"certificate": chain, "privateKey": key_pem(key)} for number in range(40)}
+    workers, began = alone.worker_pids(), time.monotonic()
+    answer = alone.call("x:Certificate/set", create=pairs, dryRun=True)
+    assert len(answer["created"]) == len(pairs)
+    assert time.monotonic() - began < 20
+    assert alone.worker_pids() == workers

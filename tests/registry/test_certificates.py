@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tests.certificates import key_pem
 
 from gatepost.registry.certificate import CERTIFICATE, Certificate, complete_certificate
 from gatepost.registry.tls import KeyType
@@ -70,7 +73,7 @@ def test_keys_that_tls_can_use_are_taken(kind: str, pair: MakePair, now: datetim
     assert certificate.key_type is KeyType(kind)
 
 
-@pytest.mark.parametrize("kind", ["rsa1024", "secp256k1", "dsa"])
+@pytest.mark.parametrize("kind", ["rsa1024", "rsa8194", "secp256k1", "dsa"])
 def test_keys_that_tls_should_not_use_are_refused(kind: str, pair: MakePair, now: datetime) -> None:
     assert problems_of(*pair(kind=kind), now) == ["certificate"]
 
@@ -79,6 +82,22 @@ def test_a_key_of_another_certificate_is_refused(pair: MakePair, now: datetime) 
     chain, _ = pair()
     _, other_key = pair(kind="rsa")
     assert problems_of(chain, other_key, now) == ["privateKey"]
+
+
+@pytest.mark.parametrize("name", ["p", "q", "d", "dmp1", "dmq1", "iqmp"])
+def test_an_rsa_key_whose_numbers_do_not_belong_together_is_refused(name: str, pair: MakePair, now: datetime) -> None:
+    chain, pem = pair(kind="rsa")
+    key = load_pem_private_key(pem.encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    whole = key.private_numbers()
+    names = ("p", "q", "d", "dmp1", "dmq1", "iqmp")
+    changed = {each: getattr(whole, each) + 2 * (each == name) for each in names}
+    numbers = rsa.RSAPrivateNumbers(**changed, public_numbers=whole.public_numbers)
+    try:
+        damaged = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    except ValueError:
+        return  # not even the library writes it
+    assert problems_of(chain, key_pem(damaged), now) == ["privateKey"]
 
 
 def test_an_expired_certificate_is_refused_to_the_second(pair: MakePair, now: datetime) -> None:

@@ -15,15 +15,17 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from gatepost.registry.file_path import FileTexts, Unreadable
+from gatepost.registry.private_key import is_sound, read_private_key
 from gatepost.registry.tls import KeyType
 
 LONGEST_NAME = 255  # characters; of a host name, 253 (RFC 1035 section 2.3.4)
 MOST_NAMES = 1024
 LONGEST_ISSUER = 4096  # characters
-_MIN_RSA_BITS = 2048
+_RSA_BITS = range(2048, 8192 + 1)  # with larger ones a handshake keeps all clients of the worker waiting
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
@@ -63,8 +65,11 @@ def read_pair(chain_pem: str, private_key_pem: str) -> PairFacts:
     """The facts of a chain whose first certificate is for the key. Raises PairError."""
     leaf = _leaf_of(chain_pem)
     key_type = _key_type(leaf)
-    if _octets(_public_key_of(private_key_pem)) != _octets(leaf.public_key()):
+    private_key = _private_key_of(private_key_pem)
+    if _octets(private_key.public_key()) != _octets(leaf.public_key()):
         raise PairError("privateKey", "the private key does not belong to the first certificate of the chain")
+    if not is_sound(private_key):
+        raise PairError("privateKey", "is damaged: its numbers do not belong together")
     return PairFacts(
         names=_askable(_names_of(leaf)),
         issuer=_in_one_line(leaf.issuer.rfc4514_string())[:LONGEST_ISSUER],
@@ -109,9 +114,9 @@ def _leaf_of(chain_pem: str) -> x509.Certificate:
     return chain[0]
 
 
-def _public_key_of(private_key_pem: str) -> object:
+def _private_key_of(private_key_pem: str) -> PrivateKeyTypes:
     try:
-        return serialization.load_pem_private_key(private_key_pem.encode(), password=None).public_key()
+        return read_private_key(private_key_pem)
     except TypeError:
         raise PairError("privateKey", "is encrypted; give it without a passphrase") from None
     except (ValueError, UnsupportedAlgorithm):
@@ -132,11 +137,12 @@ def _key_type(leaf: x509.Certificate) -> KeyType:
     match key:
         case ec.EllipticCurvePublicKey() if isinstance(key.curve, _CURVES):
             return KeyType.ECDSA
-        case rsa.RSAPublicKey() if key.key_size >= _MIN_RSA_BITS:
+        case rsa.RSAPublicKey() if key.key_size in _RSA_BITS:
             return KeyType.RSA
         case ed25519.Ed25519PublicKey():
             return KeyType.ED25519
-    words = f"has a key that cannot be used: ECDSA on P-256, P-384 or P-521, RSA from {_MIN_RSA_BITS} bits, or Ed25519"
+    sizes = f"{_RSA_BITS[0]} to {_RSA_BITS[-1]} bits"
+    words = f"has a key that cannot be used: ECDSA on P-256, P-384 or P-521, RSA of {sizes}, or Ed25519"
     raise PairError("certificate", words)
 
 

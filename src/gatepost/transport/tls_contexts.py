@@ -11,10 +11,10 @@ from weakref import WeakValueDictionary
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
 from gatepost.plan.plan import CertificatePlan, ProtocolName, TlsPlan
+from gatepost.registry.private_key import read_private_key
 from gatepost.transport.alpn import alpn_choice
 from gatepost.transport.tls_groups import NoGroups, set_groups
 
@@ -131,7 +131,7 @@ def check_pair(chain_pem: str, private_key_pem: str) -> None:
         _use(
             context,
             x509.load_pem_x509_certificates(chain_pem.encode()),
-            load_pem_private_key(private_key_pem.encode(), None),
+            read_private_key(private_key_pem),
         )
     except (ValueError, TypeError, SSL.Error) as error:
         raise UnusableTls(f"the TLS library cannot use it: {error}") from None
@@ -165,7 +165,7 @@ def _add_certificates(context: SSL.Context, certificates: Sequence[CertificatePl
     chains: dict[type, list[x509.Certificate]] = {}
     for certificate in certificates:
         try:
-            key = load_pem_private_key(certificate.private_key_pem.encode(), None)
+            key = read_private_key(certificate.private_key_pem)
             chain = x509.load_pem_x509_certificates(certificate.chain_pem.encode())
             if type(key) in chains:
                 continue
