@@ -264,3 +264,10 @@ async def test_what_no_account_has_done_says_what_has(api: Api) -> None:
         None,
     )
     assert (found["objectName"], found["objectId"]) == (None, "singleton")
+
+
+async def test_a_filter_looks_for_text_in_the_whole_history_a_few_times_at_most(api: Api) -> None:
+    texts = [{"text": f"word {number}"} for number in range(17)]
+    some = {"operator": "OR", "conditions": [{"operator": "NOT", "conditions": texts[:8]}, *texts[8:16]]}
+    await api.call("x:Change/query", filter=some)
+    assert await api.error("x:Change/query", filter={"operator": "OR", "conditions": texts}) == "unsupportedFilter"

@@ -61,6 +61,14 @@ async def test_an_overloaded_authenticator_asks_to_come_back(api: Api) -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
 
 
+@pytest.mark.parametrize("second", ["Basic eDp5", "Bearer x", AUTH["authorization"]])
+async def test_credentials_of_two_are_those_of_nobody(api: Api, second: str) -> None:
+    for both in ((AUTH["authorization"], second), (second, AUTH["authorization"])):
+        async with api.client() as client:
+            answer = await client.get("/jmap/session", headers=[("authorization", each) for each in both])
+        assert answer.status_code == 400
+
+
 async def test_the_authenticator_is_told_the_true_source_address(api: Api) -> None:
     async with api.client(source="::ffff:127.0.0.9") as client:
         await client.get(

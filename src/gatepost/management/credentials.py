@@ -52,12 +52,14 @@ class Credentials:
         self._api_keys = ApiKeyLogin(parts.store, parts.now, parts.api_key_pace, parts.login_waits)
 
     async def identify(self, request: Request) -> Identity:
-        """Raises HttpProblem: 401 without good credentials, 403 in clear or without a CSRF token, 503 when it cannot be
-        found out now."""
+        """Raises HttpProblem: 400 with two Authorization headers, 401 without good credentials, 403 in clear or without a CSRF
+        token, 503 when it cannot be found out now."""
         self.refuse_clear_text(request)
-        header = request.headers.get("authorization")
-        if header is not None:
-            return await self._by_header(request, header)
+        headers = request.headers.getlist("authorization")
+        if len(headers) > 1:  # a proxy may have looked at the other one
+            raise HttpProblem(400, "there may be one Authorization header")
+        if headers:
+            return await self._by_header(request, headers[0])
         token = request.cookies.get(COOKIE_NAME)
         if token is not None:
             return await self._by_cookie(request, token)

@@ -17,6 +17,7 @@ from gatepost.registry.problem import UnfitValueError
 from gatepost.store.history import EVERYTHING, Combination, Condition, HistoryField, HistoryFilter, Order, Relation
 
 _LONGEST_TEXT = 1000  # characters; databases have bounds of their own for what they compare with
+_MOST_TEXTS = 16  # each is looked for in every value of the whole history
 _OPERATORS = ("AND", "OR", "NOT")
 _EXACT = {
     "objectType": HistoryField.OBJECT_TYPE,
@@ -43,7 +44,16 @@ def history_filter(wire: object) -> HistoryFilter:
         return EVERYTHING
     if isinstance(wire, dict):
         check_filter_size(wire)
-    return _read(wire)
+    read = _read(wire)
+    if _texts_in(read) > _MOST_TEXTS:
+        raise MethodError("unsupportedFilter", f"a filter of the history may look for text {_MOST_TEXTS} times")
+    return read
+
+
+def _texts_in(read: HistoryFilter) -> int:
+    if isinstance(read, Combination):
+        return sum(map(_texts_in, read.parts))
+    return read.field is HistoryField.TEXT
 
 
 def _read(wire: object) -> HistoryFilter:
