@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
@@ -72,6 +73,30 @@ def test_the_proxy_that_the_request_came_by_is_not_distrusted(shared_server: Run
         (error,) = json.loads(body)["methodResponses"][0][1]["notUpdated"].values()
         assert error["properties"] == ["overrideProxyTrustedNetworks"]
         assert "127.0.0.1" in error["description"]
+    finally:
+        shared_server.destroy_listener(listener_id)
+
+
+def test_the_tls_version_that_the_request_came_by_is_not_switched_off(shared_server: RunningServer) -> None:
+    port = free_port()
+    listener_id = shared_server.create_listener(
+        name="old-clients", protocol="http", bind=[f"127.0.0.1:{port}"], useTls=True, tlsImplicit=True
+    )
+    update = {listener_id: {"tlsDisableProtocols": ["tls12"]}}
+    call = ["x:NetworkListener/set", {"accountId": shared_server.account_id, "update": update, "dryRun": True}, "0"]
+
+    def refused(newest: ssl.TLSVersion) -> list[str]:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the server has made its certificate itself
+        context.maximum_version = newest
+        with httpx.Client(auth=ADMIN, verify=context, trust_env=False, timeout=30) as client:
+            answer = client.post(f"https://127.0.0.1:{port}/jmap", json={"using": USING, "methodCalls": [call]})
+        errors = answer.json()["methodResponses"][0][1]["notUpdated"] or {}
+        return [name for error in errors.values() for name in error["properties"]]
+
+    try:
+        assert refused(ssl.TLSVersion.TLSv1_2) == ["tlsDisableProtocols"]
+        assert refused(ssl.TLSVersion.TLSv1_3) == []
     finally:
         shared_server.destroy_listener(listener_id)
 

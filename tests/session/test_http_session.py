@@ -98,7 +98,7 @@ async def test_a_request_is_answered_and_the_application_knows_the_listener(worl
     await world.send(GET)
     assert (await world.answer()).startswith(b"HTTP/1.1 200 OK\r\n")
     (scope,) = world.application.scopes
-    assert scope["state"] == {"listener_id": "listener-1", "on_leaving": [], "proxy_address": None}
+    assert scope["state"] == {"listener_id": "listener-1", "on_leaving": [], "proxy_address": None, "tls_version": None}
     assert tuple(scope["client"]) == world.client.getsockname()
     assert scope["scheme"] == "http"
 

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 
 from gatepost.plan.plan import Plan, ProtocolName
 from gatepost.registry.requester import RequestWay
+from gatepost.registry.tls import TlsVersion
 from gatepost.session.link import Peer
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpAddress, unmapped
@@ -22,6 +23,7 @@ from gatepost.values.socket_address import SocketAddress
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d+)?\Z")
 RELAY = "relay"  # where a Relay stands in the state of a scope
+_TLS_VERSIONS = {"TLSv1.2": TlsVersion.TLS12, "TLSv1.3": TlsVersion.TLS13}
 _NOWHERE: IpAddress = ip_address("0.0.0.0")
 
 
@@ -73,6 +75,7 @@ def request_way(connection: HTTPConnection) -> RequestWay:
         state.get(RELAY),
         state.get("proxy_address"),
         is_tls(connection),
+        state.get("tls_version"),
     )
 
 
@@ -84,6 +87,7 @@ def _way(
     relay: Relay | None,
     proxy: IpAddress | None,
     is_tls: bool,
+    tls_version: str | None,
 ) -> RequestWay:
     source, here = _address(client), _address(server[0])
     # That of a PROXY header is what the proxy was connected to, which need not be an address of this machine.
@@ -95,6 +99,7 @@ def _way(
         source_address=source if relay is None else relay.peer,
         client_address=source,
         proxy_address=proxy,
+        tls_version=_TLS_VERSIONS.get(tls_version or ""),
         is_clear=not (is_last_stretch_safe and (is_tls or source.is_loopback)),
     )
 

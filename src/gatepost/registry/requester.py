@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gatepost.registry.api_key import ApiKey
+from gatepost.registry.tls import TlsVersion
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpAddress
 from gatepost.values.socket_address import SocketAddress
@@ -17,14 +18,15 @@ class RequestWay:
     """How a request came. Nothing is known of one that did not come through the network.
 
     `destination`: what the client connected to. `source_address`: who has the connection, the client or its HTTP proxy.
-    `client_address`: the client. `proxy_address`: who sent a PROXY header ahead of it. `is_clear`: it could be read on its
-    way here."""
+    `client_address`: the client. `proxy_address`: who sent a PROXY header ahead of it. `tls_version`: of the connection.
+    `is_clear`: it could be read on its way here."""
 
     listener_id: Id | None = None
     destination: SocketAddress | None = None
     source_address: IpAddress | None = None
     client_address: IpAddress | None = None
     proxy_address: IpAddress | None = None
+    tls_version: TlsVersion | None = None
     is_clear: bool = False
 
 

@@ -106,8 +106,8 @@ class HttpServer:
 
     def session(self, listener_id: str) -> HttpSession:
         """The protocol of one connection. The application finds in `scope["state"]` `listener_id`; `proxy_address`, of who sent a
-        PROXY header, or None; and `on_leaving`: a list to which it adds what is to be called when the server takes leave of
-        the client, for an answer that has no end of its own."""
+        PROXY header, or None; `tls_version` (`TLSv1.3`), or None; and `on_leaving`: a list to which it adds what is to be called
+        when the server takes leave of the client, for an answer that has no end of its own."""
         return HttpSession(self.config, self.state, {**self._app_state, "listener_id": listener_id, "on_leaving": []})
 
 
@@ -146,7 +146,8 @@ class HttpSession(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
         super().connection_made(transport)
-        self.app_state["proxy_address"] = transport.get_extra_info("proxy_address")
+        for name in ("proxy_address", "tls_version"):
+            self.app_state[name] = transport.get_extra_info(name)
         self._await(_Awaited.HEAD)
 
     def data_received(self, data: bytes) -> None:

@@ -493,7 +493,7 @@ class DescriptorTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """`peername` and `sockname` are the true source and destination (after a trusted PROXY header; without the former
         where that does not say who the client is); `proxy_address` is that of who sent such a header; `sslcontext` is true
-        under TLS. The socket itself is not given away."""
+        under TLS, `tls_version` then says which (`TLSv1.3`). The socket itself is not given away."""
         if name == "peername" and not self.info.is_source_known:
             return default  # the proxy's own, of this machine perhaps, would be trusted as the client's
         if name in ("peername", "sockname"):
@@ -503,4 +503,6 @@ class DescriptorTransport(asyncio.Transport):
             return default if self.info.proxy_header is None else self.info.peer_address[0]
         if name == "sslcontext":
             return self._tls is not None or default
+        if name == "tls_version":
+            return default if self._tls is None else self._tls.version
         return default

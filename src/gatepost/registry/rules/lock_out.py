@@ -17,6 +17,7 @@ from gatepost.registry.requester import RequestWay
 from gatepost.registry.rules.finding import Finding, Forbidden, Unfit
 from gatepost.registry.rules.own_access import Loss, lost_access
 from gatepost.registry.system_settings import SYSTEM_SETTINGS
+from gatepost.registry.tls import TlsVersion
 from gatepost.values.ids import Id
 from gatepost.values.ip_mask import IpAddress, IpMask
 from gatepost.values.socket_address import SocketAddress
@@ -140,12 +141,20 @@ def _broken_by(
         return "protocol", "this request comes through that listener, and needs http"
     if after.tls_implicit != before.tls_implicit:
         return "tlsImplicit", "this request comes through that listener, and its URL would change"
+    if way.tls_version is TlsVersion.TLS12 and _loses_tls12(before, after):
+        words = "this request came by TLS 1.2, which that listener would not speak any more, and its client may know no newer one"
+        return "tlsDisableProtocols", words
     if way.destination is not None and _listens_at(before, way.destination):
         words = f"this request came to {way.destination}, where that listener would not be any more"
         return None if _listens_at(after, way.destination) else ("bind", words)
     if not set(before.bind) & set(after.bind):
         return "bind", "this request comes through that listener, and none of its addresses would be kept"
     return None
+
+
+def _loses_tls12(before: NetworkListener, after: NetworkListener) -> bool:
+    """Who has come by TLS 1.3 knows the older version as well, so nobody is locked out by losing the newer one."""
+    return TlsVersion.TLS12 in set(after.tls_disable_protocols) - set(before.tls_disable_protocols)
 
 
 def _listens_at(listener: NetworkListener, destination: SocketAddress) -> bool:
