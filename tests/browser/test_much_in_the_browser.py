@@ -24,9 +24,10 @@ CONNECTIONS = 10_000
 MOST_ROWS = 150
 LARGEST_TRANSFER = 300_000
 
-# Scrolls down, screen by screen, and says how long the longest frame took and what was in the page meanwhile.
+# Scrolls down, screen by screen, and says how long the longest frame took and what was in the page meanwhile. A browser that has
+# no time to draw is not waited for: it may never draw again.
 SCROLL = """async (steps) => {
-    const frame = () => new Promise(requestAnimationFrame);
+    const frame = () => new Promise((resolve) => { requestAnimationFrame(resolve); setTimeout(resolve, 2000); });
     const seen = {rows: 0, blank: 0, longest: 0, slow: 0, frames: 0};
     for (let step = 0; step < steps; step += 1) {
         scrollBy(0, innerHeight * 0.8);
