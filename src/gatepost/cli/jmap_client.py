@@ -131,7 +131,7 @@ class JmapClient:
     def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """One method call; the accountId is filled in. Raises MethodError and CommandError."""
         accounts = self.session.get("primaryAccounts", {})
-        account_id = accounts.get(CONFIGURATION) or accounts.get(GATEPOST)  # a key may be good for one of them alone
+        account_id = accounts.get(CONFIGURATION)
         if account_id is None:
             raise CommandError(
                 "this account has no access to the configuration; use one with the role admin or operator"

@@ -19,10 +19,9 @@ from gatepost.management.jmap.failure import MethodError, invalid_arguments
 from gatepost.management.methods.address_filter import socket_address_test
 from gatepost.management.methods.filter import Predicate, ValueTest
 from gatepost.management.methods.get import answer_get, read_get
-from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set, refused_or_missing
+from gatepost.management.methods.plain_set import all_refused, answer_set, read_plain_set, refused_or_missing
 from gatepost.management.methods.query import answer_query, read_selection, read_window
 from gatepost.management.methods.set_error import NOT_FOUND, SetError
-from gatepost.management.methods.set_request import read_wanted
 from gatepost.management.methods.sort import sorted_ids
 from gatepost.management.methods.turns import Turns
 from gatepost.management.open_connections import OpenConnections
@@ -63,13 +62,7 @@ class ConnectionMethods:
     async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.3: `destroy` alone does something. Answered when every worker has told its clients; a client
         that does not go is cut off ten seconds later."""
-        demand_set(CONNECTION.name, values, context)
-        arguments = Arguments(values)
-        arguments.account(context.caller.account_id)
-        wanted = read_wanted(arguments)
-        is_dry_run = arguments.boolean("dryRun")
-        arguments.finish()
-        wanted.check_size(context)
+        wanted, is_dry_run = read_plain_set(CONNECTION.name, values, context)
         if wanted.if_in_state is not None:
             raise MethodError("stateMismatch", "connections come and go: no state is that of now")
         destroys = wanted.destroys

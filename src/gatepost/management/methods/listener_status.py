@@ -14,10 +14,9 @@ from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.jmap.failure import MethodError
 from gatepost.management.methods.get import answer_get, read_get
-from gatepost.management.methods.plain_set import all_refused, answer_set, demand_set, refused_or_missing
+from gatepost.management.methods.plain_set import all_refused, answer_set, read_plain_set, refused_or_missing
 from gatepost.management.methods.query import answer_query, read_selection, read_window
 from gatepost.management.methods.set_error import SetError
-from gatepost.management.methods.set_request import read_wanted
 from gatepost.management.stored_revision import StoredRevision
 from gatepost.registry.listener_status import LISTENER_STATUS
 from gatepost.registry.permissions import Verb
@@ -56,13 +55,7 @@ class StatusMethods:
 
     async def set(self, values: Mapping[str, Any], context: MethodContext) -> dict[str, Any]:
         """RFC 8620 section 5.3: refuses whatever is asked for."""
-        demand_set(LISTENER_STATUS.name, values, context)
-        arguments = Arguments(values)
-        arguments.account(context.caller.account_id)
-        wanted = read_wanted(arguments)
-        is_dry_run = arguments.boolean("dryRun")
-        arguments.finish()
-        wanted.check_size(context)
+        wanted, is_dry_run = read_plain_set(LISTENER_STATUS.name, values, context)
         statuses = await self._statuses()
         state = _state(statuses)
         if wanted.if_in_state not in (None, state):

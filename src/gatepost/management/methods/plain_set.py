@@ -6,8 +6,10 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
 from gatepost.management.access import demand
+from gatepost.management.jmap.arguments import Arguments
 from gatepost.management.jmap.engine import MethodContext
 from gatepost.management.methods.set_error import NOT_FOUND, SetError
+from gatepost.management.methods.set_request import Wanted, read_wanted
 from gatepost.registry.permissions import Verb
 
 _VERBS = {"create": Verb.CREATE, "update": Verb.UPDATE, "destroy": Verb.DESTROY}
@@ -18,6 +20,18 @@ def demand_set(type_name: str, values: Mapping[str, Any], context: MethodContext
     """Raises MethodError forbidden unless the caller may do what is asked for; an empty /set still tells the state."""
     for verb in [verb for name, verb in _VERBS.items() if values.get(name)] or [Verb.GET]:
         demand(context.caller, type_name, verb)
+
+
+def read_plain_set(type_name: str, values: Mapping[str, Any], context: MethodContext) -> tuple[Wanted, bool]:
+    """What is wanted, and whether only as a dry run. Raises MethodError: forbidden, invalidArguments, accountNotFound,
+    requestTooLarge."""
+    demand_set(type_name, values, context)
+    arguments = Arguments(values)
+    arguments.account(context.caller.account_id)
+    wanted, is_dry_run = read_wanted(arguments), arguments.boolean("dryRun")
+    arguments.finish()
+    wanted.check_size(context)
+    return wanted, is_dry_run
 
 
 def all_refused(keys: Collection[str], error: SetError) -> dict[str, object]:
